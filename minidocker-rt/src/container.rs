@@ -1,0 +1,394 @@
+//! A handle to one container, and the operations of its life.
+
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::linux::{self, Reply, process};
+use crate::logs::Logs;
+use crate::plan::{Plan, Trace};
+use crate::runtime::Inner;
+use crate::spec::{ContainerId, ContainerName, ContainerSpec};
+use crate::status::{
+    ExitStatus, KernelFacts, Phase, ProcessIdentity, Status, StatusRecord, reconcile,
+};
+use crate::store::{ContainerDir, LockedContainer, SpecFile};
+
+/// How long `stop` waits between SIGTERM and SIGKILL: 10 seconds, as Docker does.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// How long the kernel may take to end what was killed.
+const KILL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A container of a runtime. A handle: cheap to clone, usable from any thread, and
+/// nothing happens to the container when it is dropped.
+#[derive(Debug, Clone)]
+pub struct Container {
+    runtime: Arc<Inner>,
+    name: ContainerName,
+    id: ContainerId,
+}
+
+/// Everything that is known about a container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ContainerInfo {
+    /// Its identity: 64 hexadecimal digits.
+    pub id: ContainerId,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub status: Status,
+    /// Why the state is `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What was asked for.
+    pub spec: ContainerSpec,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last started.
+    pub started_at: Option<Timestamp>,
+    /// When it last ended.
+    pub finished_at: Option<Timestamp>,
+    /// How its command ended, if it has.
+    pub exit: Option<ExitStatus>,
+    /// How often the kernel killed one of its processes for lack of memory.
+    pub oom_kills: u64,
+    /// The command's pid as the host sees it, while it runs.
+    pub pid: Option<i32>,
+    /// How often it was started.
+    pub starts: u64,
+    /// Limits that were asked for on best effort and are not enforced here.
+    pub not_enforced: Vec<String>,
+    /// The folder that holds what the container changed.
+    pub rootfs: PathBuf,
+}
+
+impl Container {
+    pub(crate) fn new(runtime: Arc<Inner>, name: ContainerName, id: ContainerId) -> Container {
+        Container { runtime, name, id }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &ContainerName {
+        &self.name
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> &ContainerId {
+        &self.id
+    }
+
+    /// Builds the container and executes its command. Returns when the command was
+    /// executed; from then on it runs by itself, whatever becomes of this program.
+    ///
+    /// # Errors
+    /// [`Error::StartFailed`] with the step of the plan, the call and the errno, after
+    /// everything made for the start was removed; [`Error::WrongState`] if it runs;
+    /// [`Error::HelperMissing`] if [`crate::init`] was not called.
+    pub fn start(&self) -> Result<()> {
+        let locked = self.lock()?;
+        self.start_locked(&locked)
+    }
+
+    fn start_locked(&self, locked: &LockedContainer) -> Result<()> {
+        let (record, status) = self.status_in(&locked.dir)?;
+        if matches!(status, Status::Running | Status::Paused) {
+            return Err(self.wrong_state("start", status));
+        }
+        self.clean_up(record.as_ref())?;
+        match self.runtime.spawner.start(locked)? {
+            Reply::Started => Ok(()),
+            Reply::Failed(failure) => {
+                Err(Error::StartFailed { name: self.name.to_string(), failure })
+            }
+            Reply::Trouble(why) => Err(Error::HelperFailed { action: "starting a container", why }),
+        }
+    }
+
+    /// Asks the command to end (SIGTERM) and, if it has not within [`STOP_GRACE`],
+    /// kills it. A container that does not run is left as it is.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if the kernel cannot end it, as with a process stuck in I/O.
+    pub fn stop(&self) -> Result<()> {
+        self.stop_within(STOP_GRACE)
+    }
+
+    /// As [`Container::stop`], with another grace period; zero kills at once.
+    ///
+    /// # Errors
+    /// As [`Container::stop`].
+    pub fn stop_within(&self, grace: Duration) -> Result<()> {
+        let locked = self.lock()?;
+        self.stop_locked(&locked, grace)
+    }
+
+    fn stop_locked(&self, locked: &LockedContainer, grace: Duration) -> Result<()> {
+        let (record, status) = self.status_in(&locked.dir)?;
+        let Some(record) = record.filter(|_| matches!(status, Status::Running | Status::Paused))
+        else {
+            return Ok(());
+        };
+        if !grace.is_zero() {
+            signal(record.command.or(record.init), libc::SIGTERM)?;
+            if self.wait_for_supervisor(&record, Some(grace))? {
+                return Ok(());
+            }
+        }
+        self.kill_and_wait(&record)
+    }
+
+    /// Sends a signal to the command, for example `libc::SIGHUP`.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it does not run; [`Error::InvalidSpec`] if the number is
+    /// no signal.
+    pub fn kill(&self, number: i32) -> Result<()> {
+        let (record, status) = self.status_in(&self.dir()?)?;
+        match record {
+            Some(record) if status == Status::Running => {
+                signal(record.command.or(record.init), number)
+            }
+            _ => Err(self.wrong_state("kill", status)),
+        }
+    }
+
+    /// Waits until the command has ended and says how. Returns at once if it has.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it was never started; [`Error::HelperFailed`] if its
+    /// supervisor was lost, so that nobody knows how it ended.
+    pub fn wait(&self) -> Result<ExitStatus> {
+        self.wait_until(None)
+    }
+
+    /// As [`Container::wait`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Container::wait`], and [`Error::Timeout`].
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<ExitStatus> {
+        self.wait_until(Some(timeout))
+    }
+
+    fn wait_until(&self, timeout: Option<Duration>) -> Result<ExitStatus> {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        loop {
+            let dir = self.dir()?;
+            let Some(record) = dir.status()? else {
+                return Err(self.wrong_state("wait for", Status::Created));
+            };
+            match (record.phase, record.exit, record.failure.clone()) {
+                (Phase::Exited, Some(exit), _) => return Ok(exit),
+                (Phase::Failed, _, Some(failure)) => {
+                    return Err(Error::StartFailed { name: self.name.to_string(), failure });
+                }
+                _ => {}
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if process::open(record.supervisor).is_none() {
+                // It ended since its record was read, or it was killed.
+                let again = dir.status()?;
+                if again.as_ref().is_some_and(|again| again.phase == record.phase) {
+                    let (_, reason) = reconcile(again.as_ref(), self.facts(again.as_ref()));
+                    let why = reason.unwrap_or_else(|| "its supervisor is gone".into());
+                    return Err(Error::HelperFailed { action: "waiting for the container", why });
+                }
+            } else if !self.wait_for_supervisor(&record, left)? {
+                let seconds = timeout.unwrap_or_default().as_secs();
+                let name = self.name.to_string();
+                return Err(Error::Timeout { name, operation: "the end", seconds });
+            }
+        }
+    }
+
+    /// Stops it if it runs, and starts it.
+    ///
+    /// # Errors
+    /// Those of [`Container::stop`] and [`Container::start`].
+    pub fn restart(&self) -> Result<()> {
+        let locked = self.lock()?;
+        self.stop_locked(&locked, STOP_GRACE)?;
+        self.start_locked(&locked)
+    }
+
+    /// Removes the container, its rootfs and its log. Volumes stay on the host.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it runs.
+    pub fn delete(self) -> Result<()> {
+        let locked = self.lock()?;
+        let (record, status) = self.status_in(&locked.dir)?;
+        if matches!(status, Status::Running | Status::Paused) {
+            return Err(self.wrong_state("delete", status));
+        }
+        self.clean_up(record.as_ref())?;
+        self.runtime.store.delete(locked)
+    }
+
+    /// Kills it if it runs, then removes it.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if the kernel cannot end it.
+    pub fn delete_force(self) -> Result<()> {
+        // Before the lock: a stop in its grace period holds that.
+        if let Some(record) = self.dir()?.status()? {
+            signal(record.init, libc::SIGKILL)?;
+        }
+        let locked = self.lock()?;
+        self.stop_locked(&locked, Duration::ZERO)?;
+        let (record, _) = self.status_in(&locked.dir)?;
+        self.clean_up(record.as_ref())?;
+        self.runtime.store.delete(locked)
+    }
+
+    /// Its state now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it was deleted.
+    pub fn status(&self) -> Result<Status> {
+        self.status_in(&self.dir()?).map(|(_, status)| status)
+    }
+
+    /// Everything that is known about it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it was deleted.
+    pub fn inspect(&self) -> Result<ContainerInfo> {
+        let (dir, file) = self.dir_and_spec()?;
+        let record = dir.status()?;
+        let (status, reason) = reconcile(record.as_ref(), self.facts(record.as_ref()));
+        let alive = matches!(status, Status::Running | Status::Paused);
+        let record = record.as_ref();
+        Ok(ContainerInfo {
+            id: file.id,
+            name: self.name.to_string(),
+            status,
+            reason,
+            spec: file.spec,
+            created_at: file.created_at,
+            started_at: record.map(|record| record.started_at),
+            finished_at: record.and_then(|record| record.finished_at),
+            exit: record.and_then(|record| record.exit),
+            oom_kills: record.map_or(0, |record| record.oom_kills),
+            pid: record.and_then(|record| record.command).filter(|_| alive).map(|c| c.pid),
+            starts: record.map_or(0, |record| record.starts),
+            not_enforced: record.map(|record| record.not_enforced.clone()).unwrap_or_default(),
+            rootfs: dir.rootfs(),
+        })
+    }
+
+    /// What it printed, over all its runs.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it was deleted.
+    pub fn logs(&self) -> Result<Logs> {
+        let (dir, file) = self.dir_and_spec()?;
+        let started_at = dir.status()?.map(|record| record.started_at);
+        Ok(Logs::new(dir.log(), file.id, file.spec.command, started_at))
+    }
+
+    /// What starting it will do, step by step, without doing it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it was deleted.
+    pub fn plan(&self) -> Result<Plan> {
+        let (dir, file) = self.dir_and_spec()?;
+        Ok(linux::preview(&file, &dir, &self.runtime.host))
+    }
+
+    /// What its last start did, step by step, with times; None before the first.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it was deleted.
+    pub fn trace(&self) -> Result<Option<Trace>> {
+        self.dir()?.trace()
+    }
+
+    /// Its folder, if it is still this container that is there.
+    fn dir(&self) -> Result<ContainerDir> {
+        self.dir_and_spec().map(|(dir, _)| dir)
+    }
+
+    fn dir_and_spec(&self) -> Result<(ContainerDir, SpecFile)> {
+        let dir = self.runtime.store.dir(&self.name);
+        let file = dir.spec_file()?.filter(|file| file.id == self.id);
+        match file {
+            Some(file) => Ok((dir, file)),
+            None => Err(Error::NotFound { name: self.name.to_string() }),
+        }
+    }
+
+    fn lock(&self) -> Result<LockedContainer> {
+        self.runtime.store.lock(&self.name, &self.id)
+    }
+
+    fn status_in(&self, dir: &ContainerDir) -> Result<(Option<StatusRecord>, Status)> {
+        let record = dir.status()?;
+        let (status, _) = reconcile(record.as_ref(), self.facts(record.as_ref()));
+        Ok((record, status))
+    }
+
+    fn facts(&self, record: Option<&StatusRecord>) -> KernelFacts {
+        match record {
+            Some(record) => linux::kernel_facts(record, &self.runtime.host),
+            None => KernelFacts { same_boot: true, supervisor_alive: false, frozen: false },
+        }
+    }
+
+    /// Removes what a supervisor that was killed could not.
+    fn clean_up(&self, record: Option<&StatusRecord>) -> Result<()> {
+        match record {
+            Some(record) if matches!(record.phase, Phase::Starting | Phase::Running) => {
+                if record.boot_id != self.runtime.host.boot_id {
+                    // Its processes and cgroups ended with that boot.
+                    return Ok(());
+                }
+                linux::clean_up_after(record)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for the supervisor's end, which is the container's. Returns whether it
+    /// came in time.
+    fn wait_for_supervisor(
+        &self,
+        record: &StatusRecord,
+        timeout: Option<Duration>,
+    ) -> Result<bool> {
+        match process::open(record.supervisor) {
+            Some(pidfd) => process::wait_readable(pidfd.as_fd(), timeout),
+            None => Ok(true),
+        }
+    }
+
+    fn kill_and_wait(&self, record: &StatusRecord) -> Result<()> {
+        // Killing init kills its whole PID namespace; the supervisor sees to the rest.
+        signal(record.init.or(record.command), libc::SIGKILL)?;
+        if self.wait_for_supervisor(record, Some(KILL_PATIENCE))? {
+            return Ok(());
+        }
+        Err(Error::Timeout {
+            name: self.name.to_string(),
+            operation: "the end after SIGKILL",
+            seconds: KILL_PATIENCE.as_secs(),
+        })
+    }
+
+    fn wrong_state(&self, operation: &'static str, status: Status) -> Error {
+        Error::WrongState { name: self.name.to_string(), operation, status }
+    }
+}
+
+/// Signals a process if it is still the one meant.
+fn signal(identity: Option<ProcessIdentity>, number: i32) -> Result<()> {
+    match identity.and_then(process::open) {
+        Some(pidfd) => process::signal(&pidfd, number),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,274 @@
+//! The one error type of the library.
+//!
+//! Every variant says what was attempted, which value or path was at fault, and
+//! what the reader can do. [`Error::code`] is a closed set of words that the REST
+//! API and Python map to status codes and exception classes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::status::Status;
+
+/// The result of every fallible operation of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong. The message (`Display`) is one sentence; [`Error::hint`] is
+/// what to do about it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value of the specification was refused. Nothing was created.
+    #[error("{field}: {value:?} is refused: {why}")]
+    InvalidSpec {
+        /// The field as JSON spells it, e.g. `volumes`.
+        field: &'static str,
+        /// The value as it was given.
+        value: String,
+        /// Why it cannot be used.
+        why: String,
+        /// What to write instead.
+        hint: String,
+    },
+    /// A container of that name exists already in this root.
+    #[error("name: a container named {name:?} exists already")]
+    NameInUse {
+        /// The name asked for.
+        name: String,
+    },
+    /// No container of that name (or it was deleted since the handle was made).
+    #[error("there is no container named {name:?}")]
+    NotFound {
+        /// The name asked for.
+        name: String,
+    },
+    /// The operation makes no sense in the state that the container is in.
+    #[error("cannot {operation} container {name:?}: it is {status}")]
+    WrongState {
+        /// Which container.
+        name: String,
+        /// The operation that was asked for, e.g. `start`.
+        operation: &'static str,
+        /// The state it is in.
+        status: Status,
+    },
+    /// The container could not be started; everything made for it was removed.
+    #[error("container {name:?} did not start: {failure}")]
+    StartFailed {
+        /// Which container.
+        name: String,
+        /// The step of the plan that failed.
+        failure: StepFailure,
+    },
+    /// This backend or this machine cannot do what was asked.
+    #[error("{feature} is not supported here: {why}")]
+    Unsupported {
+        /// The feature asked for.
+        feature: String,
+        /// Which backend refused: `linux` or `simulation`.
+        backend: &'static str,
+        /// The reason, and what would help.
+        why: String,
+    },
+    /// [`crate::init`] was not called, so the program cannot be its own helper.
+    #[error("the program cannot start its helper process: {why}")]
+    HelperMissing {
+        /// What exactly is missing.
+        why: String,
+    },
+    /// The helper process (spawner or supervisor) died or answered nonsense.
+    #[error("the helper process failed while {action}: {why}")]
+    HelperFailed {
+        /// What it was asked to do.
+        action: &'static str,
+        /// What was observed.
+        why: String,
+    },
+    /// The operation did not finish within the time allowed.
+    #[error("{operation} of container {name:?} did not finish within {seconds} s")]
+    Timeout {
+        /// Which container.
+        name: String,
+        /// What was waited for.
+        operation: &'static str,
+        /// The time allowed, in seconds.
+        seconds: u64,
+    },
+    /// A file of the store could not be read, written or understood.
+    #[error("cannot {action} {}: {why}", path.display())]
+    Io {
+        /// What was attempted, e.g. `write`.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's reason.
+        why: String,
+        /// The errno, where there is one.
+        errno: Option<i32>,
+    },
+    /// A system call outside the construction of a container failed.
+    #[error("{call} failed: {}", Errno(*errno))]
+    System {
+        /// The call as strace would print it.
+        call: String,
+        /// The errno.
+        errno: i32,
+    },
+}
+
+impl Error {
+    /// A stable word for the kind of error: what REST puts into `error.code`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::InvalidSpec { .. } => "invalid_spec",
+            Error::NameInUse { .. } => "name_in_use",
+            Error::NotFound { .. } => "not_found",
+            Error::WrongState { .. } => "wrong_state",
+            Error::StartFailed { .. } => "start_failed",
+            Error::Unsupported { .. } => "unsupported",
+            Error::HelperMissing { .. } => "helper_missing",
+            Error::HelperFailed { .. } => "helper_failed",
+            Error::Timeout { .. } => "timeout",
+            Error::Io { .. } => "io",
+            Error::System { .. } => "system",
+        }
+    }
+
+    /// What the user can do about it, in a sentence or two.
+    pub fn hint(&self) -> String {
+        match self {
+            Error::InvalidSpec { hint, .. } => hint.clone(),
+            Error::NameInUse { name } => {
+                format!("Choose another name, or delete {name:?} first: containers are immutable.")
+            }
+            Error::NotFound { .. } => "List the containers to see their names.".into(),
+            Error::WrongState { status, .. } => match status {
+                Status::Running => "Stop it first, or delete it with force.".into(),
+                Status::Paused => "Resume it first.".into(),
+                Status::Created => "Start it first.".into(),
+                Status::Stopped | Status::Error => "Start it again first.".into(),
+            },
+            Error::StartFailed { failure, .. } => failure.hint.clone(),
+            Error::Unsupported { why, .. } => why.clone(),
+            Error::HelperMissing { .. } => {
+                "Make `minidocker_rt::init();` the first line of main, or name a helper program \
+                 with Runtime::builder().helper(path)."
+                    .into()
+            }
+            Error::HelperFailed { .. } => {
+                "Try again; a new helper is started when needed. If it persists, look at the \
+                 kernel log for an out-of-memory kill."
+                    .into()
+            }
+            Error::Timeout { .. } => "Allow more time, or kill the container.".into(),
+            Error::Io { errno, path, .. } => io_hint(*errno, path),
+            Error::System { errno, .. } => errno_hint(*errno).into(),
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+        Error::Io {
+            action,
+            path: path.to_owned(),
+            why: plain_reason(&source),
+            errno: source.raw_os_error(),
+        }
+    }
+
+    pub(crate) fn damaged(path: &Path, why: impl fmt::Display) -> Error {
+        Error::Io { action: "understand", path: path.to_owned(), why: why.to_string(), errno: None }
+    }
+}
+
+/// The step of a plan that failed, with everything needed to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepFailure {
+    /// The step's id in the plan, e.g. `pivot-root`.
+    pub step: String,
+    /// The call that failed as strace would print it, e.g. `pivot_root(".", ".")`.
+    pub call: String,
+    /// What happened in words, where an errno alone would not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The errno, where the kernel gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errno: Option<i32>,
+    /// What the user can do.
+    pub hint: String,
+}
+
+impl fmt::Display for StepFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {}: ", self.step)?;
+        match (&self.message, self.errno) {
+            (Some(message), _) => write!(f, "{message} ({})", self.call)?,
+            (None, _) => write!(f, "{}", self.call)?,
+        }
+        if let Some(errno) = self.errno {
+            write!(f, " => {}", Errno(errno))?;
+        }
+        Ok(())
+    }
+}
+
+/// An errno that prints as `ENOENT (No such file or directory)`.
+pub(crate) struct Errno(pub i32);
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = plain_reason(&std::io::Error::from_raw_os_error(self.0));
+        match errno_name(self.0) {
+            Some(name) => write!(f, "{name} ({reason})"),
+            None => write!(f, "errno {} ({reason})", self.0),
+        }
+    }
+}
+
+/// The symbolic name of an errno, where the platform knows one.
+#[cfg(unix)]
+pub(crate) fn errno_name(errno: i32) -> Option<String> {
+    #[cfg(target_os = "linux")]
+    {
+        let name = format!("{:?}", nix::errno::Errno::from_raw(errno));
+        (name != "UnknownErrno").then_some(name)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = errno;
+        None
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn errno_name(_errno: i32) -> Option<String> {
+    None
+}
+
+/// The reason without Rust's "(os error N)" tail.
+fn plain_reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_string(),
+        None => text,
+    }
+}
+
+fn io_hint(errno: Option<i32>, path: &Path) -> String {
+    match errno {
+        Some(errno) => errno_hint(errno).to_string(),
+        None => format!("Look at {}; deleting the container removes it.", path.display()),
+    }
+}
+
+/// What usually helps against an errno, when no step knows better.
+pub(crate) fn errno_hint(errno: i32) -> &'static str {
+    match std::io::Error::from_raw_os_error(errno).kind() {
+        std::io::ErrorKind::PermissionDenied => "Run as root (sudo), or choose a path you own.",
+        std::io::ErrorKind::NotFound => "Check that the path exists.",
+        std::io::ErrorKind::StorageFull => "Free some disk space.",
+        std::io::ErrorKind::OutOfMemory => "Free some memory.",
+        std::io::ErrorKind::ReadOnlyFilesystem => "Choose a root on a writable filesystem.",
+        _ => "Look the errno up in `man 3 errno`; the call's own manual page says what it means.",
+    }
+}

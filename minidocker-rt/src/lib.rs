@@ -1,0 +1,77 @@
+//! A container runtime to learn from, and to build on.
+//!
+//! A **container** is an ordinary process that sees its own files, its own process
+//! tree, its own network and its own hostname, and may use only so much memory and
+//! CPU time. The kernel has a separate mechanism for each of these; a runtime puts
+//! them together in the right order.
+//!
+//! - a [`ContainerSpec`] says what is asked for;
+//! - a [`Plan`] lists the steps that will build it, each explained, with its system calls;
+//! - a supervisor process carries the plan out and watches over the container;
+//! - a [`Trace`] tells what was done, with the kernel's answers and the microseconds.
+//!
+//! ```no_run
+//! use minidocker_rt::{ContainerSpec, Runtime};
+//!
+//! fn main() -> minidocker_rt::Result<()> {
+//!     minidocker_rt::init(); // first line: lets this program be its own helper process
+//!     let runtime = Runtime::open("/tmp/lab")?;
+//!     let container = runtime.create(
+//!         ContainerSpec::new("hello", "python -c \"print('Hello')\"")
+//!             .memory_mb(64)
+//!             .cpu_percent(50)
+//!             .env("MODE", "production"),
+//!     )?;
+//!     container.start()?; // returns when the program runs, or says which step failed
+//!     let exit = container.wait()?;
+//!     print!("{}", container.logs()?.read_to_string()?);
+//!     assert!(exit.success());
+//!     container.delete()
+//! }
+//! ```
+//!
+//! Containers go on when the program that started them ends; any number of programs
+//! can open the same root folder and see the same containers.
+//!
+//! # What is a boundary and what is not
+//! With everything on, a container cannot see or change the host's files and
+//! processes, and cannot take more memory, CPU time or processes than its limits. It
+//! shares the host's kernel: a bug in the kernel is a way out. Its root is the host's
+//! root with fewer rights (there is no user namespace yet). Do not run hostile code
+//! for which you would not trust Docker's defaults.
+
+#[cfg(target_os = "linux")]
+mod container;
+mod error;
+#[cfg(target_os = "linux")]
+mod linux;
+mod logs;
+mod plan;
+#[cfg(target_os = "linux")]
+mod runtime;
+mod spec;
+mod status;
+mod store;
+
+#[cfg(target_os = "linux")]
+pub use container::{Container, ContainerInfo, STOP_GRACE};
+pub use error::{Error, Result, StepFailure};
+pub use logs::{LogEntry, Logs, Stream};
+pub use plan::{Actor, Call, Outcome, Plan, Step, Trace, TracedStep};
+#[cfg(target_os = "linux")]
+pub use runtime::{Runtime, RuntimeBuilder};
+pub use spec::{
+    Command, CommandText, ContainerId, ContainerName, ContainerPath, ContainerSpec, CpuPercent,
+    EnvVar, Hostname, Isolation, Memory, PidsLimit, Resource, Rlimit, User, Volume,
+};
+pub use status::{ExitStatus, ProcessIdentity, Status};
+
+/// Lets this program be its own helper process. Make it the first line of `main`.
+///
+/// A runtime needs a small process without threads to fork containers from. The
+/// program is executed once more for that, and this call recognises it: in the helper
+/// it never returns. In the program itself it does next to nothing.
+pub fn init() {
+    #[cfg(target_os = "linux")]
+    linux::spawner::init();
+}

@@ -1,0 +1,426 @@
+//! Cgroups: limits that hold for all processes of a container together.
+//!
+//! Version 1 has one tree per controller, version 2 one tree for all, and hybrid
+//! systems have both. [`CgroupLayout`] asks the kernel which controller lives
+//! where; [`Cgroup`] is one container's directories in those trees. The limits are
+//! written through cgroups-rs and then read back: a limit the kernel rounded away
+//! or ignored is no limit. See `man 7 cgroups`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cgroups_rs::MaxValue;
+use cgroups_rs::cpu::CpuController;
+use cgroups_rs::memory::MemController;
+use cgroups_rs::pid::PidController;
+use nix::libc;
+use rustix::process::{Pid, PidfdFlags};
+
+use super::process;
+use super::sys::{Handle, RawErrno, Sys, SysError, SysResult};
+use crate::spec::{CpuPercent, Memory, PidsLimit};
+
+/// The controllers a container uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Controller {
+    Memory,
+    Cpu,
+    Pids,
+}
+
+impl Controller {
+    pub const ALL: [Controller; 3] = [Controller::Memory, Controller::Cpu, Controller::Pids];
+
+    /// The kernel's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Controller::Memory => "memory",
+            Controller::Cpu => "cpu",
+            Controller::Pids => "pids",
+        }
+    }
+}
+
+/// One mounted tree and the controllers it has that we use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hierarchy {
+    /// Where it is mounted.
+    pub mount: PathBuf,
+    /// Whether it is the version 2 tree.
+    pub v2: bool,
+    pub controllers: Vec<Controller>,
+    /// The options that name a version 1 tree when it is mounted again.
+    pub options: Vec<String>,
+}
+
+/// Where this machine has its cgroups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CgroupLayout {
+    pub hierarchies: Vec<Hierarchy>,
+}
+
+impl CgroupLayout {
+    /// Asks the kernel.
+    pub fn detect() -> CgroupLayout {
+        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        CgroupLayout::parse(&mountinfo, |mount| {
+            fs::read_to_string(mount.join("cgroup.controllers")).unwrap_or_default()
+        })
+    }
+
+    /// From the text of mountinfo (`man 5 proc_pid_mountinfo`) and the controllers
+    /// that a version 2 mount lists.
+    fn parse(mountinfo: &str, v2_controllers: impl Fn(&Path) -> String) -> CgroupLayout {
+        let mut hierarchies: Vec<Hierarchy> = Vec::new();
+        let mut taken = BTreeSet::new();
+        for line in mountinfo.lines() {
+            let Some((place, source)) = line.split_once(" - ") else { continue };
+            let source: Vec<&str> = source.split(' ').collect();
+            let (Some(mount), [kind, _, options, ..]) = (place.split(' ').nth(4), &source[..])
+            else {
+                continue;
+            };
+            let v2 = *kind == "cgroup2";
+            if !v2 && *kind != "cgroup" {
+                continue;
+            }
+            let mount = PathBuf::from(mount);
+            let options: Vec<String> = options
+                .split(',')
+                .filter(|option| !matches!(*option, "rw" | "ro"))
+                .map(String::from)
+                .collect();
+            let offered = if v2 { v2_controllers(&mount) } else { options.join(" ") };
+            let offered: BTreeSet<&str> = offered.split_whitespace().collect();
+            // A tree may be mounted twice; the first place will do.
+            let controllers: Vec<Controller> = Controller::ALL
+                .into_iter()
+                .filter(|c| offered.contains(c.name()) && taken.insert(*c))
+                .collect();
+            if !controllers.is_empty() {
+                let options = if v2 { Vec::new() } else { options };
+                hierarchies.push(Hierarchy { mount, v2, controllers, options });
+            }
+        }
+        CgroupLayout { hierarchies }
+    }
+
+    /// "v1", "v2", "hybrid" or "none", as people call it.
+    pub fn version(&self) -> &'static str {
+        let v2 = self.hierarchies.iter().filter(|hierarchy| hierarchy.v2).count();
+        match (v2, self.hierarchies.len()) {
+            (_, 0) => "none",
+            (0, _) => "v1",
+            (v2, all) if v2 == all => "v2",
+            _ => "hybrid",
+        }
+    }
+}
+
+/// A limit that could not be made to hold.
+#[derive(Debug)]
+pub(crate) enum LimitError {
+    /// The kernel refused a call.
+    Sys(SysError),
+    /// The machine cannot enforce it, for this reason.
+    NotEnforced(String),
+}
+
+impl From<SysError> for LimitError {
+    fn from(error: SysError) -> LimitError {
+        LimitError::Sys(error)
+    }
+}
+
+/// The cgroup of one container: a directory in each tree.
+#[derive(Debug, Clone)]
+pub(crate) struct Cgroup {
+    dirs: Vec<(Hierarchy, PathBuf)>,
+}
+
+impl Cgroup {
+    /// The directories that the container `id` has, or will have.
+    pub fn of(layout: &CgroupLayout, id: &str) -> Cgroup {
+        let dirs = layout
+            .hierarchies
+            .iter()
+            .map(|hierarchy| (hierarchy.clone(), hierarchy.mount.join(format!("minidocker-{id}"))))
+            .collect();
+        Cgroup { dirs }
+    }
+
+    /// The directories.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.dirs.iter().map(|(_, path)| path.clone()).collect()
+    }
+
+    /// Makes the directories. In version 2 the parent must first hand its
+    /// controllers down.
+    pub fn create(&self, sys: &mut Sys) -> SysResult<()> {
+        for (hierarchy, path) in &self.dirs {
+            if hierarchy.v2 {
+                let control = hierarchy.mount.join("cgroup.subtree_control");
+                let have = sys.read_file(&control)?;
+                let have: BTreeSet<&str> = have.split_whitespace().collect();
+                // Only those that are missing: one unknown word would make the kernel
+                // refuse them all.
+                let missing: Vec<String> = hierarchy
+                    .controllers
+                    .iter()
+                    .filter(|controller| !have.contains(controller.name()))
+                    .map(|controller| format!("+{}", controller.name()))
+                    .collect();
+                if !missing.is_empty() {
+                    sys.write_file(&control, &missing.join(" "))?;
+                }
+            }
+            sys.mkdir(path)?;
+        }
+        Ok(())
+    }
+
+    fn dir(&self, controller: Controller) -> Result<(&Path, bool), LimitError> {
+        self.dirs
+            .iter()
+            .find(|(hierarchy, _)| hierarchy.controllers.contains(&controller))
+            .map(|(hierarchy, path)| (path.as_path(), hierarchy.v2))
+            .ok_or_else(|| {
+                LimitError::NotEnforced(format!(
+                    "this machine has no {} controller in its cgroups",
+                    controller.name()
+                ))
+            })
+    }
+
+    /// Limits memory and swap together, so that the limit is the limit.
+    pub fn limit_memory(&self, sys: &mut Sys, limit: Memory) -> Result<(), LimitError> {
+        let (dir, v2) = self.dir(Controller::Memory)?;
+        let controller = MemController::new(dir.to_owned(), v2);
+        let bytes = i64::try_from(limit.as_bytes()).unwrap_or(i64::MAX);
+        let file = dir.join(if v2 { "memory.max" } else { "memory.limit_in_bytes" });
+        set(sys, &file, bytes, || controller.set_limit(bytes))?;
+        hold(sys, &file, &bytes.to_string())?;
+
+        // v1 counts memory and swap together; v2 counts swap by itself.
+        let (name, swap) =
+            if v2 { ("memory.swap.max", 0) } else { ("memory.memsw.limit_in_bytes", bytes) };
+        let file = dir.join(name);
+        if !sys.is_preview() && !file.exists() {
+            // A kernel that does not account swap is no harm where there is no swap.
+            return if has_swap() {
+                Err(LimitError::NotEnforced(
+                    "the kernel does not account swap (boot with swapaccount=1), and this \
+                     machine has swap"
+                        .into(),
+                ))
+            } else {
+                Ok(())
+            };
+        }
+        set(sys, &file, swap, || controller.set_memswap_limit(swap))?;
+        hold(sys, &file, &swap.to_string())
+    }
+
+    /// Limits CPU time to a quota in each period of 100 ms.
+    pub fn limit_cpu(&self, sys: &mut Sys, limit: CpuPercent) -> Result<(), LimitError> {
+        let (dir, v2) = self.dir(Controller::Cpu)?;
+        let controller = CpuController::new(dir.to_owned(), v2);
+        let quota = i64::try_from(limit.quota_micros()).unwrap_or(i64::MAX);
+        let period = CpuPercent::PERIOD_MICROS;
+        if v2 {
+            let file = dir.join("cpu.max");
+            let value = format!("{quota} {period}");
+            set(sys, &file, &value, || {
+                controller.set_cfs_quota_and_period(Some(quota), Some(period))
+            })?;
+            hold(sys, &file, &value)
+        } else {
+            let file = dir.join("cpu.cfs_period_us");
+            set(sys, &file, period, || controller.set_cfs_period(period))?;
+            hold(sys, &file, &period.to_string())?;
+            let file = dir.join("cpu.cfs_quota_us");
+            set(sys, &file, quota, || controller.set_cfs_quota(quota))?;
+            hold(sys, &file, &quota.to_string())
+        }
+    }
+
+    /// Limits the number of processes and threads.
+    pub fn limit_pids(&self, sys: &mut Sys, limit: PidsLimit) -> Result<(), LimitError> {
+        let PidsLimit::AtMost(count) = limit else { return Ok(()) };
+        let (dir, v2) = self.dir(Controller::Pids)?;
+        let controller = PidController::new(dir.to_owned(), v2);
+        let file = dir.join("pids.max");
+        set(sys, &file, count, || controller.set_pid_max(MaxValue::Value(count.into())))?;
+        hold(sys, &file, &count.to_string())
+    }
+
+    /// Opens the files through which a process joins. They are opened before
+    /// pivot_root and used after it: the container itself never sees these paths.
+    pub fn open_doors(&self, sys: &mut Sys) -> SysResult<Vec<Handle>> {
+        self.dirs.iter().map(|(_, path)| sys.open_to_write(&path.join("cgroup.procs"))).collect()
+    }
+
+    /// How often the kernel killed one of its processes for lack of memory.
+    pub fn oom_kills(&self) -> u64 {
+        let Ok((dir, v2)) = self.dir(Controller::Memory) else { return 0 };
+        let file = dir.join(if v2 { "memory.events" } else { "memory.oom_control" });
+        let text = fs::read_to_string(file).unwrap_or_default();
+        text.lines()
+            .find_map(|line| line.strip_prefix("oom_kill "))
+            .and_then(|count| count.trim().parse().ok())
+            .unwrap_or(0)
+    }
+}
+
+/// One write by cgroups-rs, recorded like every other.
+fn set(
+    sys: &mut Sys,
+    file: &Path,
+    value: impl std::fmt::Display,
+    write: impl FnOnce() -> cgroups_rs::error::Result<()>,
+) -> SysResult<()> {
+    sys.call(format!("write({file:?}, \"{value}\")"), (), || write().map_err(errno_of))
+}
+
+/// cgroups-rs wraps the system's error; the errno is at the bottom of the chain.
+fn errno_of(error: cgroups_rs::error::Error) -> i32 {
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        if let Some(errno) = inner.downcast_ref::<std::io::Error>().and_then(|e| e.raw_os_error()) {
+            return errno;
+        }
+        source = inner.source();
+    }
+    libc::EIO
+}
+
+/// Reads a limit back: only what the kernel says it enforces counts.
+fn hold(sys: &mut Sys, file: &Path, wanted: &str) -> Result<(), LimitError> {
+    let found = sys.read_file(file)?;
+    if sys.is_preview() || found.trim() == wanted {
+        return Ok(());
+    }
+    Err(LimitError::NotEnforced(format!(
+        "the kernel took {wanted} for {} but now says {}",
+        file.display(),
+        found.trim()
+    )))
+}
+
+fn has_swap() -> bool {
+    let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();
+    swaps.lines().count() > 1
+}
+
+/// Kills every process in the cgroups and waits until none is left. Used when the
+/// supervisor is gone, or when there was no pid namespace to end with its init.
+pub(crate) fn kill_all(paths: &[PathBuf]) {
+    for path in paths {
+        // One write kills them all at once where the kernel can (v2, 5.14); otherwise
+        // kill what is listed until nothing is: a fork bomb may be faster once or twice.
+        let _ = fs::write(path.join("cgroup.kill"), "1");
+        for _ in 0..100 {
+            let pids = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+            let doomed: Vec<_> = pids
+                .lines()
+                .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+                .filter_map(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok())
+                .collect();
+            if doomed.is_empty() {
+                break;
+            }
+            for pidfd in &doomed {
+                let _ = process::signal(pidfd, libc::SIGKILL);
+            }
+            for pidfd in &doomed {
+                let _ = process::wait_readable(pidfd.as_fd(), Some(Duration::from_secs(5)));
+            }
+        }
+    }
+}
+
+/// Removes the directories of a cgroup whose processes have ended. Returns what
+/// could not be removed.
+pub(crate) fn remove(paths: &[PathBuf]) -> Vec<(PathBuf, i32)> {
+    let mut left = Vec::new();
+    for path in paths {
+        // A process that was waited for may still be on its last steps out of its
+        // cgroup, which nothing announces in version 1: EBUSY for a moment.
+        for attempt in 0.. {
+            match fs::remove_dir(path) {
+                Ok(()) => break,
+                Err(error) if error.kind() == ErrorKind::NotFound => break,
+                Err(error) if error.kind() == ErrorKind::ResourceBusy && attempt < 100 => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) => {
+                    left.push((path.clone(), error.raw()));
+                    break;
+                }
+            }
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V1: &str = "\
+29 26 0:26 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:10 - cgroup cgroup rw,cpu,cpuacct
+30 26 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+31 26 0:28 / /sys/fs/cgroup/unified rw shared:4 - cgroup2 cgroup2 rw
+32 26 0:29 / /proc rw - proc proc rw
+";
+
+    #[test]
+    fn version_1_has_a_tree_per_controller() {
+        let layout = CgroupLayout::parse(V1, |_| "hugetlb\n".into());
+        assert_eq!(layout.version(), "v1");
+        assert_eq!(layout.hierarchies.len(), 2);
+        assert_eq!(layout.hierarchies[0].controllers, [Controller::Cpu]);
+        assert_eq!(layout.hierarchies[0].options, ["cpu", "cpuacct"]);
+        assert!(matches!(
+            Cgroup::of(&layout, "x").dir(Controller::Pids),
+            Err(LimitError::NotEnforced(_))
+        ));
+    }
+
+    #[test]
+    fn version_2_has_one_tree() {
+        let mounts = "31 26 0:28 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw,nsdelegate";
+        let layout = CgroupLayout::parse(mounts, |_| "cpuset cpu io memory pids".into());
+        assert_eq!(layout.version(), "v2");
+        assert_eq!(Cgroup::of(&layout, "x").paths(), [Path::new("/sys/fs/cgroup/minidocker-x")]);
+    }
+
+    #[test]
+    fn a_hybrid_takes_each_controller_where_it_is() {
+        let layout = CgroupLayout::parse(V1, |_| "pids memory".into());
+        assert_eq!(layout.version(), "hybrid");
+        let cgroup = Cgroup::of(&layout, "x");
+        assert!(!cgroup.dir(Controller::Memory).unwrap().1, "the first mount that has it");
+        assert!(cgroup.dir(Controller::Pids).unwrap().1);
+    }
+
+    #[test]
+    fn a_preview_writes_and_reads_back_each_limit() {
+        let mounts = "31 26 0:28 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw";
+        let layout = CgroupLayout::parse(mounts, |_| "cpu memory pids".into());
+        let mut sys = Sys::preview();
+        Cgroup::of(&layout, "x").limit_cpu(&mut sys, CpuPercent::new(50).unwrap()).unwrap();
+        let calls: Vec<String> = sys.take_calls().into_iter().map(|call| call.call).collect();
+        assert_eq!(
+            calls,
+            [
+                "write(\"/sys/fs/cgroup/minidocker-x/cpu.max\", \"50000 100000\")",
+                "read(\"/sys/fs/cgroup/minidocker-x/cpu.max\")"
+            ]
+        );
+    }
+}

@@ -1,0 +1,385 @@
+//! What the steps of a plan share while they are carried out, in three processes one
+//! after the other: each is a fork of the one before and goes on with its copy.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use nix::libc;
+use nix::sched::CloneFlags;
+
+use super::cgroup::{Cgroup, LimitError};
+use super::host::Host;
+use super::seccomp::Filter;
+use super::steps::{Action, Step};
+use super::sys::{Handle, Sys, SysError, micros_since};
+use super::{privileges, rootfs};
+use crate::error::StepFailure;
+use crate::plan::{Actor, Outcome, TracedStep};
+use crate::store::{ContainerDir, SpecFile};
+
+/// The state of a construction.
+pub(crate) struct Context<'a> {
+    pub sys: Sys,
+    file: &'a SpecFile,
+    dir: &'a ContainerDir,
+    host: &'a Host,
+    pub cgroup: Cgroup,
+    /// The open cgroup.procs files, through which the command will join.
+    doors: Vec<Handle>,
+    /// The new root, from the overlay step to pivot_root.
+    root: Option<Handle>,
+    /// Where the command's standard output and error go.
+    output: Option<(OwnedFd, OwnedFd)>,
+    filter: Option<&'a Filter>,
+    /// Limits on best effort that do not hold.
+    pub not_enforced: Vec<String>,
+    /// When the construction began; all times count from here.
+    origin: Instant,
+    /// The steps done so far by this process.
+    pub traced: Vec<TracedStep>,
+}
+
+/// What comes after a step.
+pub(crate) enum Flow {
+    /// The next step.
+    Next,
+    /// There are two processes now; this is what clone or fork returned.
+    Forked(i32),
+    /// Nothing but the exec is left.
+    Exec(Executable),
+}
+
+/// Everything execve(2) takes.
+pub(crate) struct Executable {
+    pub path: String,
+    pub args: Vec<CString>,
+    pub env: Vec<CString>,
+}
+
+/// Why a step failed.
+#[derive(Debug)]
+pub(crate) struct StepError {
+    call: String,
+    errno: Option<i32>,
+    message: Option<String>,
+}
+
+impl From<SysError> for StepError {
+    fn from(error: SysError) -> StepError {
+        StepError { call: error.call, errno: Some(error.errno), message: None }
+    }
+}
+
+impl StepError {
+    /// The failure as users see it.
+    pub fn failure(self, step: &Step, host: &Host) -> StepFailure {
+        let hint = match self.errno {
+            Some(errno) => step.hint(errno, host),
+            None => "Lift the limit, enable the controller, or allow best-effort limits \
+                     (best_effort_limits)."
+                .into(),
+        };
+        StepFailure {
+            step: step.id.clone(),
+            call: self.call,
+            message: self.message,
+            errno: self.errno,
+            hint,
+        }
+    }
+}
+
+impl<'a> Context<'a> {
+    /// For the deed.
+    pub fn new(
+        file: &'a SpecFile,
+        dir: &'a ContainerDir,
+        host: &'a Host,
+        filter: &'a Filter,
+        output: (OwnedFd, OwnedFd),
+    ) -> Context<'a> {
+        let sys = Sys::real(file.spec.fault.clone());
+        Context {
+            filter: Some(filter),
+            output: Some(output),
+            ..Context::with(sys, file, dir, host)
+        }
+    }
+
+    /// For a preview, which needs neither a filter nor pipes.
+    pub fn preview(file: &'a SpecFile, dir: &'a ContainerDir, host: &'a Host) -> Context<'a> {
+        Context::with(Sys::preview(), file, dir, host)
+    }
+
+    fn with(sys: Sys, file: &'a SpecFile, dir: &'a ContainerDir, host: &'a Host) -> Context<'a> {
+        Context {
+            sys,
+            file,
+            dir,
+            host,
+            cgroup: Cgroup::of(&host.cgroups, file.id.as_str()),
+            doors: Vec::new(),
+            root: None,
+            output: None,
+            filter: None,
+            not_enforced: Vec::new(),
+            origin: Instant::now(),
+            traced: Vec::new(),
+        }
+    }
+
+    /// Microseconds since the construction began.
+    pub fn elapsed_micros(&self) -> f64 {
+        micros_since(self.origin)
+    }
+
+    /// Lets go of the command's ends of the output pipes: a process that kept them
+    /// would keep the log from ever ending.
+    pub fn close_output(&mut self) {
+        self.output = None;
+    }
+
+    /// The descriptors that must survive from the supervisor into init.
+    pub fn descriptors(&self) -> Vec<i32> {
+        use std::os::fd::AsRawFd;
+        let output = self.output.iter().flat_map(|(out, err)| [out.as_raw_fd(), err.as_raw_fd()]);
+        self.doors.iter().filter_map(Handle::raw).chain(output).collect()
+    }
+
+    /// A call that failed outside [`Context::run`]: the exec itself.
+    pub fn failure(&self, step: &Step, error: SysError) -> StepFailure {
+        StepError::from(error).failure(step, self.host)
+    }
+
+    /// Carries out one step and keeps its record.
+    pub fn run(&mut self, step: &Step) -> Result<Flow, StepFailure> {
+        self.sys.begin(&step.id);
+        let start_micros = self.elapsed_micros();
+        let result = step.execute(self);
+        let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
+        // The child of a clone or fork begins its own record.
+        if matches!(result, Ok(Flow::Forked(0))) {
+            self.traced.clear();
+        } else {
+            self.traced.push(TracedStep {
+                id: step.id.clone(),
+                actor: step.actor,
+                title: step.title.clone(),
+                outcome,
+                start_micros,
+                micros: ((self.elapsed_micros() - start_micros) * 10.0).round() / 10.0,
+                calls: self.sys.take_calls(),
+            });
+        }
+        result.map_err(|error| error.failure(step, self.host))
+    }
+
+    /// Carries out the steps of one actor in order, until one of them ends or
+    /// splits this process.
+    pub fn run_steps(&mut self, steps: &[Step], actor: Actor) -> Result<Flow, StepFailure> {
+        for step in steps.iter().filter(|step| step.actor == actor) {
+            match self.run(step)? {
+                Flow::Next => {}
+                flow => return Ok(flow),
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    /// Does what a step's action says.
+    pub fn perform(&mut self, action: &Action) -> Result<Flow, StepError> {
+        let spec = &self.file.spec;
+        let sys = &mut self.sys;
+        match action {
+            Action::CreateCgroup => {
+                self.cgroup.create(sys)?;
+                self.doors = self.cgroup.open_doors(sys)?;
+            }
+            Action::LimitMemory => {
+                if let Some(limit) = spec.memory {
+                    let result = self.cgroup.limit_memory(sys, limit);
+                    self.allow_best_effort("mem_limit_mb", result)?;
+                }
+            }
+            Action::LimitCpu => {
+                if let Some(limit) = spec.cpu {
+                    let result = self.cgroup.limit_cpu(sys, limit);
+                    self.allow_best_effort("cpu_limit_percent", result)?;
+                }
+            }
+            Action::LimitPids => {
+                let result = self.cgroup.limit_pids(sys, spec.pids);
+                self.allow_best_effort("pids_limit", result)?;
+            }
+            Action::CloneNamespaces(flags) => {
+                return Ok(Flow::Forked(sys.clone_into_namespaces(*flags)?));
+            }
+            Action::MakePrivate => sys.make_private()?,
+            Action::MountOverlay => {
+                let (upper, work) = (self.dir.rootfs(), self.dir.work());
+                self.root = Some(rootfs::overlay(sys, &self.host.image.layer, &upper, &work)?);
+            }
+            Action::ShowHostFolders => {
+                let root = root(&self.root)?;
+                for (host, inside) in &self.host.image.shown {
+                    rootfs::show(sys, root, host, inside)?;
+                }
+            }
+            Action::MountVolume(volume) => rootfs::volume(sys, root(&self.root)?, volume)?,
+            Action::MountProc if !spec.isolation.rootfs => {
+                let root = sys.open_place("/".as_ref())?;
+                rootfs::proc(sys, &root)?;
+            }
+            Action::MountProc => rootfs::proc(sys, root(&self.root)?)?,
+            Action::MountSys => rootfs::sysfs(sys, root(&self.root)?)?,
+            Action::MountDev => rootfs::dev(sys, root(&self.root)?)?,
+            Action::MaskPaths => rootfs::mask(sys, root(&self.root)?)?,
+            Action::ProtectPaths => rootfs::make_read_only(sys, root(&self.root)?)?,
+            Action::PivotRoot => {
+                rootfs::pivot(sys, root(&self.root)?)?;
+                self.root = None;
+            }
+            Action::SetHostname(hostname) => sys.sethostname(hostname.as_str())?,
+            Action::LoopbackUp => sys.loopback_up()?,
+            Action::ForkCommand => return Ok(Flow::Forked(sys.fork()?)),
+            Action::JoinCgroup => {
+                for door in &self.doors {
+                    // "0" means the writer itself.
+                    sys.write(door, "0")?;
+                }
+            }
+            Action::CgroupNamespace => sys.unshare(CloneFlags::CLONE_NEWCGROUP)?,
+            Action::MountCgroup => rootfs::cgroup(sys, &self.host.cgroups)?,
+            Action::ResetOomScore => privileges::reset_oom_score(sys)?,
+            Action::SetRlimits => {
+                privileges::set_rlimits(sys, &spec.rlimits, self.host.open_files)?;
+            }
+            Action::ChangeDirectory => {
+                let path = spec.working_dir.as_str();
+                if spec.isolation.rootfs {
+                    let root = sys.open_place("/".as_ref())?;
+                    rootfs::ensure_directory(sys, &root, path)?;
+                }
+                sys.chdir(path)?;
+                sys.verify_cwd_inside()?;
+            }
+            Action::NoNewPrivileges => sys.set_no_new_privs()?,
+            Action::DropCapabilities => privileges::drop_capabilities(sys)?,
+            Action::BecomeUser => sys.become_user(spec.user.uid, spec.user.gid)?,
+            Action::InstallSeccomp => self.install_seccomp()?,
+            Action::Exec => return self.prepare_exec().map(Flow::Exec),
+        }
+        Ok(Flow::Next)
+    }
+
+    /// A limit that does not hold fails the start, unless the specification allows it
+    /// to go unenforced; then the status will say so.
+    fn allow_best_effort(
+        &mut self,
+        limit: &'static str,
+        result: Result<(), LimitError>,
+    ) -> Result<(), StepError> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(LimitError::NotEnforced(why)) if self.file.spec.best_effort_limits => {
+                self.not_enforced.push(format!("{limit}: {why}"));
+                Ok(())
+            }
+            Err(LimitError::NotEnforced(why)) => {
+                let call = limit.to_string();
+                Err(StepError { call, errno: None, message: Some(why) })
+            }
+            Err(LimitError::Sys(error)) => Err(error.into()),
+        }
+    }
+
+    fn install_seccomp(&mut self) -> Result<(), StepError> {
+        match self.filter {
+            Some(filter) => {
+                for program in filter.programs() {
+                    self.sys.install_filter(program)?;
+                }
+                Ok(())
+            }
+            None => Ok(self.sys.install_filter(&[])?),
+        }
+    }
+
+    /// Everything before the exec: the standard streams, the descriptors, the path.
+    fn prepare_exec(&mut self) -> Result<Executable, StepError> {
+        let spec = &self.file.spec;
+        let null = self.sys.open_null()?;
+        self.sys.dup_handle_to(&null, 0)?;
+        if let Some((out, err)) = &self.output {
+            self.sys.dup_to(out.as_fd(), "pipe: stdout", 1)?;
+            self.sys.dup_to(err.as_fd(), "pipe: stderr", 2)?;
+        }
+        self.sys.close_on_exec_all()?;
+
+        let env = self.environment();
+        let words = spec.command.words();
+        let path = self.find_program(&words[0], &env)?;
+        // Neither holds a NUL byte: the specification was parsed.
+        let c_string = |text: &str| CString::new(text).unwrap_or_default();
+        let args: Vec<CString> = words.iter().map(|word| c_string(word)).collect();
+        let env = env.iter().map(|(name, value)| c_string(&format!("{name}={value}"))).collect();
+        let executable = Executable { path, args, env };
+        self.sys.note_execve(&executable.path, &executable.args, executable.env.len());
+        Ok(executable)
+    }
+
+    /// The image's variables, then what belongs to this container, then the
+    /// specification's: later ones win.
+    fn environment(&self) -> Vec<(String, String)> {
+        let spec = &self.file.spec;
+        let home = if spec.user.uid == 0 { "/root" } else { "/" };
+        let hostname = match &spec.hostname {
+            Some(hostname) => hostname.to_string(),
+            None => spec.name.to_string(),
+        };
+        let own = [("HOME".to_string(), home.to_string()), ("HOSTNAME".into(), hostname)];
+        let asked = spec.env.iter().map(|var| (var.name().to_string(), var.value().to_string()));
+        let mut all: Vec<(String, String)> = Vec::new();
+        for (name, value) in self.host.image.env.iter().cloned().chain(own).chain(asked) {
+            all.retain(|(other, _)| *other != name);
+            all.push((name, value));
+        }
+        all
+    }
+
+    /// Looks the program up on the container's PATH, as a shell would.
+    fn find_program(
+        &mut self,
+        program: &str,
+        env: &[(String, String)],
+    ) -> Result<String, StepError> {
+        if program.contains('/') || self.sys.is_preview() {
+            return Ok(program.to_string());
+        }
+        let path = env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value);
+        let mut found = Err(libc::ENOENT);
+        for folder in path.split(':').filter(|folder| !folder.is_empty()) {
+            let candidate = format!("{folder}/{program}");
+            match self.sys.is_executable(&candidate) {
+                Ok(()) => return Ok(candidate),
+                Err(error) if error.errno == libc::EACCES => found = Err(error.errno),
+                Err(_) => {}
+            }
+        }
+        found.map_err(|errno| StepError {
+            call: format!("execve({program:?})"),
+            errno: Some(errno),
+            message: Some(format!("no program {program:?} in the container's PATH {path}")),
+        })
+    }
+}
+
+/// The new root. Steps that need it come after the one that makes it.
+fn root(root: &Option<Handle>) -> Result<&Handle, StepError> {
+    root.as_ref().ok_or_else(|| StepError {
+        call: "the overlay step".into(),
+        errno: Some(libc::EINVAL),
+        message: Some("there is no new root yet".into()),
+    })
+}

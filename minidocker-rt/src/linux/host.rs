@@ -1,0 +1,46 @@
+//! What this machine is and can do, asked once.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::resource::{Resource, getrlimit};
+
+use super::cgroup::CgroupLayout;
+use super::image::{Image, host_image};
+use super::process;
+use crate::error::Result;
+
+/// Facts that a plan is made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Host {
+    pub boot_id: String,
+    pub memory_bytes: u64,
+    pub cores: u32,
+    /// How many files a process may have open at most.
+    pub open_files: u64,
+    pub cgroups: CgroupLayout,
+    pub image: Image,
+}
+
+impl Host {
+    /// Asks the kernel, and builds the image of the store at `root` if needed.
+    pub fn detect(root: &Path) -> Result<Host> {
+        Ok(Host {
+            boot_id: process::boot_id(),
+            memory_bytes: memory_bytes(),
+            cores: std::thread::available_parallelism()
+                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+            open_files: getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(_, hard)| hard),
+            cgroups: CgroupLayout::detect(),
+            image: host_image(&root.join("images"))?,
+        })
+    }
+}
+
+fn memory_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+        .map_or(u64::MAX, |kilobytes| kilobytes * 1024)
+}

@@ -1,0 +1,203 @@
+//! Init, PID 1 of the container, and the command that it forks.
+//!
+//! Init performs the inner steps of the plan, forks the command, and from then on
+//! does what only PID 1 can: it reaps every orphan of the container and passes
+//! signals on. When the command ends it says how and ends too, and the kernel ends
+//! everything else in the PID namespace with it.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::unistd::write;
+
+use super::channel::{self, Report};
+use super::context::{Context, Executable, Flow};
+use super::process;
+use super::steps::Step;
+use super::sys::{close_all_except, set_process_name};
+use crate::error::StepFailure;
+use crate::plan::{Actor, Outcome};
+
+/// What the supervisor hands to the process it has cloned.
+pub(crate) struct Inside<'a, 'b> {
+    pub context: &'a mut Context<'b>,
+    pub steps: &'a [Step],
+    /// Whether this process stays as init, or becomes the command itself.
+    pub with_init: bool,
+    /// Where the steps are reported to.
+    pub reports: OwnedFd,
+    /// Where init tells how the command ended.
+    pub exit_report: OwnedFd,
+    /// The supervisor's pidfd.
+    pub supervisor: OwnedFd,
+}
+
+/// Never returns, and never unwinds into the frames it shares with the supervisor.
+pub(crate) fn run(inside: Inside<'_, '_>) -> ! {
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(inside)));
+    exit(result.unwrap_or(101))
+}
+
+/// Ends this process at once: no destructors, which belong to the supervisor.
+fn exit(code: i32) -> ! {
+    // SAFETY: _exit(2) takes a number and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+fn build(inside: Inside<'_, '_>) -> i32 {
+    let Inside { context, steps, with_init, reports, exit_report, supervisor } = inside;
+    set_process_name(c"minidocker-init");
+    let mut keep = context.descriptors();
+    keep.extend([reports.as_raw_fd(), exit_report.as_raw_fd(), supervisor.as_raw_fd()]);
+    close_all_except(&keep);
+    if !bind_to(&supervisor) {
+        return 1;
+    }
+    let flow = match context.run_steps(steps, Actor::Init) {
+        Ok(flow) => flow,
+        Err(failure) => return fail(context, &reports, failure),
+    };
+    match flow {
+        Flow::Forked(0) => {
+            drop(exit_report);
+            become_command(context, steps, &reports, &supervisor)
+        }
+        Flow::Forked(command) => {
+            report_steps(context, &reports);
+            // The command's copy is the last one now: its exec will end the reports.
+            drop((reports, supervisor));
+            context.close_output();
+            look_after(command, &exit_report)
+        }
+        Flow::Next if !with_init => {
+            report_steps(context, &reports);
+            context.traced.clear();
+            drop(exit_report);
+            become_command(context, steps, &reports, &supervisor)
+        }
+        Flow::Next | Flow::Exec(_) => 1,
+    }
+}
+
+/// Asks the kernel to kill this process when its parent dies. The parent may have died
+/// before the request, so then it is looked for. Returns whether it lives.
+fn bind_to(supervisor: &OwnedFd) -> bool {
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+    !matches!(process::wait_readable(supervisor.as_fd(), Some(Duration::ZERO)), Ok(true))
+}
+
+fn become_command(
+    context: &mut Context<'_>,
+    steps: &[Step],
+    reports: &OwnedFd,
+    supervisor: &OwnedFd,
+) -> i32 {
+    set_process_name(c"minidocker-cmd");
+    // A child does not inherit the parent-death signal.
+    if !bind_to(supervisor) {
+        return 1;
+    }
+    let executable = match context.run_steps(steps, Actor::Command) {
+        Ok(Flow::Exec(executable)) => executable,
+        Ok(_) => return 1,
+        Err(failure) => return fail(context, reports, failure),
+    };
+    // Changing the user has cleared it: the kernel does not let a process outlive its
+    // rights over another.
+    if !bind_to(supervisor) {
+        return 1;
+    }
+    report_steps(context, reports);
+    if channel::send(reports.as_fd(), &Report::AboutToExec, &[]).is_err() {
+        return 1;
+    }
+    default_signals();
+    let Executable { path, args, env } = executable;
+    let Err(error) = context.sys.execve(&path, &args, &env);
+    let step = &steps[steps.len() - 1];
+    if let Some(traced) = context.traced.last_mut() {
+        traced.outcome = Outcome::Failed;
+        traced.calls.pop();
+        traced.calls.extend(context.sys.take_calls());
+    }
+    let failure = context.failure(step, error);
+    fail(context, reports, failure)
+}
+
+/// A program expects every signal at its default. Ours were changed by Rust (which
+/// ignores SIGPIPE) and by the supervisor (which blocks what it passes on).
+fn default_signals() {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    for signal in Signal::iterator() {
+        if !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {
+            // SAFETY: the default disposition installs no handler.
+            let _ = unsafe { sigaction(signal, &default) };
+        }
+    }
+    let _ = SigSet::all().thread_unblock();
+}
+
+fn report_steps(context: &Context<'_>, reports: &OwnedFd) {
+    for step in &context.traced {
+        let _ = channel::send(reports.as_fd(), &Report::Step(step.clone()), &[]);
+    }
+}
+
+fn fail(context: &Context<'_>, reports: &OwnedFd, failure: StepFailure) -> i32 {
+    report_steps(context, reports);
+    let _ = channel::send(reports.as_fd(), &Report::Failed(failure), &[]);
+    1
+}
+
+/// The life of init: reap and pass on.
+fn look_after(command: i32, exit_report: &OwnedFd) -> i32 {
+    close_all_except(&[exit_report.as_raw_fd()]);
+    // Without a PID namespace, this makes orphans ours all the same.
+    let _ = nix::sys::prctl::set_child_subreaper(true);
+    // Every signal is waited for instead of handled. Only what cannot be blocked
+    // (SIGKILL, SIGSTOP) acts by itself.
+    let all = SigSet::all();
+    if all.thread_block().is_err() {
+        return 1;
+    }
+    loop {
+        // What ended before the first wait has its SIGCHLD pending by now, or is found
+        // here; one SIGCHLD may stand for many children.
+        if let Some(status) = reap_all(command) {
+            let _ = write(exit_report, &status.to_ne_bytes());
+            // The exit code is for those who look at init itself.
+            return if libc::WIFSIGNALED(status) {
+                128 + libc::WTERMSIG(status)
+            } else {
+                libc::WEXITSTATUS(status)
+            };
+        }
+        match all.wait() {
+            Ok(Signal::SIGCHLD) => {}
+            Ok(signal) => {
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(command), signal);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Reaps every child that has ended. Returns the command's raw wait status if it is
+/// among them.
+fn reap_all(command: i32) -> Option<i32> {
+    let mut found = None;
+    loop {
+        let mut status = 0;
+        // SAFETY: waitpid writes one int. The raw status is wanted, because that is what
+        // goes to the supervisor.
+        match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
+            pid if pid == command => found = Some(status),
+            pid if pid > 0 => {}
+            -1 if Errno::last() == Errno::EINTR => {}
+            _ => return found,
+        }
+    }
+}

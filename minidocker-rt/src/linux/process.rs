@@ -1,0 +1,85 @@
+//! Processes that cannot be mistaken: a pid with its start time, held by a pidfd.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use crate::error::{Error, Result};
+use crate::status::ProcessIdentity;
+
+/// The identity of a live process of this machine.
+pub(crate) fn identify(pid: i32) -> Option<ProcessIdentity> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in parentheses and may hold anything,
+    // spaces and parentheses included; what follows the last ')' is regular.
+    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
+    // A zombie ('Z') is dead: it only waits for its parent to ask how it ended.
+    if matches!(*fields.first()?, "Z" | "X") {
+        return None;
+    }
+    // Field 22 of proc_pid_stat(5); two were before the parenthesis.
+    Some(ProcessIdentity { pid, start_time: fields.get(19)?.parse().ok()? })
+}
+
+/// The calling process.
+pub(crate) fn identify_self() -> Option<ProcessIdentity> {
+    identify(i32::try_from(std::process::id()).ok()?)
+}
+
+/// Opens a process if it is alive and still the one meant. The pidfd is taken
+/// before the check: a pid reused in between shows another start time.
+pub(crate) fn open(identity: ProcessIdentity) -> Option<OwnedFd> {
+    let pidfd =
+        rustix::process::pidfd_open(Pid::from_raw(identity.pid)?, PidfdFlags::empty()).ok()?;
+    (identify(identity.pid) == Some(identity)).then_some(pidfd)
+}
+
+/// Sends a signal; a process that has just ended is no error.
+pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> Result<()> {
+    let Some(name) = Signal::from_named_raw(signal) else {
+        return Err(Error::InvalidSpec {
+            field: "signal",
+            value: signal.to_string(),
+            why: "it is not a signal".into(),
+            hint: "Use a number or name that `kill -l` lists, for example SIGTERM.".into(),
+        });
+    };
+    match rustix::process::pidfd_send_signal(pidfd, name) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(errno) => Err(Error::System {
+            call: format!("pidfd_send_signal(pidfd, {signal})"),
+            errno: errno.raw_os_error(),
+        }),
+    }
+}
+
+/// Waits until the descriptor is readable (a pidfd: until the process has ended),
+/// at most `timeout`. Returns whether it is.
+pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> Result<bool> {
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    loop {
+        let left = match deadline {
+            // poll(2) counts whole milliseconds: rounded up, never a busy loop.
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                PollTimeout::try_from(left.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
+            }
+            None => PollTimeout::NONE,
+        };
+        match poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], left) {
+            Ok(0) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
+            Ok(count) => return Ok(count > 0),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::System { call: "poll".into(), errno: errno as i32 }),
+        }
+    }
+}
+
+/// Identifies this boot of the machine: pids mean nothing in another.
+pub(crate) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string()
+}

@@ -1,0 +1,267 @@
+//! The container's filesystem: what is mounted where, and how the old root goes.
+//!
+//! Every mount is made detached, then attached descriptor to descriptor on a target
+//! that was resolved inside the new root. No step trusts a path twice: between two
+//! looks at a path, a symlink in an image or a volume could change what it means.
+
+use std::path::{Path, PathBuf};
+
+use nix::libc;
+use rustix::mount::MountAttrFlags;
+
+use super::cgroup::CgroupLayout;
+use super::sys::{Handle, Sys, SysError, SysResult};
+use crate::spec::Volume;
+
+const RDONLY: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY;
+const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
+const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
+const NOEXEC: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOEXEC;
+
+/// Kernel files that tell about the host, or reach into it; Docker's list.
+const MASKED: &[&str] = &[
+    "proc/acpi",
+    "proc/asound",
+    "proc/interrupts",
+    "proc/kcore",
+    "proc/keys",
+    "proc/latency_stats",
+    "proc/sched_debug",
+    "proc/scsi",
+    "proc/timer_list",
+    "proc/timer_stats",
+    "sys/devices/virtual/powercap",
+    "sys/firmware",
+];
+
+/// Kernel files that may be read but not written: they set up the whole machine.
+const READ_ONLY: &[&str] = &["proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"];
+
+/// The devices every program may expect: name, major, minor (`man 4 null` and on).
+const DEVICES: &[(&str, u32, u32)] = &[
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
+];
+
+const DEVICE_LINKS: &[(&str, &str)] = &[
+    ("/proc/self/fd", "fd"),
+    ("/proc/self/fd/0", "stdin"),
+    ("/proc/self/fd/1", "stdout"),
+    ("/proc/self/fd/2", "stderr"),
+    ("pts/ptmx", "ptmx"),
+];
+
+/// Mounts the overlay: the image below, the container's own changes on top. It is
+/// attached over the upper directory itself, a place that surely exists; outside this
+/// mount namespace that directory stays what it is.
+///
+/// `nodev` on it, and on /dev, means that a device node made by the container is
+/// dead: the only live devices are the ones shown by [`dev`].
+pub(crate) fn overlay(sys: &mut Sys, lower: &Path, upper: &Path, work: &Path) -> SysResult<Handle> {
+    let text = |path: &Path| path.display().to_string();
+    let (lower, upper_text, work) = (text(lower), text(upper), text(work));
+    let options = [
+        ("lowerdir", lower.as_str()),
+        ("upperdir", upper_text.as_str()),
+        ("workdir", work.as_str()),
+    ];
+    let root = sys.new_filesystem("overlay", &options, NODEV)?;
+    let target = sys.open_place(upper)?;
+    sys.attach(&root, &target)?;
+    Ok(root)
+}
+
+/// Shows a folder of the host read-only, with everything mounted below it.
+pub(crate) fn show(sys: &mut Sys, root: &Handle, host: &Path, inside: &str) -> SysResult<()> {
+    let target = sys.resolve(root, inside, true)?;
+    let view = sys.clone_tree(host, true)?;
+    sys.set_attributes(&view, RDONLY | NODEV, true)?;
+    sys.attach(&view, &target)
+}
+
+/// Shows a volume. Device nodes and set-user-ID programs in it are powerless.
+pub(crate) fn volume(sys: &mut Sys, root: &Handle, volume: &Volume) -> SysResult<()> {
+    let view = sys.clone_tree(volume.host(), true)?;
+    let attributes = if volume.read_only() { RDONLY | NODEV | NOSUID } else { NODEV | NOSUID };
+    sys.set_attributes(&view, attributes, true)?;
+    let inside = volume.container().as_str();
+    let target = if sys.is_preview() || volume.host().is_dir() {
+        ensure_directory(sys, root, inside)?
+    } else {
+        let (parent, name) = inside.rsplit_once('/').unwrap_or(("", inside));
+        let parent = ensure_directory(sys, root, parent)?;
+        sys.create_file(&parent, name)?;
+        sys.resolve(root, inside, false)?
+    };
+    sys.attach(&view, &target)
+}
+
+/// Opens a directory inside the root, making what is missing of it.
+pub(crate) fn ensure_directory(sys: &mut Sys, root: &Handle, path: &str) -> SysResult<Handle> {
+    let whole = if path.is_empty() { "/" } else { path };
+    let missing = match sys.resolve(root, whole, true) {
+        Err(error) if error.errno == libc::ENOENT => error,
+        result => return result,
+    };
+    let mut parent = sys.resolve(root, "/", true)?;
+    let mut so_far = String::new();
+    for name in path.split('/').filter(|name| !name.is_empty()) {
+        so_far = format!("{so_far}/{name}");
+        parent = match sys.resolve(root, &so_far, true) {
+            Err(error) if error.errno == libc::ENOENT => {
+                match sys.mkdirat(&parent, name) {
+                    // Something is there that leads nowhere: a dangling symlink.
+                    Err(error) if error.errno == libc::EEXIST => return Err(missing),
+                    result => result?,
+                }
+                sys.resolve(root, &so_far, true)?
+            }
+            result => result?,
+        };
+    }
+    Ok(parent)
+}
+
+/// A /proc that shows the container's processes.
+pub(crate) fn proc(sys: &mut Sys, root: &Handle) -> SysResult<()> {
+    mount_new(sys, root, "/proc", "proc", &[], NOSUID | NODEV | NOEXEC)
+}
+
+/// A /sys that shows the container's network, read-only.
+pub(crate) fn sysfs(sys: &mut Sys, root: &Handle) -> SysResult<()> {
+    mount_new(sys, root, "/sys", "sysfs", &[], RDONLY | NOSUID | NODEV | NOEXEC)
+}
+
+/// A small /dev with the harmless devices, terminals and shared memory.
+pub(crate) fn dev(sys: &mut Sys, root: &Handle) -> SysResult<()> {
+    let target = sys.resolve(root, "/dev", true)?;
+    let options = [("mode", "755"), ("size", "64k")];
+    let dev = sys.new_filesystem("tmpfs", &options, NOSUID | NODEV | NOEXEC)?;
+    sys.attach(&dev, &target)?;
+    for &(name, major, minor) in DEVICES {
+        let view = host_device(sys, name, major, minor)?;
+        sys.create_file(&dev, name)?;
+        let target = sys.resolve(root, &format!("/dev/{name}"), false)?;
+        sys.attach(&view, &target)?;
+    }
+    for (target, name) in DEVICE_LINKS {
+        sys.symlinkat(target, &dev, name)?;
+    }
+    sys.mkdirat(&dev, "pts")?;
+    let options = [("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
+    mount_new(sys, root, "/dev/pts", "devpts", &options, NOSUID | NOEXEC)?;
+    sys.mkdirat(&dev, "shm")?;
+    let options = [("mode", "1777"), ("size", "64m")];
+    mount_new(sys, root, "/dev/shm", "tmpfs", &options, NOSUID | NODEV | NOEXEC)
+}
+
+/// A view of a device of the host, checked to be the device its name says: masking a
+/// file with something else would uncover it instead (CVE-2025-31133).
+fn host_device(sys: &mut Sys, name: &str, major: u32, minor: u32) -> SysResult<Handle> {
+    let view = sys.clone_tree(&Path::new("/dev").join(name), false)?;
+    sys.verify_device(&view, major, minor)?;
+    Ok(view)
+}
+
+/// Covers files with /dev/null and folders with an empty read-only filesystem.
+pub(crate) fn mask(sys: &mut Sys, root: &Handle) -> SysResult<()> {
+    for path in MASKED {
+        // What this kernel does not have needs no cover.
+        let Some(target) = present(sys.resolve(root, path, false))? else { continue };
+        let is_directory = match sys.resolve(root, path, true) {
+            Ok(_) => true,
+            Err(error) if error.errno == libc::ENOTDIR => false,
+            Err(error) => return Err(error),
+        };
+        let cover = if is_directory {
+            sys.new_filesystem("tmpfs", &[("mode", "555")], RDONLY | NOSUID | NODEV | NOEXEC)?
+        } else {
+            let view = host_device(sys, "null", 1, 3)?;
+            sys.set_attributes(&view, RDONLY, false)?;
+            view
+        };
+        sys.attach(&cover, &target)?;
+    }
+    Ok(())
+}
+
+/// Mounts kernel files over themselves, read-only.
+pub(crate) fn make_read_only(sys: &mut Sys, root: &Handle) -> SysResult<()> {
+    for path in READ_ONLY {
+        let Some(target) = present(sys.resolve(root, path, false))? else { continue };
+        let view = sys.clone_tree_of(&target, true)?;
+        sys.set_attributes(&view, RDONLY | NOSUID | NODEV | NOEXEC, true)?;
+        sys.attach(&view, &target)?;
+    }
+    Ok(())
+}
+
+/// The container's own cgroup at /sys/fs/cgroup, read-only, so that programs can
+/// learn their limits. Mounted from within the cgroup namespace, which decides what
+/// its root is.
+pub(crate) fn cgroup(sys: &mut Sys, layout: &CgroupLayout) -> SysResult<()> {
+    let root = sys.open_place(Path::new("/"))?;
+    let attributes = RDONLY | NOSUID | NODEV | NOEXEC;
+    if let [only] = &layout.hierarchies[..]
+        && only.v2
+    {
+        return mount_new(sys, &root, "/sys/fs/cgroup", "cgroup2", &[], attributes);
+    }
+    let target = sys.resolve(&root, "/sys/fs/cgroup", true)?;
+    let folder = sys.new_filesystem("tmpfs", &[("mode", "755")], NOSUID | NODEV | NOEXEC)?;
+    sys.attach(&folder, &target)?;
+    for hierarchy in &layout.hierarchies {
+        let name = match hierarchy.v2 {
+            true => "unified".to_string(),
+            false => hierarchy.options.join(","),
+        };
+        sys.mkdirat(&folder, &name)?;
+        let options: Vec<(&str, &str)> =
+            hierarchy.options.iter().map(|option| (option.as_str(), "")).collect();
+        let kind = if hierarchy.v2 { "cgroup2" } else { "cgroup" };
+        mount_new(sys, &root, &format!("/sys/fs/cgroup/{name}"), kind, &options, attributes)?;
+    }
+    sys.set_attributes(&folder, RDONLY, false)
+}
+
+/// Makes `root` the root of everything and lets go of the old one. pivot_root with
+/// "." twice stacks the old root on the new, where unmounting it needs no folder.
+pub(crate) fn pivot(sys: &mut Sys, root: &Handle) -> SysResult<()> {
+    sys.fchdir(root)?;
+    sys.pivot_root_here()?;
+    sys.detach_here()?;
+    sys.chdir("/")
+}
+
+fn mount_new(
+    sys: &mut Sys,
+    root: &Handle,
+    path: &str,
+    kind: &str,
+    options: &[(&str, &str)],
+    attributes: MountAttrFlags,
+) -> SysResult<()> {
+    let target = sys.resolve(root, path, true)?;
+    let filesystem = sys.new_filesystem(kind, options, attributes)?;
+    sys.attach(&filesystem, &target)
+}
+
+/// Tells "not there" from failure.
+fn present(result: SysResult<Handle>) -> Result<Option<Handle>, SysError> {
+    match result {
+        Ok(handle) => Ok(Some(handle)),
+        Err(error) if error.errno == libc::ENOENT => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The host folders that a container's rootfs is made from, for error messages.
+pub(crate) fn describe(shown: &[(PathBuf, String)]) -> String {
+    let pairs: Vec<String> =
+        shown.iter().map(|(host, inside)| format!("{} at {inside}", host.display())).collect();
+    pairs.join(", ")
+}

@@ -1,0 +1,271 @@
+//! The spawner: one small helper per runtime that forks a supervisor per start.
+//!
+//! Forking a big program with threads is unsafe (a lock held by another thread stays
+//! held for ever in the child) and slow (its page tables are copied). So the program
+//! executes itself once, as a process that does nothing but this; it has one thread,
+//! and all code after its forks is ordinary Rust. It ends when the program does, its
+//! supervisors go on.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::unistd::ForkResult;
+use rustix::mount::{MountAttrFlags, OpenTreeFlags};
+
+use super::channel::{self, Greeting, Reply, StartRequest};
+use super::host::Host;
+use super::seccomp::Filter;
+use super::sys::{Sys, close_all_except, mount_setattr, set_process_name};
+use super::{privileges, supervisor};
+use crate::error::{Error, Result};
+use crate::store::LockedContainer;
+
+/// What the helper is called in `ps`, and how [`init`] recognises it.
+const NAME: &str = "minidocker-spawner";
+
+/// Whether this program can be its own helper.
+static INITIALISED: AtomicBool = AtomicBool::new(false);
+
+/// See [`crate::init`].
+pub(crate) fn init() {
+    let mut args = std::env::args_os();
+    if args.next().is_some_and(|name| name == NAME) {
+        let root = args.next().map(PathBuf::from).unwrap_or_default();
+        run(&root);
+    }
+    INITIALISED.store(true, Ordering::SeqCst);
+}
+
+/// The program's side: starts the helper when it is first needed, and again should it
+/// have died.
+#[derive(Debug)]
+pub(crate) struct Spawner {
+    root: PathBuf,
+    helper: Option<PathBuf>,
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    socket: OwnedFd,
+    child: Child,
+    /// The process that started it: after a fork, the copy must start its own.
+    owner: u32,
+}
+
+impl Spawner {
+    pub fn new(root: &Path, helper: Option<PathBuf>) -> Spawner {
+        Spawner { root: root.to_owned(), helper, running: Mutex::new(None) }
+    }
+
+    /// Starts a container: returns when its command was executed, or with the step
+    /// that failed. The lock goes along, and stays held until the supervisor is done.
+    pub fn start(&self, container: &LockedContainer) -> Result<Reply> {
+        let failed = |why: String| Error::HelperFailed { action: "starting a container", why };
+        let (ours, theirs) = channel::pair().map_err(|errno| failed(errno.to_string()))?;
+        let request = StartRequest { container: container.dir.path().to_owned() };
+        self.send(&request, &[theirs.as_fd(), container.lock.as_fd()])?;
+        drop(theirs);
+        match channel::receive::<Reply>(ours.as_fd()) {
+            Ok(Some(reply)) => Ok(reply.message),
+            Ok(None) => Err(failed("the supervisor was killed".into())),
+            Err(errno) => Err(failed(errno.to_string())),
+        }
+    }
+
+    fn send(&self, request: &StartRequest, fds: &[std::os::fd::BorrowedFd<'_>]) -> Result<()> {
+        let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A second try only if the helper had died since it was last used.
+        for retry in [true, false] {
+            let helper = match &mut *running {
+                Some(helper) if helper.owner == std::process::id() => helper,
+                empty => empty.insert(self.spawn()?),
+            };
+            match channel::send(helper.socket.as_fd(), request, fds) {
+                Ok(()) => return Ok(()),
+                Err(Errno::EPIPE | Errno::ECONNRESET) if retry => {
+                    let _ = helper.child.wait();
+                    *running = None;
+                }
+                Err(errno) => {
+                    return Err(Error::HelperFailed {
+                        action: "asking the spawner to start a container",
+                        why: errno.to_string(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn(&self) -> Result<Running> {
+        let program = match &self.helper {
+            Some(path) => path.clone(),
+            None if INITIALISED.load(Ordering::SeqCst) => PathBuf::from("/proc/self/exe"),
+            None => {
+                return Err(Error::HelperMissing {
+                    why: "minidocker_rt::init() was not called".into(),
+                });
+            }
+        };
+        let failed = |why: io::Error| Error::HelperFailed {
+            action: "starting the spawner",
+            why: format!("{}: {why}", program.display()),
+        };
+        let sealed = seal(&program).map_err(failed)?;
+        let (ours, theirs) = channel::pair().map_err(|errno| failed(errno.into()))?;
+        // std spawns without copying this program's memory, and safely from any thread.
+        let mut child = Command::new(format!("/proc/self/fd/{}", sealed.as_raw_fd()))
+            .arg0(NAME)
+            .arg(&self.root)
+            .stdin(theirs)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let why = match channel::receive::<Greeting>(ours.as_fd()) {
+            Ok(Some(greeting)) => match greeting.message {
+                Greeting::Ready => {
+                    return Ok(Running { socket: ours, child, owner: std::process::id() });
+                }
+                Greeting::Refused(why) => why,
+            },
+            Ok(None) => "it ended without a word: is minidocker_rt::init() its first line?".into(),
+            Err(errno) => errno.to_string(),
+        };
+        let _ = child.kill();
+        let _ = child.wait();
+        Err(Error::HelperMissing { why })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.owner != std::process::id() {
+            return;
+        }
+        // The end of the socket ends the helper; it is reaped here.
+        let _ =
+            nix::sys::socket::shutdown(self.socket.as_raw_fd(), nix::sys::socket::Shutdown::Both);
+        let _ = self.child.wait();
+    }
+}
+
+/// An unwritable view of a program. A process in the container may find our helper's
+/// executable at /proc/1/exe, and whatever it could write there would run as root on
+/// the host (CVE-2019-5736). A read-only mount that no namespace holds cannot be
+/// written through nor remounted; where mounts are not allowed, a sealed copy serves.
+fn seal(program: &Path) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if let Ok(view) = rustix::mount::open_tree(rustix::fs::CWD, program, flags)
+        && mount_setattr(view.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY.bits().into(), false)
+            .is_ok()
+    {
+        return Ok(view);
+    }
+    use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+    let memory =
+        memfd_create(c"minidocker-spawner", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    let mut copy = File::from(memory);
+    io::copy(&mut File::open(program)?, &mut copy)?;
+    let seals = SealFlag::F_SEAL_SEAL
+        | SealFlag::F_SEAL_SHRINK
+        | SealFlag::F_SEAL_GROW
+        | SealFlag::F_SEAL_WRITE;
+    fcntl(&copy, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(copy.into())
+}
+
+/// The helper's own main function.
+fn run(root: &Path) -> ! {
+    let code = match prepare(root) {
+        Ok((socket, host, filter)) => serve(&socket, &host, &filter),
+        Err(code) => code,
+    };
+    std::process::exit(code)
+}
+
+fn prepare(root: &Path) -> std::result::Result<(OwnedFd, Host, Filter), i32> {
+    // The socket came as standard input. It moves, and /dev/null takes its place.
+    // SAFETY: descriptor 0 is open (we were spawned with it) and nothing else owns it.
+    let stdin = unsafe { OwnedFd::from_raw_fd(0) };
+    let socket = stdin.try_clone().map_err(|_| 1)?;
+    let null = File::options().read(true).write(true).open("/dev/null").map_err(|_| 1)?;
+    // SAFETY: dup2 onto the standard streams; `stdin` is forgotten below, so that
+    // descriptor 0 stays open.
+    unsafe {
+        libc::dup2(null.as_raw_fd(), 0);
+    }
+    std::mem::forget(stdin);
+    drop(null);
+    close_all_except(&[socket.as_raw_fd()]);
+
+    let refuse = |why: String| {
+        let _ = channel::send(socket.as_fd(), &Greeting::Refused(why), &[]);
+        1
+    };
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads > 1 {
+        return Err(refuse(format!(
+            "{} threads run before minidocker_rt::init(): it must be the first line of main, \
+             because a process with threads cannot fork safely",
+            threads - 1
+        )));
+    }
+    // Nobody but root may look into the helpers, or touch them with a debugger.
+    let _ = nix::sys::prctl::set_dumpable(false);
+    set_process_name(c"minidocker-spawn");
+    let _ = std::env::set_current_dir("/");
+    let _ = SigSet::all().thread_unblock();
+    // SAFETY: ignoring a signal installs no handler. With SIGCHLD ignored the kernel
+    // reaps the supervisors; SIGINT is the terminal's, meant for the program.
+    unsafe {
+        let _ = signal(Signal::SIGCHLD, SigHandler::SigIgn);
+        let _ = signal(Signal::SIGINT, SigHandler::SigIgn);
+    }
+    if let Err(error) =
+        privileges::set_oom_score(&mut Sys::real(None), privileges::HELPER_OOM_SCORE)
+    {
+        log::debug!("cannot shield the helpers from the OOM killer: {}", error.call);
+    }
+    let host = Host::detect(root).map_err(|error| refuse(error.to_string()))?;
+    // Compiled once; every container installs the same bytes.
+    let filter = Filter::docker_default(&privileges::kept_capabilities())
+        .map_err(|error| refuse(error.to_string()))?;
+    channel::send(socket.as_fd(), &Greeting::Ready, &[]).map_err(|_| 1)?;
+    Ok((socket, host, filter))
+}
+
+/// Forks a supervisor per request, until the program closes its end.
+fn serve(socket: &OwnedFd, host: &Host, filter: &Filter) -> i32 {
+    loop {
+        let received = match channel::receive::<StartRequest>(socket.as_fd()) {
+            Ok(Some(received)) => received,
+            Ok(None) | Err(Errno::ECONNRESET) => return 0,
+            Err(_) => return 1,
+        };
+        let mut descriptors = received.descriptors.into_iter();
+        let (Some(reply), Some(lock)) = (descriptors.next(), descriptors.next()) else { continue };
+        // SAFETY: this process has one thread, so its child may run any code.
+        match unsafe { nix::unistd::fork() } {
+            Ok(ForkResult::Child) => {
+                supervisor::run(received.message.container, reply, lock, host, filter)
+            }
+            Ok(ForkResult::Parent { .. }) => {}
+            Err(errno) => {
+                let trouble = Reply::Trouble(format!("fork() => {errno}"));
+                let _ = channel::send(reply.as_fd(), &trouble, &[]);
+            }
+        }
+    }
+}

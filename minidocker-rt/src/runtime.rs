@@ -1,0 +1,158 @@
+//! The entry: a [`Runtime`] on a root folder, from which containers are made.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::container::Container;
+use crate::error::{Error, Result};
+use crate::linux::Host;
+use crate::linux::spawner::Spawner;
+use crate::spec::{ContainerName, ContainerSpec, Volume};
+use crate::store::Store;
+
+/// All containers under one root folder. Cheap to clone, usable from any thread; any
+/// number of programs may open the same root at the same time.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub store: Store,
+    pub host: Host,
+    pub spawner: Spawner,
+}
+
+/// Chooses how a [`Runtime`] is opened. Made by [`Runtime::builder`].
+#[derive(Debug, Clone, Default)]
+pub struct RuntimeBuilder {
+    helper: Option<PathBuf>,
+}
+
+impl RuntimeBuilder {
+    /// Names the program that serves as helper process, for programs that cannot call
+    /// [`crate::init`] themselves. It must call `init` in the first line of its main;
+    /// `minidocker-web` does.
+    pub fn helper(mut self, program: impl Into<PathBuf>) -> Self {
+        self.helper = Some(program.into());
+        self
+    }
+
+    /// Opens the runtime; see [`Runtime::open`].
+    ///
+    /// # Errors
+    /// As [`Runtime::open`].
+    pub fn open(self, root: impl AsRef<Path>) -> Result<Runtime> {
+        let store = Store::open(root.as_ref())?;
+        let host = Host::detect(store.root())?;
+        let spawner = Spawner::new(store.root(), self.helper);
+        Ok(Runtime { inner: Arc::new(Inner { store, host, spawner }) })
+    }
+}
+
+impl Runtime {
+    /// Opens the root folder, making it if needed. Nothing is started yet.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be made or read; [`Error::InvalidSpec`] if its
+    /// path cannot be used for an overlay.
+    pub fn open(root: impl AsRef<Path>) -> Result<Runtime> {
+        Runtime::builder().open(root)
+    }
+
+    /// Opens the user's own root: `$MINIDOCKER_ROOT` if set; else
+    /// `/var/lib/minidocker` for root and `$XDG_DATA_HOME/minidocker` (or
+    /// `~/.local/share/minidocker`) for others. The only place where this library
+    /// looks at the environment for its own settings.
+    ///
+    /// # Errors
+    /// As [`Runtime::open`].
+    pub fn open_default() -> Result<Runtime> {
+        Runtime::open(default_root())
+    }
+
+    /// Chooses more than the root.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::default()
+    }
+
+    /// The root folder.
+    pub fn root(&self) -> &Path {
+        self.inner.store.root()
+    }
+
+    /// Makes a container. Everything is checked first; a refusal leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSpec`] naming the field, the value and what to write instead;
+    /// [`Error::NameInUse`]; [`Error::Io`] if the store cannot be written.
+    pub fn create(&self, mut spec: ContainerSpec) -> Result<Container> {
+        if let Some(problem) = spec.problem.take() {
+            return Err(*problem);
+        }
+        self.check_against_machine(&spec)?;
+        let file = self.inner.store.create(spec)?;
+        Ok(Container::new(self.inner.clone(), file.spec.name, file.id))
+    }
+
+    /// The container called `name`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for a text that could not be a name.
+    pub fn get(&self, name: &str) -> Result<Container> {
+        let not_found = || Error::NotFound { name: name.to_string() };
+        let name: ContainerName = name.parse().map_err(|_| not_found())?;
+        let file = self.inner.store.dir(&name).spec_file()?.ok_or_else(not_found)?;
+        Ok(Container::new(self.inner.clone(), name, file.id))
+    }
+
+    /// All containers, sorted by name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the store cannot be read.
+    pub fn list(&self) -> Result<Vec<Container>> {
+        let mut containers = Vec::new();
+        for name in self.inner.store.names()? {
+            match self.get(name.as_str()) {
+                // Deleted by another program since the folder was listed.
+                Err(Error::NotFound { .. }) => {}
+                result => containers.push(result?),
+            }
+        }
+        Ok(containers)
+    }
+
+    fn check_against_machine(&self, spec: &ContainerSpec) -> Result<()> {
+        let host = &self.inner.host;
+        if let Some(memory) = spec.memory {
+            memory.check_against(host.memory_bytes)?;
+        }
+        if let Some(cpu) = spec.cpu {
+            cpu.check_against(host.cores)?;
+        }
+        if let (Some(volume), false) = (spec.volumes.first(), spec.isolation.rootfs) {
+            return Err(crate::spec::refuse(
+                "volumes",
+                volume,
+                "without its own rootfs the container sees the host's folders as they are",
+                "Remove the volumes, or leave rootfs isolation on.",
+            ));
+        }
+        spec.volumes.iter().try_for_each(Volume::check_host)
+    }
+}
+
+fn default_root() -> PathBuf {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(root) = variable("MINIDOCKER_ROOT") {
+        return root.into();
+    }
+    if nix::unistd::geteuid().is_root() {
+        return "/var/lib/minidocker".into();
+    }
+    let data = variable("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    data.unwrap_or_else(std::env::temp_dir).join("minidocker")
+}

@@ -1,0 +1,413 @@
+//! What is asked for: a [`ContainerSpec`] and the types it is made of.
+//!
+//! Text is parsed once, here, into types that cannot hold a wrong value; the rest
+//! of the library never looks at a string again. Two checks need the machine
+//! (memory and CPU against what there is, folders that must exist) and are made
+//! by `create`, before anything is written.
+
+mod command;
+mod env;
+mod isolation;
+mod limits;
+mod name;
+mod rlimit;
+mod user;
+mod volume;
+
+pub use command::Command;
+pub use env::EnvVar;
+pub use isolation::Isolation;
+pub use limits::{CpuPercent, Memory, PidsLimit};
+pub use name::{ContainerId, ContainerName, Hostname};
+pub use rlimit::{Resource, Rlimit};
+pub use user::User;
+pub use volume::{ContainerPath, Volume};
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Everything a container is made from. Immutable once created.
+///
+/// Built with chained calls; the first value that cannot be used is remembered
+/// and reported by `Runtime::create`, before anything is made:
+///
+/// ```
+/// use minidocker_rt::ContainerSpec;
+///
+/// let spec = ContainerSpec::new("hello", "python -c \"print('Hello')\"")
+///     .memory_mb(64)
+///     .cpu_percent(50)
+///     .env("MODE", "production")
+///     .volume("/tmp:/app/data:ro")?;
+/// # Ok::<(), minidocker_rt::Error>(())
+/// ```
+///
+/// The JSON form is that of the REST API:
+/// `{"name", "command", "mem_limit_mb", "cpu_limit_percent", "volumes", "env_vars"}`,
+/// all but name and command optional.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(into = "SpecJson", try_from = "SpecJson")]
+pub struct ContainerSpec {
+    pub(crate) name: ContainerName,
+    pub(crate) command: Command,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) cpu: Option<CpuPercent>,
+    pub(crate) pids: PidsLimit,
+    pub(crate) volumes: Vec<Volume>,
+    pub(crate) env: Vec<EnvVar>,
+    pub(crate) hostname: Option<Hostname>,
+    pub(crate) working_dir: ContainerPath,
+    pub(crate) user: User,
+    pub(crate) rlimits: Vec<Rlimit>,
+    pub(crate) isolation: Isolation,
+    pub(crate) init: bool,
+    pub(crate) best_effort_limits: bool,
+    pub(crate) fault: Option<Fault>,
+    /// The first value that could not be parsed; `create` returns it.
+    pub(crate) problem: Option<Box<Error>>,
+}
+
+impl ContainerSpec {
+    /// A container called `name` that runs `command`, with every isolation on, no
+    /// memory or CPU limit, and at most 512 processes.
+    ///
+    /// A command given as text is split into words as a shell would
+    /// (`Command::parse`); use [`Command::argv`] for exact words.
+    pub fn new(name: &str, command: impl Into<CommandText>) -> ContainerSpec {
+        let mut problem = None;
+        let name = name.parse().unwrap_or_else(|error| {
+            problem = Some(Box::new(error));
+            ContainerName::placeholder()
+        });
+        let command = command.into().0.unwrap_or_else(|error| {
+            problem.get_or_insert(Box::new(error));
+            Command::placeholder()
+        });
+        ContainerSpec {
+            name,
+            command,
+            memory: None,
+            cpu: None,
+            pids: PidsLimit::default(),
+            volumes: Vec::new(),
+            env: Vec::new(),
+            hostname: None,
+            working_dir: ContainerPath::root(),
+            user: User::ROOT,
+            rlimits: Vec::new(),
+            isolation: Isolation::default(),
+            init: true,
+            best_effort_limits: false,
+            fault: None,
+            problem,
+        }
+    }
+
+    /// Reads the JSON form. Unlike serde's own error, the one returned here names
+    /// the field at fault and what to write instead.
+    pub fn from_json(json: &[u8]) -> Result<ContainerSpec> {
+        let raw: SpecJson = serde_json::from_slice(json).map_err(|error| Error::InvalidSpec {
+            field: "body",
+            value: String::from_utf8_lossy(&json[..json.len().min(200)]).into_owned(),
+            why: error.to_string(),
+            hint: "Send a JSON object with at least \"name\" and \"command\".".into(),
+        })?;
+        raw.try_into()
+    }
+
+    /// Limits memory, swap included, to `megabytes` of 1024*1024 bytes.
+    pub fn memory_mb(mut self, megabytes: u64) -> Self {
+        self.memory = self.keep(Memory::megabytes(megabytes));
+        self
+    }
+
+    /// Limits memory, swap included.
+    pub fn memory(mut self, limit: Memory) -> Self {
+        self.memory = Some(limit);
+        self
+    }
+
+    /// Limits CPU time, in percent of one core: 50 is half a core, 200 is two.
+    pub fn cpu_percent(mut self, percent: u32) -> Self {
+        self.cpu = self.keep(CpuPercent::new(percent.into()));
+        self
+    }
+
+    /// Limits the number of processes and threads (512 unless set).
+    pub fn pids_limit(mut self, limit: PidsLimit) -> Self {
+        self.pids = limit;
+        self
+    }
+
+    /// Adds an environment variable; a later one of the same name replaces it.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        if let Some(var) = self.keep(EnvVar::new(name, value)) {
+            self.env.retain(|other| other.name() != var.name());
+            self.env.push(var);
+        }
+        self
+    }
+
+    /// Shows a folder of the host inside the container: `/host:/inside[:ro]`, or on
+    /// Windows `C:\Data:/inside`.
+    pub fn volume(mut self, volume: &str) -> Result<Self> {
+        self.volumes.push(volume.parse()?);
+        Ok(self)
+    }
+
+    /// The name the container sees as its host's (its own name unless set).
+    pub fn hostname(mut self, hostname: &str) -> Self {
+        self.hostname = self.keep(hostname.parse());
+        self
+    }
+
+    /// The directory the command starts in (`/` unless set; made if missing).
+    pub fn working_dir(mut self, path: &str) -> Self {
+        if let Some(path) = self.keep(ContainerPath::parse("working_dir", path)) {
+            self.working_dir = path;
+        }
+        self
+    }
+
+    /// The user and group the command runs as (root of the container unless set).
+    pub fn user(mut self, user: User) -> Self {
+        self.user = user;
+        self
+    }
+
+    /// Sets one resource limit (`man 2 setrlimit`).
+    pub fn rlimit(mut self, rlimit: Rlimit) -> Self {
+        self.rlimits.retain(|other| other.resource != rlimit.resource);
+        self.rlimits.push(rlimit);
+        self
+    }
+
+    /// Chooses which isolation features are on, to see what each one does.
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = isolation;
+        self
+    }
+
+    /// Whether PID 1 is a small init of ours that reaps zombies and forwards
+    /// signals (the default), or the command itself.
+    pub fn init(mut self, init: bool) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// Lets the container start although a limit cannot be enforced on this
+    /// machine; the status then lists it as not enforced. Off unless asked for.
+    pub fn best_effort_limits(mut self, allow: bool) -> Self {
+        self.best_effort_limits = allow;
+        self
+    }
+
+    /// Makes the first system call of one step fail with `errno`, as
+    /// `strace --inject` would: to see (and test) that a start which fails at that
+    /// step leaves nothing behind.
+    #[doc(hidden)]
+    pub fn inject_fault(mut self, step: &str, errno: i32) -> Self {
+        self.fault = Some(Fault { step: step.to_string(), errno });
+        self
+    }
+
+    /// The container's name.
+    pub fn container_name(&self) -> &ContainerName {
+        &self.name
+    }
+
+    /// The command it runs.
+    pub fn command(&self) -> &Command {
+        &self.command
+    }
+
+    /// The volumes it sees.
+    pub fn volumes(&self) -> &[Volume] {
+        &self.volumes
+    }
+
+    /// Its environment variables, in the order they were given.
+    pub fn env_vars(&self) -> &[EnvVar] {
+        &self.env
+    }
+
+    /// Its memory limit, if any.
+    pub fn memory_limit(&self) -> Option<Memory> {
+        self.memory
+    }
+
+    /// Its CPU limit, if any.
+    pub fn cpu_limit(&self) -> Option<CpuPercent> {
+        self.cpu
+    }
+
+    /// Keeps the first problem for `create` to report.
+    fn keep<T>(&mut self, parsed: Result<T>) -> Option<T> {
+        parsed.map_err(|error| self.problem.get_or_insert(Box::new(error)).clone()).ok()
+    }
+}
+
+/// A command as [`ContainerSpec::new`] takes it: text to split, or exact words.
+pub struct CommandText(Result<Command>);
+
+impl From<&str> for CommandText {
+    fn from(line: &str) -> Self {
+        CommandText(Command::parse(line))
+    }
+}
+
+impl From<String> for CommandText {
+    fn from(line: String) -> Self {
+        CommandText(Command::parse(&line))
+    }
+}
+
+impl From<Command> for CommandText {
+    fn from(command: Command) -> Self {
+        CommandText(Ok(command))
+    }
+}
+
+impl From<Result<Command>> for CommandText {
+    fn from(command: Result<Command>) -> Self {
+        CommandText(command)
+    }
+}
+
+/// See [`ContainerSpec::inject_fault`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Fault {
+    pub step: String,
+    pub errno: i32,
+}
+
+/// The JSON form of a specification, before its values are parsed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpecJson {
+    name: String,
+    command: CommandJson,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mem_limit_mb: Option<serde_json::Number>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cpu_limit_percent: Option<serde_json::Number>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pids_limit: Option<serde_json::Number>,
+    #[serde(default)]
+    volumes: Vec<String>,
+    #[serde(default)]
+    env_vars: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hostname: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    working_dir: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rlimits: Vec<Rlimit>,
+    #[serde(default, skip_serializing_if = "Isolation::is_default")]
+    isolation: Isolation,
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    init: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    best_effort_limits: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fault: Option<Fault>,
+}
+
+/// A command line, or its exact words.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum CommandJson {
+    Line(String),
+    Words(Vec<String>),
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+impl TryFrom<SpecJson> for ContainerSpec {
+    type Error = Error;
+
+    fn try_from(json: SpecJson) -> Result<ContainerSpec> {
+        let name: ContainerName = json.name.parse()?;
+        let command = match json.command {
+            CommandJson::Line(line) => Command::parse(&line)?,
+            CommandJson::Words(words) => Command::argv(words)?,
+        };
+        let mut spec = ContainerSpec::new(name.as_str(), command);
+        spec.memory = json.mem_limit_mb.map(Memory::from_json).transpose()?;
+        spec.cpu = json.cpu_limit_percent.map(CpuPercent::from_json).transpose()?;
+        if let Some(pids) = json.pids_limit {
+            spec.pids = PidsLimit::from_json(pids)?;
+        }
+        spec.volumes = json.volumes.iter().map(|text| text.parse()).collect::<Result<_>>()?;
+        for (name, value) in &json.env_vars {
+            spec.env.push(EnvVar::new(name, value)?);
+        }
+        spec.hostname = json.hostname.map(|text| text.parse()).transpose()?;
+        if let Some(path) = json.working_dir {
+            spec.working_dir = ContainerPath::parse("working_dir", &path)?;
+        }
+        if let Some(user) = json.user {
+            spec.user = user.parse()?;
+        }
+        spec.rlimits = json.rlimits;
+        spec.isolation = json.isolation;
+        spec.init = json.init;
+        spec.best_effort_limits = json.best_effort_limits;
+        spec.fault = json.fault;
+        Ok(spec)
+    }
+}
+
+impl From<ContainerSpec> for SpecJson {
+    fn from(spec: ContainerSpec) -> SpecJson {
+        SpecJson {
+            name: spec.name.to_string(),
+            command: match spec.command.line() {
+                Some(line) => CommandJson::Line(line.to_string()),
+                None => CommandJson::Words(spec.command.words().to_vec()),
+            },
+            mem_limit_mb: spec.memory.map(|memory| memory.as_megabytes().into()),
+            cpu_limit_percent: spec.cpu.map(|cpu| cpu.percent().into()),
+            pids_limit: (spec.pids != PidsLimit::default()).then(|| spec.pids.to_json()),
+            volumes: spec.volumes.iter().map(Volume::to_string).collect(),
+            env_vars: spec
+                .env
+                .iter()
+                .map(|var| (var.name().to_string(), var.value().to_string()))
+                .collect(),
+            hostname: spec.hostname.map(|hostname| hostname.to_string()),
+            working_dir: (spec.working_dir != ContainerPath::root())
+                .then(|| spec.working_dir.to_string()),
+            user: (spec.user != User::ROOT).then(|| spec.user.to_string()),
+            rlimits: spec.rlimits,
+            isolation: spec.isolation,
+            init: spec.init,
+            best_effort_limits: spec.best_effort_limits,
+            fault: spec.fault,
+        }
+    }
+}
+
+/// A refusal, as every parser here words it.
+pub(crate) fn refuse(
+    field: &'static str,
+    value: impl ToString,
+    why: impl Into<String>,
+    hint: impl Into<String>,
+) -> Error {
+    Error::InvalidSpec { field, value: value.to_string(), why: why.into(), hint: hint.into() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,352 @@
+//! The files: a folder per container, one writer per file, nothing half-made.
+//!
+//! ```text
+//! <root>/containers/<name>/
+//!     spec.json     what was asked for; written once, by create
+//!     status.json   what happened; written by the supervisor
+//!     trace.json    the plan as executed; written by the supervisor, once per start
+//!     log           the output; appended by the supervisor
+//!     rootfs/       what the container changed (the overlay's upperdir)
+//!     work/         the overlay's own scratch space
+//!     lock          held (flock) across each lifecycle operation
+//! ```
+//!
+//! There is no daemon and no index: listing reads the folder, so any number of
+//! programs see the same truth.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::plan::Trace;
+use crate::spec::{ContainerId, ContainerName, ContainerSpec};
+use crate::status::StatusRecord;
+
+/// Prefix of folders that are being made; no container name starts with a dot.
+const CREATING: &str = ".create-";
+/// Prefix of folders that are being removed.
+const DELETING: &str = ".delete-";
+
+/// The root folder that holds all containers and images.
+#[derive(Debug)]
+pub(crate) struct Store {
+    root: PathBuf,
+}
+
+/// `spec.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SpecFile {
+    pub id: ContainerId,
+    pub created_at: Timestamp,
+    pub spec: ContainerSpec,
+}
+
+/// The folder of one container.
+#[derive(Debug, Clone)]
+pub(crate) struct ContainerDir {
+    path: PathBuf,
+}
+
+/// A container locked for one operation. The lock belongs to the open file, so a
+/// copy of the descriptor sent to the supervisor keeps it held.
+#[derive(Debug)]
+pub(crate) struct LockedContainer {
+    pub dir: ContainerDir,
+    pub spec_file: SpecFile,
+    pub lock: File,
+}
+
+impl Store {
+    /// Opens the store at `root`, making its folders if needed, and sweeps what
+    /// earlier creates and deletes left when they were killed half-way.
+    pub fn open(root: &Path) -> Result<Store> {
+        for folder in ["containers", "images"] {
+            let path = root.join(folder);
+            fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
+            owner_only(&path)?;
+        }
+        let root = root.canonicalize().map_err(|error| Error::io("open", root, error))?;
+        if root.to_string_lossy().contains([',', ':', '\\', '\n']) {
+            return Err(Error::InvalidSpec {
+                field: "root",
+                value: root.display().to_string(),
+                why: "overlayfs cannot take a path with a comma, colon, backslash or line break"
+                    .into(),
+                hint: "Choose a root folder without these characters.".into(),
+            });
+        }
+        let store = Store { root };
+        store.sweep()?;
+        Ok(store)
+    }
+
+    /// The folder everything is in.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn containers(&self) -> PathBuf {
+        self.root.join("containers")
+    }
+
+    /// The folder of a container, whether or not it exists.
+    pub fn dir(&self, name: &ContainerName) -> ContainerDir {
+        ContainerDir { path: self.containers().join(name.as_str()) }
+    }
+
+    /// Makes a container's folder under a temporary name and renames it in: it is
+    /// never seen half-made, and of two creates of one name exactly one wins.
+    pub fn create(&self, spec: ContainerSpec) -> Result<SpecFile> {
+        let target = self.dir(&spec.name).path;
+        let in_use = || Error::NameInUse { name: spec.name.to_string() };
+        if target.exists() {
+            return Err(in_use());
+        }
+        let temporary = tempfile::Builder::new()
+            .prefix(CREATING)
+            .tempdir_in(self.containers())
+            .map_err(|error| Error::io("create a folder in", &self.containers(), error))?;
+        let path = temporary.path().to_owned();
+        // The lock marks the folder as being worked on, so that no sweep takes it.
+        let lock_path = path.join("lock");
+        let lock = File::create(&lock_path).map_err(|e| Error::io("create", &lock_path, e))?;
+        lock.lock().map_err(|error| Error::io("lock", &lock_path, error))?;
+        for folder in ["rootfs", "work"] {
+            let folder = path.join(folder);
+            fs::create_dir(&folder).map_err(|error| Error::io("create", &folder, error))?;
+        }
+        let spec_file = SpecFile {
+            id: ContainerId::random()?,
+            created_at: Timestamp::now(),
+            spec: spec.clone(),
+        };
+        write_json(&path.join("spec.json"), &spec_file)?;
+        // rename(2) refuses to replace a folder that is not empty, which makes this
+        // the one point where a name is taken.
+        match fs::rename(&path, &target) {
+            Ok(()) => {
+                let _ = temporary.keep();
+                Ok(spec_file)
+            }
+            Err(error)
+                if [ErrorKind::DirectoryNotEmpty, ErrorKind::AlreadyExists]
+                    .contains(&error.kind()) =>
+            {
+                Err(in_use())
+            }
+            Err(error) => Err(Error::io("create", &target, error)),
+        }
+    }
+
+    /// Removes a locked container: renamed out first, so that it vanishes at once
+    /// and whole, then removed.
+    pub fn delete(&self, container: LockedContainer) -> Result<()> {
+        let path = &container.dir.path;
+        let doomed = self.containers().join(format!("{DELETING}{}", container.spec_file.id));
+        fs::rename(path, &doomed).map_err(|error| Error::io("delete", path, error))?;
+        fs::remove_dir_all(&doomed).map_err(|error| Error::io("delete", &doomed, error))
+    }
+
+    /// The names of all containers, sorted.
+    pub fn names(&self) -> Result<Vec<ContainerName>> {
+        let folder = self.containers();
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(|error| Error::io("list", &folder, error))? {
+            let entry = entry.map_err(|error| Error::io("list", &folder, error))?;
+            names.extend(entry.file_name().to_str().and_then(|name| name.parse().ok()));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Locks a container for one operation. `id` guards against a container of the
+    /// same name that was made since.
+    pub fn lock(&self, name: &ContainerName, id: &ContainerId) -> Result<LockedContainer> {
+        let dir = self.dir(name);
+        let not_found = || Error::NotFound { name: name.to_string() };
+        let path = dir.path.join("lock");
+        let lock = match File::options().read(true).write(true).open(&path) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(not_found()),
+            Err(error) => return Err(Error::io("open", &path, error)),
+        };
+        lock.lock().map_err(|error| Error::io("lock", &path, error))?;
+        // While we waited it may have been deleted, and even made anew.
+        let spec_file = dir.spec_file()?.filter(|file| file.id == *id).ok_or_else(not_found)?;
+        Ok(LockedContainer { dir, spec_file, lock })
+    }
+
+    /// Removes half-made and half-removed folders whose maker is gone.
+    fn sweep(&self) -> Result<()> {
+        let folder = self.containers();
+        for entry in fs::read_dir(&folder).map_err(|error| Error::io("list", &folder, error))? {
+            let Ok(entry) = entry else { continue };
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with(CREATING) && !name.starts_with(DELETING) {
+                continue;
+            }
+            // A maker holds the lock as long as it lives. Without a lock file the
+            // folder is either brand new or nearly gone: left to the next sweep.
+            let free = match File::open(entry.path().join("lock")) {
+                Ok(lock) => lock.try_lock().is_ok(),
+                Err(_) => entry
+                    .metadata()
+                    .and_then(|data| data.modified())
+                    .is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > 60)),
+            };
+            if free && let Err(error) = fs::remove_dir_all(entry.path()) {
+                log::warn!("cannot remove {}: {error}", entry.path().display());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ContainerDir {
+    /// The folder of a container at a known path (as the supervisor is given it).
+    pub fn at(path: PathBuf) -> ContainerDir {
+        ContainerDir { path }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The overlay's upperdir: what the container changed.
+    pub fn rootfs(&self) -> PathBuf {
+        self.path.join("rootfs")
+    }
+
+    /// The overlay's workdir.
+    pub fn work(&self) -> PathBuf {
+        self.path.join("work")
+    }
+
+    /// The log file.
+    pub fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
+    /// `spec.json`, or None when there is no such container.
+    pub fn spec_file(&self) -> Result<Option<SpecFile>> {
+        read_json(&self.path.join("spec.json"))
+    }
+
+    /// `status.json`, or None when it was never started.
+    pub fn status(&self) -> Result<Option<StatusRecord>> {
+        read_json(&self.path.join("status.json"))
+    }
+
+    /// Replaces `status.json`. Only the supervisor does this.
+    pub fn write_status(&self, record: &StatusRecord) -> Result<()> {
+        write_json(&self.path.join("status.json"), record)
+    }
+
+    /// `trace.json`, or None when it was never started.
+    pub fn trace(&self) -> Result<Option<Trace>> {
+        read_json(&self.path.join("trace.json"))
+    }
+
+    /// Replaces `trace.json`. Only the supervisor does this.
+    pub fn write_trace(&self, trace: &Trace) -> Result<()> {
+        write_json(&self.path.join("trace.json"), trace)
+    }
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read", path, error)),
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::damaged(path, error))
+}
+
+/// Writes beside the file and renames over it: a reader sees the old or the new
+/// content, never half of it. Each file has one writer, so one spare name suffices.
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|error| Error::damaged(path, error))?;
+    bytes.push(b'\n');
+    let spare = path.with_extension("json.new");
+    File::create(&spare)
+        .and_then(|mut file| file.write_all(&bytes))
+        .and_then(|()| fs::rename(&spare, path))
+        .map_err(|error| Error::io("write", path, error))
+}
+
+/// A rootfs may hold set-user-ID programs that only the container's own limits
+/// make harmless: no other user of the host may reach them (CVE-2021-41091).
+fn owner_only(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+            .map_err(|error| Error::io("set the mode of", path, error))?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_creates_of_one_name_exactly_one_wins() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let wins: usize = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| store.create(ContainerSpec::new("one", "true")).is_ok()))
+                .collect();
+            tries.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
+        });
+        assert_eq!(wins, 1);
+        let left = fs::read_dir(store.containers()).unwrap().count();
+        assert_eq!(left, 1, "the losers leave nothing");
+    }
+
+    #[test]
+    fn a_half_made_container_is_never_listed_and_is_swept_once_its_maker_is_gone() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let half = store.containers().join(".create-x");
+        fs::create_dir(&half).unwrap();
+        let lock = File::create(half.join("lock")).unwrap();
+        lock.lock().unwrap();
+        assert!(Store::open(root.path()).unwrap().names().unwrap().is_empty());
+        assert!(half.exists(), "its maker lives");
+        drop(lock);
+        Store::open(root.path()).unwrap();
+        assert!(!half.exists());
+    }
+
+    #[test]
+    fn a_handle_to_a_deleted_container_does_not_reach_its_successor() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let old = store.create(ContainerSpec::new("a", "true")).unwrap();
+        store.delete(store.lock(&old.spec.name, &old.id).unwrap()).unwrap();
+        store.create(ContainerSpec::new("a", "true")).unwrap();
+        assert!(matches!(store.lock(&old.spec.name, &old.id), Err(Error::NotFound { .. })));
+    }
+
+    #[test]
+    fn a_damaged_file_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let file = store.create(ContainerSpec::new("a", "true")).unwrap();
+        let dir = store.dir(&file.spec.name);
+        fs::write(dir.path().join("status.json"), "{").unwrap();
+        let message = dir.status().unwrap_err().to_string();
+        assert!(message.contains("status.json"), "{message}");
+    }
+}

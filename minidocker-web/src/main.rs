@@ -1,0 +1,5 @@
+//! The server.
+
+fn main() {
+    minidocker_rt::init();
+}

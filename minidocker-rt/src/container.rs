@@ -104,7 +104,7 @@ impl Container {
         match self.runtime.spawner.start(locked)? {
             Reply::Started => Ok(()),
             Reply::Failed(failure) => {
-                Err(Error::StartFailed { name: self.name.to_string(), failure })
+                Err(Error::StartFailed { name: self.name.to_string(), failure: failure.into() })
             }
             Reply::Trouble(why) => Err(Error::HelperFailed { action: "starting a container", why }),
         }
@@ -185,7 +185,8 @@ impl Container {
             match (record.phase, record.exit, record.failure.clone()) {
                 (Phase::Exited, Some(exit), _) => return Ok(exit),
                 (Phase::Failed, _, Some(failure)) => {
-                    return Err(Error::StartFailed { name: self.name.to_string(), failure });
+                    let name = self.name.to_string();
+                    return Err(Error::StartFailed { name, failure: failure.into() });
                 }
                 _ => {}
             }

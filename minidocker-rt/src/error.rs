@@ -59,7 +59,7 @@ pub enum Error {
         /// Which container.
         name: String,
         /// The step of the plan that failed.
-        failure: StepFailure,
+        failure: Box<StepFailure>,
     },
     /// This backend or this machine cannot do what was asked.
     #[error("{feature} is not supported here: {why}")]

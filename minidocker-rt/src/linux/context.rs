@@ -31,7 +31,6 @@ pub(crate) struct Context<'a> {
     root: Option<Handle>,
     /// Where the command's standard output and error go.
     output: Option<(OwnedFd, OwnedFd)>,
-    filter: Option<&'a Filter>,
     /// Limits on best effort that do not hold.
     pub not_enforced: Vec<String>,
     /// When the construction began; all times count from here.
@@ -96,15 +95,10 @@ impl<'a> Context<'a> {
         file: &'a SpecFile,
         dir: &'a ContainerDir,
         host: &'a Host,
-        filter: &'a Filter,
         output: (OwnedFd, OwnedFd),
     ) -> Context<'a> {
         let sys = Sys::real(file.spec.fault.clone());
-        Context {
-            filter: Some(filter),
-            output: Some(output),
-            ..Context::with(sys, file, dir, host)
-        }
+        Context { output: Some(output), ..Context::with(sys, file, dir, host) }
     }
 
     /// For a preview, which needs neither a filter nor pipes.
@@ -122,7 +116,6 @@ impl<'a> Context<'a> {
             doors: Vec::new(),
             root: None,
             output: None,
-            filter: None,
             not_enforced: Vec::new(),
             origin: Instant::now(),
             traced: Vec::new(),
@@ -294,16 +287,21 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Compiles the filter for the capabilities the command keeps, and installs it.
     fn install_seccomp(&mut self) -> Result<(), StepError> {
-        match self.filter {
-            Some(filter) => {
-                for program in filter.programs() {
-                    self.sys.install_filter(program)?;
-                }
-                Ok(())
-            }
-            None => Ok(self.sys.install_filter(&[])?),
+        let capabilities = match self.file.spec.isolation.capabilities {
+            true => privileges::kept_capabilities(),
+            false => caps::all(),
+        };
+        let filter = Filter::docker_default(&capabilities).map_err(|error| StepError {
+            call: "seccomp(SECCOMP_SET_MODE_FILTER)".into(),
+            errno: Some(libc::EINVAL),
+            message: Some(error.to_string()),
+        })?;
+        for program in filter.programs() {
+            self.sys.install_filter(program)?;
         }
+        Ok(())
     }
 
     /// Everything before the exec: the standard streams, the descriptors, the path.

@@ -49,7 +49,7 @@ fn exit(code: i32) -> ! {
 
 fn build(inside: Inside<'_, '_>) -> i32 {
     let Inside { context, steps, with_init, reports, exit_report, supervisor } = inside;
-    set_process_name(c"minidocker-init");
+    set_process_name(c"md-init");
     let mut keep = context.descriptors();
     keep.extend([reports.as_raw_fd(), exit_report.as_raw_fd(), supervisor.as_raw_fd()]);
     close_all_except(&keep);
@@ -95,7 +95,7 @@ fn become_command(
     reports: &OwnedFd,
     supervisor: &OwnedFd,
 ) -> i32 {
-    set_process_name(c"minidocker-cmd");
+    set_process_name(c"md-command");
     // A child does not inherit the parent-death signal.
     if !bind_to(supervisor) {
         return 1;

@@ -24,7 +24,6 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
 use super::channel::{self, Greeting, Reply, StartRequest};
 use super::host::Host;
-use super::seccomp::Filter;
 use super::sys::{Sys, close_all_except, mount_setattr, set_process_name};
 use super::{privileges, supervisor};
 use crate::error::{Error, Result};
@@ -189,13 +188,13 @@ fn seal(program: &Path) -> io::Result<OwnedFd> {
 /// The helper's own main function.
 fn run(root: &Path) -> ! {
     let code = match prepare(root) {
-        Ok((socket, host, filter)) => serve(&socket, &host, &filter),
+        Ok((socket, host)) => serve(&socket, &host),
         Err(code) => code,
     };
     std::process::exit(code)
 }
 
-fn prepare(root: &Path) -> std::result::Result<(OwnedFd, Host, Filter), i32> {
+fn prepare(root: &Path) -> std::result::Result<(OwnedFd, Host), i32> {
     // The socket came as standard input. It moves, and /dev/null takes its place.
     // SAFETY: descriptor 0 is open (we were spawned with it) and nothing else owns it.
     let stdin = unsafe { OwnedFd::from_raw_fd(0) };
@@ -224,7 +223,7 @@ fn prepare(root: &Path) -> std::result::Result<(OwnedFd, Host, Filter), i32> {
     }
     // Nobody but root may look into the helpers, or touch them with a debugger.
     let _ = nix::sys::prctl::set_dumpable(false);
-    set_process_name(c"minidocker-spawn");
+    set_process_name(c"md-spawner");
     let _ = std::env::set_current_dir("/");
     let _ = SigSet::all().thread_unblock();
     // SAFETY: ignoring a signal installs no handler. With SIGCHLD ignored the kernel
@@ -239,15 +238,12 @@ fn prepare(root: &Path) -> std::result::Result<(OwnedFd, Host, Filter), i32> {
         log::debug!("cannot shield the helpers from the OOM killer: {}", error.call);
     }
     let host = Host::detect(root).map_err(|error| refuse(error.to_string()))?;
-    // Compiled once; every container installs the same bytes.
-    let filter = Filter::docker_default(&privileges::kept_capabilities())
-        .map_err(|error| refuse(error.to_string()))?;
     channel::send(socket.as_fd(), &Greeting::Ready, &[]).map_err(|_| 1)?;
-    Ok((socket, host, filter))
+    Ok((socket, host))
 }
 
 /// Forks a supervisor per request, until the program closes its end.
-fn serve(socket: &OwnedFd, host: &Host, filter: &Filter) -> i32 {
+fn serve(socket: &OwnedFd, host: &Host) -> i32 {
     loop {
         let received = match channel::receive::<StartRequest>(socket.as_fd()) {
             Ok(Some(received)) => received,
@@ -258,9 +254,7 @@ fn serve(socket: &OwnedFd, host: &Host, filter: &Filter) -> i32 {
         let (Some(reply), Some(lock)) = (descriptors.next(), descriptors.next()) else { continue };
         // SAFETY: this process has one thread, so its child may run any code.
         match unsafe { nix::unistd::fork() } {
-            Ok(ForkResult::Child) => {
-                supervisor::run(received.message.container, reply, lock, host, filter)
-            }
+            Ok(ForkResult::Child) => supervisor::run(received.message.container, reply, lock, host),
             Ok(ForkResult::Parent { .. }) => {}
             Err(errno) => {
                 let trouble = Reply::Trouble(format!("fork() => {errno}"));

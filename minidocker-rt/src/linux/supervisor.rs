@@ -23,7 +23,6 @@ use rustix::process::PidfdFlags;
 use super::channel::{self, Reply, Report};
 use super::context::{Context, Flow};
 use super::host::Host;
-use super::seccomp::Filter;
 use super::steps::{self, Step};
 use super::sys::{close_all_except, set_process_name};
 use super::{cgroup, init, process};
@@ -38,16 +37,10 @@ use crate::store::{ContainerDir, SpecFile};
 const CHUNK: usize = 32 << 10;
 
 /// The supervisor's main function, in a fork of the spawner.
-pub(crate) fn run(
-    container: PathBuf,
-    reply: OwnedFd,
-    lock: OwnedFd,
-    host: &Host,
-    filter: &Filter,
-) -> ! {
+pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host) -> ! {
     // A session of its own: no terminal's Ctrl-C and no hang-up reaches it.
     let _ = setsid();
-    set_process_name(c"minidocker-super");
+    set_process_name(c"md-supervisor");
     close_all_except(&[reply.as_raw_fd(), lock.as_raw_fd()]);
     // SAFETY: the default disposition installs no handler. The spawner ignored these.
     unsafe {
@@ -59,7 +52,7 @@ pub(crate) fn run(
         let _ = channel::send(reply.as_fd(), message, &[]);
     };
     let dir = ContainerDir::at(container);
-    let code = match Supervisor::start(dir, host, filter) {
+    let code = match Supervisor::start(dir, host) {
         Ok(Start::Running(supervisor)) => {
             // The start is over: its lock is let go, and the asker told.
             drop(lock);
@@ -84,13 +77,13 @@ pub(crate) fn run(
     std::process::exit(code)
 }
 
-enum Start<'a> {
-    Running(Supervisor<'a>),
+enum Start {
+    Running(Box<Supervisor>),
     Failed(StepFailure),
 }
 
 /// A container that runs.
-struct Supervisor<'a> {
+struct Supervisor {
     dir: ContainerDir,
     record: StatusRecord,
     log: LogWriter,
@@ -105,12 +98,11 @@ struct Supervisor<'a> {
     /// Through which init tells how the command ended.
     exit_report: OwnedFd,
     signals: SignalFd,
-    _host: &'a Host,
 }
 
-impl<'a> Supervisor<'a> {
+impl Supervisor {
     /// Builds the container.
-    fn start(dir: ContainerDir, host: &'a Host, filter: &'a Filter) -> Result<Start<'a>> {
+    fn start(dir: ContainerDir, host: &Host) -> Result<Start> {
         let file = dir.spec_file()?.ok_or_else(|| Error::NotFound {
             name: dir.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         })?;
@@ -125,7 +117,7 @@ impl<'a> Supervisor<'a> {
             pipe2(OFlag::O_CLOEXEC).map_err(|errno| system("pipe2", errno))?;
         let (stderr, stderr_inside) =
             pipe2(OFlag::O_CLOEXEC).map_err(|errno| system("pipe2", errno))?;
-        let mut context = Context::new(&file, &dir, host, filter, (stdout_inside, stderr_inside));
+        let mut context = Context::new(&file, &dir, host, (stdout_inside, stderr_inside));
         let mut record = StatusRecord {
             phase: Phase::Starting,
             boot_id: host.boot_id.clone(),
@@ -170,7 +162,7 @@ impl<'a> Supervisor<'a> {
                 record.init = process::identify(running.init);
                 record.command = running.command.and_then(process::identify);
                 dir.write_status(&record)?;
-                Ok(Start::Running(Supervisor {
+                Ok(Start::Running(Box::new(Supervisor {
                     command_pidfd: record.command.and_then(process::open),
                     dir,
                     record,
@@ -183,8 +175,7 @@ impl<'a> Supervisor<'a> {
                     stderr: Some(stderr),
                     exit_report: running.exit_report,
                     signals,
-                    _host: host,
-                }))
+                })))
             }
             Err(failure) => {
                 clean_up(&record.cgroups);
@@ -226,10 +217,13 @@ impl<'a> Supervisor<'a> {
             if signalled {
                 self.pass_signals_on();
             }
-            // After the end, what is left in the pipes is read, and no more: a process
-            // outside the container may hold the other end for as long as it likes.
-            while (output || ended) && self.pump(&mut chunk)? && ended {}
+            if output {
+                self.pump(&mut chunk)?;
+            }
         }
+        // What is left in the pipes is read, and no more: a process outside the container
+        // may hold the other end for as long as it likes.
+        while self.pump(&mut chunk)? {}
         self.finish()
     }
 

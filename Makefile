@@ -1,0 +1,46 @@
+# The two commands of the README: `make run` and `make test`. The rest are their parts.
+
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: run test setup-test lint unit doc examples python vm leaks bench
+
+## Sets up what is missing, builds, and serves the dashboard on http://localhost:5000
+run:
+	scripts/setup run
+	cargo build --release -p minidocker-web
+	$(SUDO) target/release/minidocker-web
+
+## Sets up what is missing and runs every test (as root: containers are made)
+test: setup-test lint unit doc examples python vm leaks
+
+setup-test:
+	scripts/setup test
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	shellcheck scripts/* tests/vm/run .ci/run
+
+unit:
+	cargo nextest run --workspace
+
+doc:
+	cargo test --workspace --doc
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+
+examples:
+	for example in hello volumes limits isolation embed; do \
+		echo "--- $$example"; cargo run -q -p minidocker-examples --example $$example || exit 1; \
+	done
+
+python:
+	scripts/test-python
+
+vm:
+	scripts/test-vm
+
+leaks:
+	scripts/leak-check
+
+bench:
+	cargo bench -p minidocker-benches

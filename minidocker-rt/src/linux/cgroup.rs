@@ -258,10 +258,19 @@ impl Cgroup {
         hold(sys, &file, &count.to_string())
     }
 
-    /// Opens the files through which a process joins. They are opened before
-    /// pivot_root and used after it: the container itself never sees these paths.
-    pub fn open_doors(&self, sys: &mut Sys) -> SysResult<Vec<Handle>> {
-        self.dirs.iter().map(|(_, path)| sys.open_to_write(&path.join("cgroup.procs"))).collect()
+    /// Opens what a process joins through. It is opened before pivot_root and used after
+    /// it: the container itself never sees these paths.
+    pub fn open_doors(&self, sys: &mut Sys) -> SysResult<Doors> {
+        let mut doors = Doors::default();
+        for (hierarchy, path) in &self.dirs {
+            if hierarchy.v2 {
+                doors.v2 =
+                    Some((sys.open_place(path)?, sys.open_to_write(&path.join("cgroup.procs"))?));
+            } else {
+                doors.v1.push(sys.open_to_write(&path.join("tasks"))?);
+            }
+        }
+        Ok(doors)
     }
 
     /// How often the kernel killed one of its processes for lack of memory.
@@ -273,6 +282,26 @@ impl Cgroup {
             .find_map(|line| line.strip_prefix("oom_kill "))
             .and_then(|count| count.trim().parse().ok())
             .unwrap_or(0)
+    }
+}
+
+/// The ways into a cgroup, chosen to avoid a lock of the whole machine: to move a process
+/// with all its threads through `cgroup.procs`, the kernel stops every fork and exit
+/// everywhere, and waits milliseconds for that. A single thread that moves itself (v1,
+/// `tasks`), and a process born in its cgroup (v2, CLONE_INTO_CGROUP), need no such lock.
+#[derive(Debug, Default)]
+pub(crate) struct Doors {
+    /// Version 1: the `tasks` file of each tree.
+    pub v1: Vec<Handle>,
+    /// Version 2: the directory, to be born in, and `cgroup.procs`, for a process that
+    /// exists already.
+    pub v2: Option<(Handle, Handle)>,
+}
+
+impl Doors {
+    /// All open files.
+    pub fn handles(&self) -> impl Iterator<Item = &Handle> {
+        self.v1.iter().chain(self.v2.iter().flat_map(|(place, procs)| [place, procs]))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use nix::libc;
 use nix::sched::CloneFlags;
 
-use super::cgroup::{Cgroup, LimitError};
+use super::cgroup::{Cgroup, Doors, LimitError};
 use super::host::Host;
 use super::seccomp::Filter;
 use super::steps::{Action, Step};
@@ -25,8 +25,8 @@ pub(crate) struct Context<'a> {
     dir: &'a ContainerDir,
     host: &'a Host,
     pub cgroup: Cgroup,
-    /// The open cgroup.procs files, through which the command will join.
-    doors: Vec<Handle>,
+    /// The ways into the cgroup, which the command will take.
+    doors: Doors,
     /// The new root, from the overlay step to pivot_root.
     root: Option<Handle>,
     /// Where the command's standard output and error go.
@@ -113,7 +113,7 @@ impl<'a> Context<'a> {
             dir,
             host,
             cgroup: Cgroup::of(&host.cgroups, file.id.as_str()),
-            doors: Vec::new(),
+            doors: Doors::default(),
             root: None,
             output: None,
             not_enforced: Vec::new(),
@@ -137,7 +137,7 @@ impl<'a> Context<'a> {
     pub fn descriptors(&self) -> Vec<i32> {
         use std::os::fd::AsRawFd;
         let output = self.output.iter().flat_map(|(out, err)| [out.as_raw_fd(), err.as_raw_fd()]);
-        self.doors.iter().filter_map(Handle::raw).chain(output).collect()
+        self.doors.handles().filter_map(Handle::raw).chain(output).collect()
     }
 
     /// A call that failed outside [`Context::run`]: the exec itself.
@@ -235,9 +235,14 @@ impl<'a> Context<'a> {
             }
             Action::SetHostname(hostname) => sys.sethostname(hostname.as_str())?,
             Action::LoopbackUp => sys.loopback_up()?,
-            Action::ForkCommand => return Ok(Flow::Forked(sys.fork()?)),
+            Action::ForkCommand => {
+                let place = self.doors.v2.as_ref().map(|(place, _)| place);
+                return Ok(Flow::Forked(sys.fork_into(place)?));
+            }
             Action::JoinCgroup => {
-                for door in &self.doors {
+                // With an init in between, the command was born in the version 2 cgroup.
+                let v2 = self.doors.v2.iter().filter(|_| !spec.init).map(|(_, procs)| procs);
+                for door in self.doors.v1.iter().chain(v2) {
                     // "0" means the writer itself.
                     sys.write(door, "0")?;
                 }

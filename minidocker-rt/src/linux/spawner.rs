@@ -225,6 +225,8 @@ fn prepare(root: &Path) -> std::result::Result<(OwnedFd, Host), i32> {
     let _ = nix::sys::prctl::set_dumpable(false);
     set_process_name(c"md-spawner");
     let _ = std::env::set_current_dir("/");
+    // The program's own mask is its own affair; containers begin with the usual one.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     let _ = SigSet::all().thread_unblock();
     // SAFETY: ignoring a signal installs no handler. With SIGCHLD ignored the kernel
     // reaps the supervisors; SIGINT is the terminal's, meant for the program.

@@ -109,22 +109,26 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step
             action: Action::LoopbackUp,
         });
     }
+    let all_v2 = host.cgroups.version() == "v2";
     if spec.init {
+        let title = match all_v2 {
+            true => "Fork the command from init, into the cgroup",
+            false => "Fork the command from init",
+        };
         steps.push(Step {
             id: "fork".into(),
             actor: Actor::Init,
-            title: "Fork the command from init".into(),
-            why:
-                "PID 1 has duties: it must reap orphaned processes and it ignores signals it does \
-                  not handle. Our small init does that work, so that the command can be an \
-                  ordinary process."
-                    .into(),
+            title: title.into(),
+            why: "PID 1 has duties: it must reap orphans, and it ignores signals that it does not \
+                  handle. Our small init does that work, outside the container's limits, so that \
+                  the command can be an ordinary process."
+                .into(),
             shell: format!("sh -c '{} & wait'", spec.command),
-            manual: "man 2 fork",
+            manual: "man 2 clone",
             action: Action::ForkCommand,
         });
     }
-    command(&mut steps, file, host);
+    command(&mut steps, file, host, spec.init && all_v2);
     steps
 }
 
@@ -336,7 +340,8 @@ fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, h
     );
 }
 
-fn command(steps: &mut Vec<Step>, file: &SpecFile, host: &Host) {
+/// The steps of the command. `joined` says that it was born in its cgroup.
+fn command(steps: &mut Vec<Step>, file: &SpecFile, host: &Host, joined: bool) {
     let spec = &file.spec;
     let on = spec.isolation;
     let mut step = |id: &str, title: &str, why: &str, shell: String, manual, action| {
@@ -350,21 +355,22 @@ fn command(steps: &mut Vec<Step>, file: &SpecFile, host: &Host) {
             action,
         });
     };
-    step(
-        "join-cgroup",
-        "Enter the cgroup",
-        "From here on the limits count. Only the command enters: our own init and supervisor are \
-         not charged to the container.",
-        format!(
-            "echo $$ > {}/minidocker-{}/cgroup.procs",
-            host.cgroups.hierarchies.first().map_or("/sys/fs/cgroup".into(), |hierarchy| {
-                hierarchy.mount.display().to_string()
-            }),
-            file.id.short()
-        ),
-        "man 7 cgroups",
-        Action::JoinCgroup,
-    );
+    if !joined {
+        let top = host.cgroups.hierarchies.first().map(|hierarchy| hierarchy.mount.display());
+        step(
+            "join-cgroup",
+            "Enter the cgroup",
+            "From here on the limits count. Only the command enters: our own init and supervisor \
+             are not charged to the container.",
+            format!(
+                "echo 0 > {}/minidocker-{}/tasks",
+                top.map_or("/sys/fs/cgroup".to_string(), |top| top.to_string()),
+                file.id.short()
+            ),
+            "man 7 cgroups",
+            Action::JoinCgroup,
+        );
+    }
     if on.cgroup {
         step(
             "cgroup-namespace",

@@ -152,7 +152,11 @@ impl Supervisor {
             Ok(_) => None,
             Err(failure) => Some(failure.clone()),
         };
-        dir.write_trace(&trace(&file, started_at, &steps, &context, built.traced, failure))?;
+        if let Err(error) =
+            dir.write_trace(&trace(&file, started_at, &steps, &context, built.traced, failure))
+        {
+            log::warn!("{error}");
+        }
         let cgroup = context.cgroup.clone();
         drop(context);
 
@@ -161,7 +165,12 @@ impl Supervisor {
                 record.phase = Phase::Running;
                 record.init = process::identify(running.init);
                 record.command = running.command.and_then(process::identify);
-                dir.write_status(&record)?;
+                // What nobody would know of must not run.
+                if let Err(error) = dir.write_status(&record) {
+                    reap_after_kill(running.init, &running.init_pidfd);
+                    clean_up(&record.cgroups);
+                    return Err(error);
+                }
                 Ok(Start::Running(Box::new(Supervisor {
                     command_pidfd: record.command.and_then(process::open),
                     dir,
@@ -273,7 +282,10 @@ impl Supervisor {
         let exit = ExitStatus { code, signal, oom_killed };
         clean_up(&self.record.cgroups);
         let limit = self.memory.map_or("the machine".to_string(), |memory| memory.to_string());
-        self.log.exited(exit, oom_kills, &limit)?;
+        // A full disk may cost the log its last line, but not the state its truth.
+        if let Err(error) = self.log.exited(exit, oom_kills, &limit) {
+            log::warn!("{error}");
+        }
         self.record.phase = Phase::Exited;
         self.record.finished_at = Some(Timestamp::now());
         self.record.exit = Some(exit);

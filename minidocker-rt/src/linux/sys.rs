@@ -178,18 +178,23 @@ impl Sys {
         self.call(text, 1, || {
             // SAFETY: the caller is the supervisor, which has one thread: the child is
             // a plain copy of it and may run any code. The flags share no memory.
-            unsafe { raw_clone(flags) }
+            unsafe { raw_clone(flags, None) }
         })
     }
 
-    /// fork(2). Returns the child's pid, or 0 in the child.
-    pub fn fork(&mut self) -> SysResult<i32> {
-        self.call("fork()".into(), 1, || {
-            // SAFETY: init has one thread, so the child may run any code.
-            unsafe { nix::unistd::fork() }.map(|result| match result {
-                nix::unistd::ForkResult::Parent { child } => child.as_raw(),
-                nix::unistd::ForkResult::Child => 0,
-            })
+    /// fork(2), or clone3(2) into a version 2 cgroup. Returns the child's pid, or 0 in
+    /// the child.
+    pub fn fork_into(&mut self, cgroup: Option<&Handle>) -> SysResult<i32> {
+        let text = match cgroup {
+            Some(cgroup) => {
+                format!("clone3({{flags=CLONE_INTO_CGROUP, exit_signal=SIGCHLD, cgroup={cgroup}}})")
+            }
+            None => "clone3({flags=0, exit_signal=SIGCHLD})".to_string(),
+        };
+        self.call(text, 1, || {
+            // SAFETY: init has one thread, so the child is a plain copy of it and may run
+            // any code. Nothing is shared.
+            unsafe { raw_clone(CloneFlags::empty(), cgroup.map(Handle::fd)) }
         })
     }
 
@@ -587,11 +592,16 @@ fn clone_flags(recursive: bool) -> (OpenTreeFlags, &'static str) {
 /// # Safety
 /// The caller must have a single thread, and `flags` must not share memory or
 /// descriptors with the child.
-unsafe fn raw_clone(flags: CloneFlags) -> Result<i32, i32> {
+unsafe fn raw_clone(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> Result<i32, i32> {
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     // SAFETY: clone_args is plain data, for which all zeroes is "nothing asked for".
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = flags.bits() as u64;
     args.exit_signal = libc::SIGCHLD as u64;
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
     // SAFETY: with neither CLONE_VM nor a stack given, the child goes on with a copy
     // of this stack, as after fork(2); the caller vouches for the single thread.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };

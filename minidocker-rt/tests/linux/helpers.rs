@@ -12,7 +12,7 @@ crate::trials![
     the_container_cannot_look_into_its_init,
     the_helpers_run_from_an_unwritable_copy,
     a_fake_dev_null_is_found_out,
-    descriptors_of_the_program_do_not_reach_the_helpers,
+    what_is_the_programs_own_does_not_reach_the_container,
     there_is_one_spawner_per_runtime_and_it_ends_with_it,
     a_helper_that_never_calls_init_is_explained,
     init_reaps_orphans,
@@ -69,18 +69,20 @@ pub fn fake_null(root: &str) {
     }
 }
 
-fn descriptors_of_the_program_do_not_reach_the_helpers() {
+fn what_is_the_programs_own_does_not_reach_the_container() {
     let lab = Lab::new();
     let mut program = child("leaky", lab.root());
-    assert_eq!(program.line(), "none");
+    assert_eq!(program.line(), "descriptor seen by: nobody");
+    assert_eq!(program.line(), "umask: 0022");
 }
 
-/// A program with a descriptor that is not closed on exec.
+/// A program with a descriptor that is not closed on exec, and a umask of its own.
 pub fn leaky(root: &str) {
     let marker = std::path::Path::new(root).join("marker");
     let file = fs::File::create(&marker).unwrap();
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};
     fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let runtime = Runtime::open(root).unwrap();
     let container = runtime.create(sleeper("leaky")).unwrap();
     container.start().unwrap();
@@ -94,7 +96,12 @@ pub fn leaky(root: &str) {
         }
     }
     container.delete_force().unwrap();
-    println!("{}", if found.is_empty() { "none".into() } else { format!("{found:?}") });
+    let found = if found.is_empty() { "nobody".into() } else { format!("{found:?}") };
+    println!("descriptor seen by: {found}");
+    let container = runtime.create(sh("mask", "umask")).unwrap();
+    container.start().unwrap();
+    container.wait().unwrap();
+    print!("umask: {}", container.logs().unwrap().read_to_string().unwrap());
 }
 
 fn there_is_one_spawner_per_runtime_and_it_ends_with_it() {

@@ -82,7 +82,8 @@ fn a_program_that_is_not_there_fails_the_start() {
     assert!(failure.to_string().contains("no-such-program"), "{failure}");
     assert!(failure.hint.contains("spelling"), "{}", failure.hint);
     let failure = failed_exec(minidocker_rt::ContainerSpec::new("a", "/no/such/program"));
-    assert_eq!(failure.call, "execve(\"/no/such/program\", [\"/no/such/program\"], 5 variables)");
+    let call = "execve(\"/no/such/program\", [\"/no/such/program\"], ";
+    assert!(failure.call.starts_with(call), "{failure}");
 }
 
 fn a_file_that_is_no_program_fails_the_start() {

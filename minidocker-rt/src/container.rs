@@ -341,17 +341,20 @@ impl Container {
         }
     }
 
-    /// Removes what a supervisor that was killed could not.
+    /// Makes sure that nothing is left of an earlier start.
     fn clean_up(&self, record: Option<&StatusRecord>) -> Result<()> {
-        match record {
-            Some(record) if matches!(record.phase, Phase::Starting | Phase::Running) => {
-                if record.boot_id != self.runtime.host.boot_id {
-                    // Its processes and cgroups ended with that boot.
-                    return Ok(());
-                }
-                linux::clean_up_after(record)
+        let Some(record) = record else { return Ok(()) };
+        if record.boot_id != self.runtime.host.boot_id {
+            // Its processes and cgroups ended with that boot.
+            return Ok(());
+        }
+        match record.phase {
+            // A supervisor that was killed could not remove them.
+            Phase::Starting | Phase::Running => linux::clean_up_after(record),
+            // Having written its last word, a supervisor still has to end.
+            Phase::Exited | Phase::Failed => {
+                self.wait_for_supervisor(record, Some(KILL_PATIENCE)).map(drop)
             }
-            _ => Ok(()),
         }
     }
 

@@ -107,8 +107,13 @@ impl LogWriter {
     }
 
     /// The two lines that open a run.
-    pub fn started(&mut self, id: &ContainerId, command: &Command) -> Result<()> {
-        let header = opening(id, ZonedDateTime::now());
+    pub fn started(
+        &mut self,
+        id: &ContainerId,
+        command: &Command,
+        time: ZonedDateTime,
+    ) -> Result<()> {
+        let header = opening(id, time);
         self.remark(&format!("{header}\nCommand: {command}"))
     }
 
@@ -332,7 +337,7 @@ mod tests {
         let command = Command::parse("echo hi").unwrap();
         let id = ContainerId::random().unwrap();
         let mut writer = LogWriter::open(&path, rotate_at).unwrap();
-        writer.started(&id, &command).unwrap();
+        writer.started(&id, &command, ZonedDateTime::now()).unwrap();
         write(&mut writer);
         let exit = ExitStatus { code: 0, signal: None, oom_killed: false };
         writer.exited(exit, 0, "").unwrap();

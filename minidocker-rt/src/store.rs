@@ -255,7 +255,10 @@ impl ContainerDir {
 
     /// Replaces `trace.json`. Only the supervisor does this.
     pub fn write_trace(&self, trace: &Trace) -> Result<()> {
-        write_json(&self.path.join("trace.json"), trace)
+        // For programs rather than eyes, and on the way of every start: not indented.
+        let path = self.path.join("trace.json");
+        let bytes = serde_json::to_vec(trace).map_err(|error| Error::damaged(&path, error))?;
+        write_atomically(&path, &bytes)
     }
 }
 
@@ -268,15 +271,20 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::damaged(path, error))
 }
 
-/// Writes beside the file and renames over it: a reader sees the old or the new
-/// content, never half of it. Each file has one writer, so one spare name suffices.
+/// Writes a value for programs and eyes.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let mut bytes =
         serde_json::to_vec_pretty(value).map_err(|error| Error::damaged(path, error))?;
     bytes.push(b'\n');
+    write_atomically(path, &bytes)
+}
+
+/// Writes beside the file and renames over it: a reader sees the old or the new
+/// content, never half of it. Each file has one writer, so one spare name suffices.
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let spare = path.with_extension("json.new");
     File::create(&spare)
-        .and_then(|mut file| file.write_all(&bytes))
+        .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&spare, path))
         .map_err(|error| Error::io("write", path, error))
 }

@@ -9,16 +9,13 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
-    UnixCredentials, recvmsg, sendmsg, setsockopt, socketpair, sockopt,
+    UnixCredentials, recv, recvmsg, sendmsg, setsockopt, socketpair, sockopt,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StepFailure;
 use crate::plan::TracedStep;
-
-/// No message is longer: the longest are the calls of one step.
-const LONGEST: usize = 128 << 10;
 
 /// Program to spawner: start this container. With it go two descriptors: the
 /// supervisor's end of a channel for the [`Reply`], and the container's lock.
@@ -95,7 +92,9 @@ pub(crate) fn send<T: Serialize>(
 pub(crate) fn receive<T: DeserializeOwned>(
     socket: BorrowedFd<'_>,
 ) -> nix::Result<Option<Received<T>>> {
-    let mut buffer = vec![0; LONGEST];
+    // Exactly as much as there is: a buffer for the longest message would be the largest
+    // part of a supervisor's memory, long after the last message.
+    let mut buffer = vec![0; next_length(socket)?];
     let mut control = nix::cmsg_space!([i32; 4], UnixCredentials);
     let (length, descriptors, sender) = loop {
         let mut iov = [IoSliceMut::new(&mut buffer)];
@@ -117,9 +116,6 @@ pub(crate) fn receive<T: DeserializeOwned>(
                 _ => {}
             }
         }
-        if received.flags.contains(MsgFlags::MSG_TRUNC) {
-            return Err(Errno::EMSGSIZE);
-        }
         break (received.bytes, descriptors, sender);
     };
     if length == 0 {
@@ -128,4 +124,14 @@ pub(crate) fn receive<T: DeserializeOwned>(
     let message =
         serde_json::from_slice(&buffer[..length]).map_err(|_| Errno::from_raw(libc::EBADMSG))?;
     Ok(Some(Received { message, descriptors, sender }))
+}
+
+/// Waits for the next message and tells its length, leaving it there.
+fn next_length(socket: BorrowedFd<'_>) -> nix::Result<usize> {
+    loop {
+        match recv(socket.as_raw_fd(), &mut [], MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC) {
+            Err(Errno::EINTR) => {}
+            result => return result,
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use jiff::tz::TimeZone;
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::cgroup::CgroupLayout;
@@ -19,6 +20,8 @@ pub(crate) struct Host {
     /// How many files a process may have open at most.
     pub open_files: u64,
     pub cgroups: CgroupLayout,
+    /// Looked up once: to find it, dozens of files are read.
+    pub time_zone: TimeZone,
     pub image: Image,
 }
 
@@ -32,6 +35,7 @@ impl Host {
                 .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
             open_files: getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(_, hard)| hard),
             cgroups: CgroupLayout::detect(),
+            time_zone: TimeZone::system(),
             image: host_image(&root.join("images"))?,
         })
     }

@@ -17,7 +17,7 @@ use super::channel::{self, Report};
 use super::context::{Context, Executable, Flow};
 use super::process;
 use super::steps::Step;
-use super::sys::{close_all_except, set_process_name};
+use super::sys::{close_all_except, release_memory, set_process_name};
 use crate::error::StepFailure;
 use crate::plan::{Actor, Outcome};
 
@@ -70,6 +70,8 @@ fn build(inside: Inside<'_, '_>) -> i32 {
             // The command's copy is the last one now: its exec will end the reports.
             drop((reports, supervisor));
             context.close_output();
+            context.traced = Vec::new();
+            release_memory();
             look_after(command, &exit_report)
         }
         Flow::Next if !with_init => {

@@ -19,7 +19,7 @@ pub(crate) struct Step {
     pub id: String,
     pub actor: Actor,
     pub title: String,
-    pub why: String,
+    pub why: &'static str,
     pub shell: String,
     pub manual: &'static str,
     pub action: Action,
@@ -75,8 +75,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step
         title: "Create init in new namespaces".into(),
         why: "A namespace gives a process its own copy of something global: process ids, mounts, \
               the hostname, the network. All are made at once with the process that will be PID 1 \
-              of the container."
-            .into(),
+              of the container.",
         shell: format!("unshare --fork {}sh", unshare_options(flags)),
         manual: "man 7 namespaces",
         action: Action::CloneNamespaces(flags),
@@ -89,8 +88,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step
             actor: Actor::Init,
             title: "Set the hostname".into(),
             why: "The UTS namespace has its own hostname, so the container can be called what it \
-                  likes. The host keeps its name."
-                .into(),
+                  likes. The host keeps its name.",
             shell: format!("hostname {hostname}"),
             manual: "man 2 sethostname",
             action: Action::SetHostname(hostname),
@@ -102,8 +100,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step
             actor: Actor::Init,
             title: "Bring up the loopback interface".into(),
             why: "A new network namespace has only a loopback interface, and even that is down. \
-                  Up, it lets programs in the container talk to each other at 127.0.0.1."
-                .into(),
+                  Up, it lets programs in the container talk to each other at 127.0.0.1.",
             shell: "ip link set lo up".into(),
             manual: "man 7 netdevice",
             action: Action::LoopbackUp,
@@ -121,8 +118,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step
             title: title.into(),
             why: "PID 1 has duties: it must reap orphans, and it ignores signals that it does not \
                   handle. Our small init does that work, outside the container's limits, so that \
-                  the command can be an ordinary process."
-                .into(),
+                  the command can be an ordinary process.",
             shell: format!("sh -c '{} & wait'", spec.command),
             manual: "man 2 clone",
             action: Action::ForkCommand,
@@ -145,8 +141,7 @@ fn limits(steps: &mut Vec<Step>, file: &SpecFile, host: &Host) {
         actor: Actor::Supervisor,
         title: "Create the container's cgroup".into(),
         why: "A cgroup is a named group of processes that the kernel counts and limits together. \
-              Limits set here hold for all processes of the container, however many it starts."
-            .into(),
+              Limits set here hold for all processes of the container, however many it starts.",
         shell: format!("mkdir {}", place("memory")),
         manual: "man 7 cgroups",
         action: Action::CreateCgroup,
@@ -159,8 +154,7 @@ fn limits(steps: &mut Vec<Step>, file: &SpecFile, host: &Host) {
             title: format!("Limit memory to {memory}"),
             why: "When the container needs more than this, the kernel kills one of its processes \
                   and leaves the rest of the machine alone. Swap counts too, so the limit is the \
-                  limit."
-                .into(),
+                  limit.",
             shell: format!("echo {} > {}/{file}", memory.as_bytes(), place("memory")),
             manual: "https://docs.kernel.org/admin-guide/cgroup-v2.html#memory",
             action: Action::LimitMemory,
@@ -177,8 +171,7 @@ fn limits(steps: &mut Vec<Step>, file: &SpecFile, host: &Host) {
             actor: Actor::Supervisor,
             title: format!("Limit CPU time to {cpu} of one core"),
             why: "In every 100 milliseconds the container may use this much CPU time; then it \
-                  waits for the next 100. It runs slower, but it is never stopped."
-                .into(),
+                  waits for the next 100. It runs slower, but it is never stopped.",
             shell,
             manual: "https://docs.kernel.org/scheduler/sched-bwc.html",
             action: Action::LimitCpu,
@@ -190,8 +183,7 @@ fn limits(steps: &mut Vec<Step>, file: &SpecFile, host: &Host) {
             actor: Actor::Supervisor,
             title: format!("Limit processes and threads to {count}"),
             why: "A program that starts copies of itself without end (a fork bomb) would stop the \
-                  whole machine. Here fork simply fails once the limit is reached."
-                .into(),
+                  whole machine. Here fork simply fails once the limit is reached.",
             shell: format!("echo {count} > {}/pids.max", place("pids")),
             manual: "https://docs.kernel.org/admin-guide/cgroup-v2.html#pid",
             action: Action::LimitPids,
@@ -203,12 +195,12 @@ fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, h
     let on = spec.isolation;
     let root = dir.rootfs();
     let root = root.display();
-    let mut init = |id: String, title: &str, why: &str, shell: String, manual, action| {
+    let mut init = |id: String, title: &str, why: &'static str, shell: String, manual, action| {
         steps.push(Step {
             id,
             actor: Actor::Init,
             title: title.into(),
-            why: why.into(),
+            why,
             shell,
             manual,
             action,
@@ -344,12 +336,12 @@ fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, h
 fn command(steps: &mut Vec<Step>, file: &SpecFile, host: &Host, joined: bool) {
     let spec = &file.spec;
     let on = spec.isolation;
-    let mut step = |id: &str, title: &str, why: &str, shell: String, manual, action| {
+    let mut step = |id: &str, title: &str, why: &'static str, shell: String, manual, action| {
         steps.push(Step {
             id: id.into(),
             actor: Actor::Command,
             title: title.into(),
-            why: why.into(),
+            why,
             shell,
             manual,
             action,
@@ -566,7 +558,7 @@ impl Step {
             id: self.id.clone(),
             actor: self.actor,
             title: self.title.clone(),
-            why: self.why.clone(),
+            why: self.why.to_string(),
             syscalls,
             shell: self.shell.clone(),
             manual: self.manual.to_string(),

@@ -24,7 +24,7 @@ use super::channel::{self, Reply, Report};
 use super::context::{Context, Flow};
 use super::host::Host;
 use super::steps::{self, Step};
-use super::sys::{close_all_except, set_process_name};
+use super::sys::{close_all_except, release_memory, set_process_name};
 use super::{cgroup, init, process};
 use crate::error::{Error, Result, StepFailure};
 use crate::logs::{LogWriter, ROTATE_AT, Stream};
@@ -136,7 +136,8 @@ impl Supervisor {
         // From here on, whoever finds this supervisor dead knows what to clean up.
         dir.write_status(&record)?;
         let mut log = LogWriter::open(&dir.log(), ROTATE_AT)?;
-        log.started(&file.id, &file.spec.command)?;
+        let local_time = started_at.to_zoned_datetime(host.time_zone.clone());
+        log.started(&file.id, &file.spec.command, local_time)?;
 
         let signals = passed_on();
         signals.thread_block().map_err(|errno| system("sigprocmask", errno))?;
@@ -203,6 +204,7 @@ impl Supervisor {
         for pipe in [&self.stdout, &self.stderr].into_iter().flatten() {
             let _ = fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
         }
+        release_memory();
         let mut chunk = vec![0; CHUNK];
         let mut ended = false;
         while !ended {

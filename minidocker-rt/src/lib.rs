@@ -75,3 +75,8 @@ pub fn init() {
     #[cfg(target_os = "linux")]
     linux::spawner::init();
 }
+
+/// The example of the README must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -452,4 +452,18 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn a_limit_that_the_kernel_did_not_keep_is_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "4096\n").unwrap();
+        let mut sys = Sys::real(None);
+        assert!(hold(&mut sys, file.path(), "4096").is_ok());
+        match hold(&mut sys, file.path(), "4095") {
+            Err(LimitError::NotEnforced(why)) => {
+                assert!(why.contains("4095") && why.contains("4096"))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -386,3 +386,40 @@ fn root(root: &Option<Handle>) -> Result<&Handle, StepError> {
         message: Some("there is no new root yet".into()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::ContainerSpec;
+
+    /// What becomes of a limit that this machine cannot enforce.
+    fn unenforced(best_effort: bool) -> (Result<(), StepError>, Vec<String>) {
+        let root = tempfile::tempdir().unwrap();
+        let store = crate::store::Store::open(root.path()).unwrap();
+        let host = Host::detect(store.root()).unwrap();
+        let dir = ContainerDir::at(root.path().join("a"));
+        let file = SpecFile {
+            id: crate::spec::ContainerId::random().unwrap(),
+            created_at: jiff::Timestamp::now(),
+            spec: ContainerSpec::new("a", "true").best_effort_limits(best_effort),
+        };
+        let mut context = Context::preview(&file, &dir, &host);
+        let no_controller = LimitError::NotEnforced("no such controller".into());
+        let result = context.allow_best_effort("pids_limit", Err(no_controller));
+        (result, context.not_enforced)
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_enforced_fails_the_start() {
+        let (result, not_enforced) = unenforced(false);
+        assert_eq!(result.unwrap_err().message.unwrap(), "no such controller");
+        assert!(not_enforced.is_empty());
+    }
+
+    #[test]
+    fn on_best_effort_it_is_told_instead() {
+        let (result, not_enforced) = unenforced(true);
+        assert!(result.is_ok());
+        assert_eq!(not_enforced, ["pids_limit: no such controller"]);
+    }
+}

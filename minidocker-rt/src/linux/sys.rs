@@ -711,3 +711,50 @@ pub(crate) fn release_memory() {
         libc::malloc_trim(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_only_looks_like_a_device_or_procfs_is_found_out() {
+        let mut sys = Sys::real(None);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let fake = sys.open_to_write(file.path()).unwrap();
+        assert_eq!(sys.verify_device(&fake, 1, 3).unwrap_err().errno, libc::ENODEV);
+        let procfs = libc::PROC_SUPER_MAGIC as u64;
+        assert_eq!(sys.verify_filesystem(&fake, "procfs", procfs).unwrap_err().errno, libc::EPERM);
+
+        let null = sys.open_place(Path::new("/dev/null")).unwrap();
+        sys.verify_device(&null, 1, 3).unwrap();
+        assert!(sys.verify_device(&null, 1, 5).is_err(), "another device");
+        let real = sys.open_place(Path::new("/proc/self/status")).unwrap();
+        sys.verify_filesystem(&real, "procfs", procfs).unwrap();
+    }
+
+    #[test]
+    fn a_call_is_recorded_with_its_errno_and_an_injected_fault_replaces_it() {
+        let mut sys = Sys::real(Some(Fault { step: "second".into(), errno: libc::ENOSPC }));
+        sys.begin("first");
+        let error = sys.chdir("/no/such/folder").unwrap_err();
+        assert_eq!(
+            (error.call.as_str(), error.errno),
+            ("chdir(\"/no/such/folder\")", libc::ENOENT)
+        );
+        let calls = sys.take_calls();
+        assert_eq!(calls[0].errno.as_deref(), Some("ENOENT"));
+        sys.begin("second");
+        assert_eq!(sys.chdir("/").unwrap_err().errno, libc::ENOSPC);
+        sys.chdir("/").unwrap();
+        assert_eq!(sys.take_calls().len(), 2);
+    }
+
+    #[test]
+    fn a_preview_performs_nothing() {
+        let mut sys = Sys::preview();
+        let folder = tempfile::tempdir().unwrap();
+        sys.mkdir(&folder.path().join("x")).unwrap();
+        assert!(!folder.path().join("x").exists());
+        assert_eq!(sys.take_calls().len(), 1);
+    }
+}

@@ -68,7 +68,9 @@ impl Store {
         for folder in ["containers", "images"] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
-            owner_only(&path)?;
+            // A rootfs may hold set-user-ID programs that only the container's own limits
+            // make harmless: no other user of the host may reach them (CVE-2021-41091).
+            set_mode(&path, 0o700)?;
         }
         let root = root.canonicalize().map_err(|error| Error::io("open", root, error))?;
         if root.to_string_lossy().contains([',', ':', '\\', '\n']) {
@@ -119,6 +121,9 @@ impl Store {
         for folder in ["rootfs", "work"] {
             let folder = path.join(folder);
             fs::create_dir(&folder).map_err(|error| Error::io("create", &folder, error))?;
+            // The upper folder of an overlay is its root: its mode is that of the
+            // container's "/", which every user must be able to enter.
+            set_mode(&folder, 0o755)?;
         }
         let spec_file = SpecFile {
             id: ContainerId::random()?,
@@ -289,17 +294,16 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(|error| Error::io("write", path, error))
 }
 
-/// A rootfs may hold set-user-ID programs that only the container's own limits
-/// make harmless: no other user of the host may reach them (CVE-2021-41091).
-fn owner_only(path: &Path) -> Result<()> {
+/// Sets a mode exactly, whatever the program's umask is.
+fn set_mode(path: &Path, mode: u32) -> Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
             .map_err(|error| Error::io("set the mode of", path, error))?;
     }
     #[cfg(not(unix))]
-    let _ = path;
+    let _ = (path, mode);
     Ok(())
 }
 

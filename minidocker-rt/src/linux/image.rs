@@ -133,7 +133,6 @@ fn skeleton(layer: &Path) -> std::io::Result<Vec<(PathBuf, String)>> {
     ] {
         make(path, 0o755)?;
     }
-    make("root", 0o700)?;
     make("tmp", 0o1777)?;
     make("var/tmp", 0o1777)?;
     symlink("/run", layer.join("var/run"))?;
@@ -164,7 +163,25 @@ fn skeleton(layer: &Path) -> std::io::Result<Vec<(PathBuf, String)>> {
             copy_public(&Path::new("/etc").join(name), &to)?;
         }
     }
+    open_to_all(layer)?;
+    make("root", 0o700)?;
     Ok(shown)
+}
+
+/// Lets every user of the container read the layer, whatever umask it was built under.
+fn open_to_all(path: &Path) -> std::io::Result<()> {
+    let data = fs::symlink_metadata(path)?;
+    if data.is_symlink() {
+        return Ok(());
+    }
+    let mode = data.permissions().mode() | if data.is_dir() { 0o755 } else { 0o644 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    if data.is_dir() {
+        for entry in fs::read_dir(path)? {
+            open_to_all(&entry?.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies files, folders and symlinks, leaving out whatever not everyone may read.

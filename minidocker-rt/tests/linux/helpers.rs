@@ -10,7 +10,9 @@ use crate::lab::{Lab, child, family, parent_of, sh, sleeper};
 
 crate::trials![
     the_container_cannot_look_into_its_init,
+    the_helpers_are_not_dumpable,
     the_helpers_run_from_an_unwritable_copy,
+    on_a_host_with_shared_mounts_nothing_spreads,
     a_fake_dev_null_is_found_out,
     what_is_the_programs_own_does_not_reach_the_container,
     there_is_one_spawner_per_runtime_and_it_ends_with_it,
@@ -26,6 +28,54 @@ fn the_container_cannot_look_into_its_init() {
     }
     let (exit, output) = lab.run(sh("b", "cat /proc/1/environ /proc/1/maps"));
     assert_ne!(exit.code, 0, "{output}");
+}
+
+fn the_helpers_are_not_dumpable() {
+    let lab = Lab::new();
+    let mut program = child("no-ptrace", lab.root());
+    assert_eq!(program.line(), "closed");
+}
+
+/// A program like its helpers in everything, and without the right to look into any
+/// process: it may look into them only if they are dumpable.
+pub fn no_ptrace(root: &str) {
+    use caps::{CapSet, Capability};
+    for set in [CapSet::Bounding, CapSet::Effective, CapSet::Permitted] {
+        caps::drop(None, set, Capability::CAP_SYS_PTRACE).unwrap();
+    }
+    let runtime = Runtime::open(root).unwrap();
+    let container = runtime.create(sleeper("a")).unwrap();
+    container.start().unwrap();
+    let family = family(&container);
+    let open = [family.spawner, family.supervisor, family.init]
+        .into_iter()
+        .any(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok());
+    container.delete_force().unwrap();
+    println!("{}", if open { "open" } else { "closed" });
+}
+
+fn on_a_host_with_shared_mounts_nothing_spreads() {
+    let lab = Lab::new();
+    let mut program = child("shared-mounts", lab.root());
+    assert_eq!(program.line(), "0 more mounts");
+}
+
+/// Mounts that propagate, as systemd sets them up; in a mount namespace of its own.
+pub fn shared_mounts(root: &str) {
+    use nix::mount::{MsFlags, mount};
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    let nothing: Option<&str> = None;
+    for kind in [MsFlags::MS_PRIVATE, MsFlags::MS_SHARED] {
+        mount(nothing, "/", nothing, MsFlags::MS_REC | kind, nothing).unwrap();
+    }
+    let mounts = || fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
+    let before = mounts();
+    let runtime = Runtime::open(root).unwrap();
+    let spec = sleeper("a").volume(&format!("{root}/images:/data")).unwrap();
+    let container = runtime.create(spec).unwrap();
+    container.start().unwrap();
+    println!("{} more mounts", mounts() - before);
+    container.delete_force().unwrap();
 }
 
 fn the_helpers_run_from_an_unwritable_copy() {
@@ -73,16 +123,18 @@ fn what_is_the_programs_own_does_not_reach_the_container() {
     let lab = Lab::new();
     let mut program = child("leaky", lab.root());
     assert_eq!(program.line(), "descriptor seen by: nobody");
-    assert_eq!(program.line(), "umask: 0022");
+    assert_eq!(program.line(), "umask 0022, groups 1001");
 }
 
-/// A program with a descriptor that is not closed on exec, and a umask of its own.
+/// A program with a descriptor that is not closed on exec, a umask and groups of its own.
 pub fn leaky(root: &str) {
     let marker = std::path::Path::new(root).join("marker");
     let file = fs::File::create(&marker).unwrap();
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};
     fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    nix::unistd::setgroups(&[nix::unistd::Gid::from_raw(4), nix::unistd::Gid::from_raw(27)])
+        .unwrap();
     let runtime = Runtime::open(root).unwrap();
     let container = runtime.create(sleeper("leaky")).unwrap();
     container.start().unwrap();
@@ -98,10 +150,11 @@ pub fn leaky(root: &str) {
     container.delete_force().unwrap();
     let found = if found.is_empty() { "nobody".into() } else { format!("{found:?}") };
     println!("descriptor seen by: {found}");
-    let container = runtime.create(sh("mask", "umask")).unwrap();
+    let spec = sh("mask", "echo umask $(umask), groups $(id -G)");
+    let container = runtime.create(spec.user("1000:1001".parse().unwrap())).unwrap();
     container.start().unwrap();
     container.wait().unwrap();
-    print!("umask: {}", container.logs().unwrap().read_to_string().unwrap());
+    print!("{}", container.logs().unwrap().read_to_string().unwrap());
 }
 
 fn there_is_one_spawner_per_runtime_and_it_ends_with_it() {

@@ -24,6 +24,7 @@ crate::trials![
     output_is_kept_apart_by_stream,
     output_without_a_line_end_and_binary_output_survive,
     a_lot_of_output_arrives_whole,
+    output_that_waits_when_the_end_comes_is_not_lost,
     the_log_has_the_manuals_shape,
     output_of_a_daemonised_child_does_not_hold_the_end_up,
 ];
@@ -257,6 +258,24 @@ fn a_lot_of_output_arrives_whole() {
     assert!(exit.success());
     assert_eq!(output.lines().count(), 200_000);
     assert!(output.lines().enumerate().all(|(index, line)| line == (index + 1).to_string()));
+}
+
+fn output_that_waits_when_the_end_comes_is_not_lost() {
+    use nix::sys::signal::{Signal, kill};
+    let lab = Lab::new();
+    let folder = lab.folder("data");
+    let script = "until test -e /data/go; do sleep 0.02; done; head -c 60000 /dev/zero";
+    let container =
+        lab.start(sh("a", script).volume(&format!("{}:/data", folder.display())).unwrap());
+    let family = family(&container);
+    let supervisor = nix::unistd::Pid::from_raw(family.supervisor);
+    // The supervisor sleeps while the command writes a pipe full and ends.
+    kill(supervisor, Signal::SIGSTOP).unwrap();
+    std::fs::write(folder.join("go"), "").unwrap();
+    eventually("the container has ended", || !is_alive(family.init));
+    kill(supervisor, Signal::SIGCONT).unwrap();
+    assert!(container.wait_timeout(PATIENCE).unwrap().success());
+    assert_eq!(container.logs().unwrap().read().unwrap().len(), 60_000);
 }
 
 fn the_log_has_the_manuals_shape() {

@@ -81,6 +81,10 @@ fn the_trace_follows_the_plan() {
         before = step.start_micros;
     }
     assert!(trace.micros >= before);
+    let exec = &trace.steps.last().unwrap().calls;
+    // CVE-2024-21626: the last thing before the exec.
+    assert_eq!(exec[exec.len() - 2].call.split('(').next(), Some("access"));
+    assert!(exec.iter().any(|call| call.call == "close_range(3, ~0U, CLOSE_RANGE_CLOEXEC)"));
 }
 
 fn every_call_of_the_trace_was_announced() {

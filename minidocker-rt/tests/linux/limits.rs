@@ -133,16 +133,17 @@ fn a_fork_bomb_without_a_pid_namespace_is_killed_whole() {
     let lab = Lab::new();
     let isolation = Isolation { pid: false, ..Isolation::default() };
     // The command ends, its children go on; no PID namespace ends them with init.
-    let script = "for i in 1 2 3 4 5; do sleep 4321 & done; exit 0";
-    let container = lab.start(sh("a", script).isolation(isolation));
+    let seconds = 1_000_000 + std::process::id();
+    let script = format!("for i in 1 2 3 4 5; do sleep {seconds} & done; exit 0");
+    let container = lab.start(sh("a", &script).isolation(isolation));
     container.wait_timeout(PATIENCE).unwrap();
     let sleepers = || {
         fs::read_dir("/proc")
             .unwrap()
             .flatten()
             .filter(|entry| {
-                fs::read(entry.path().join("cmdline"))
-                    .is_ok_and(|line| line.starts_with(b"sleep\x004321\0"))
+                fs::read_to_string(entry.path().join("cmdline"))
+                    .is_ok_and(|line| line == format!("sleep\0{seconds}\0"))
             })
             .count()
     };

@@ -293,6 +293,7 @@ pub fn run_as_child() -> Option<i32> {
         "start-and-wait" => crate::crash::start_and_wait(root),
         "fake-null" => crate::helpers::fake_null(root),
         "leaky" => crate::helpers::leaky(root),
+        "unprivileged" => crate::faults::unprivileged(root),
         "no-ptrace" => crate::helpers::no_ptrace(root),
         "shared-mounts" => crate::helpers::shared_mounts(root),
         other => panic!("no scenario {other}"),

@@ -96,7 +96,7 @@ impl Container {
     }
 
     fn start_locked(&self, locked: &LockedContainer) -> Result<()> {
-        let (record, status) = self.status_in(&locked.dir)?;
+        let (record, status, _) = self.status_in(&locked.dir)?;
         if matches!(status, Status::Running | Status::Paused) {
             return Err(self.wrong_state("start", status));
         }
@@ -129,7 +129,7 @@ impl Container {
     }
 
     fn stop_locked(&self, locked: &LockedContainer, grace: Duration) -> Result<()> {
-        let (record, status) = self.status_in(&locked.dir)?;
+        let (record, status, _) = self.status_in(&locked.dir)?;
         let Some(record) = record.filter(|_| matches!(status, Status::Running | Status::Paused))
         else {
             return Ok(());
@@ -149,7 +149,7 @@ impl Container {
     /// [`Error::WrongState`] if it does not run; [`Error::InvalidSpec`] if the number is
     /// no signal.
     pub fn kill(&self, number: i32) -> Result<()> {
-        let (record, status) = self.status_in(&self.dir()?)?;
+        let (record, status, _) = self.status_in(&self.dir()?)?;
         match record {
             Some(record) if status == Status::Running => {
                 signal(record.command.or(record.init), number)
@@ -176,7 +176,7 @@ impl Container {
     }
 
     fn wait_until(&self, timeout: Option<Duration>) -> Result<ExitStatus> {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let dir = self.dir()?;
             let Some(record) = dir.status()? else {
@@ -223,7 +223,7 @@ impl Container {
     /// [`Error::WrongState`] if it runs.
     pub fn delete(self) -> Result<()> {
         let locked = self.lock()?;
-        let (record, status) = self.status_in(&locked.dir)?;
+        let (record, status, _) = self.status_in(&locked.dir)?;
         if matches!(status, Status::Running | Status::Paused) {
             return Err(self.wrong_state("delete", status));
         }
@@ -237,12 +237,12 @@ impl Container {
     /// [`Error::Timeout`] if the kernel cannot end it.
     pub fn delete_force(self) -> Result<()> {
         // Before the lock: a stop in its grace period holds that.
-        if let Some(record) = self.dir()?.status()? {
+        if let (Some(record), ..) = self.status_in(&self.dir()?)? {
             signal(record.init, libc::SIGKILL)?;
         }
         let locked = self.lock()?;
         self.stop_locked(&locked, Duration::ZERO)?;
-        let (record, _) = self.status_in(&locked.dir)?;
+        let (record, ..) = self.status_in(&locked.dir)?;
         self.clean_up(record.as_ref())?;
         self.runtime.store.delete(locked)
     }
@@ -252,7 +252,7 @@ impl Container {
     /// # Errors
     /// [`Error::NotFound`] if it was deleted.
     pub fn status(&self) -> Result<Status> {
-        self.status_in(&self.dir()?).map(|(_, status)| status)
+        self.status_in(&self.dir()?).map(|(_, status, _)| status)
     }
 
     /// Everything that is known about it.
@@ -261,8 +261,7 @@ impl Container {
     /// [`Error::NotFound`] if it was deleted.
     pub fn inspect(&self) -> Result<ContainerInfo> {
         let (dir, file) = self.dir_and_spec()?;
-        let record = dir.status()?;
-        let (status, reason) = reconcile(record.as_ref(), self.facts(record.as_ref()));
+        let (record, status, reason) = self.status_in(&dir)?;
         let alive = matches!(status, Status::Running | Status::Paused);
         let record = record.as_ref();
         Ok(ContainerInfo {
@@ -289,7 +288,7 @@ impl Container {
     /// [`Error::NotFound`] if it was deleted.
     pub fn logs(&self) -> Result<Logs> {
         let (dir, file) = self.dir_and_spec()?;
-        let started_at = dir.status()?.map(|record| record.started_at);
+        let started_at = self.status_in(&dir)?.0.map(|record| record.started_at);
         Ok(Logs::new(dir.log(), file.id, file.spec.command, started_at))
     }
 
@@ -328,10 +327,20 @@ impl Container {
         self.runtime.store.lock(&self.name, &self.id)
     }
 
-    fn status_in(&self, dir: &ContainerDir) -> Result<(Option<StatusRecord>, Status)> {
-        let record = dir.status()?;
-        let (status, _) = reconcile(record.as_ref(), self.facts(record.as_ref()));
-        Ok((record, status))
+    /// The record, what it means, and why if that is an error. A record that cannot be
+    /// understood is an error of the container, not of the question.
+    fn status_in(
+        &self,
+        dir: &ContainerDir,
+    ) -> Result<(Option<StatusRecord>, Status, Option<String>)> {
+        let record = match dir.status() {
+            Err(error @ Error::Io { action: "understand", .. }) => {
+                return Ok((None, Status::Error, Some(error.to_string())));
+            }
+            result => result?,
+        };
+        let (status, reason) = reconcile(record.as_ref(), self.facts(record.as_ref()));
+        Ok((record, status, reason))
     }
 
     fn facts(&self, record: Option<&StatusRecord>) -> KernelFacts {
@@ -343,7 +352,11 @@ impl Container {
 
     /// Makes sure that nothing is left of an earlier start.
     fn clean_up(&self, record: Option<&StatusRecord>) -> Result<()> {
-        let Some(record) = record else { return Ok(()) };
+        // Without a record it was never started, or the record is damaged: its cgroups,
+        // should there be any, are known by its id.
+        let Some(record) = record else {
+            return linux::clean_up_unrecorded(&self.id, &self.runtime.host);
+        };
         if record.boot_id != self.runtime.host.boot_id {
             // Its processes and cgroups ended with that boot.
             return Ok(());

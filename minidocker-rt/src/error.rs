@@ -257,6 +257,10 @@ fn plain_reason(error: &std::io::Error) -> String {
 fn io_hint(errno: Option<i32>, path: &Path) -> String {
     match errno {
         Some(errno) => errno_hint(errno).to_string(),
+        None if path.ends_with("spec.json") => format!(
+            "Nothing is known of this container any more; remove the folder {}.",
+            path.parent().unwrap_or(path).display()
+        ),
         None => format!("Look at {}; deleting the container removes it.", path.display()),
     }
 }

@@ -22,7 +22,7 @@ mod sys;
 pub(crate) use channel::Reply;
 pub(crate) use host::Host;
 pub(crate) use steps::preview;
-pub(crate) use supervisor::clean_up_after;
+pub(crate) use supervisor::{clean_up_after, clean_up_unrecorded};
 
 use crate::status::{KernelFacts, StatusRecord};
 

@@ -307,7 +307,7 @@ fn keep_last_lines(entries: &mut Vec<LogEntry>, lines: usize) {
     // An unfinished last line counts as a line, so it takes one of the places.
     let unfinished =
         entries.iter().rev().find(|entry| is_output(entry)).is_some_and(|entry| !entry.full);
-    let mut left = lines + usize::from(lines > 0 && !unfinished);
+    let mut left = lines.saturating_add(usize::from(lines > 0 && !unfinished));
     let mut first = entries.len();
     for (index, entry) in entries.iter().enumerate().rev() {
         if is_output(entry) {
@@ -381,7 +381,9 @@ mod tests {
         let read = |logs: Logs| logs.read_to_string().unwrap();
         assert_eq!(read(logs.clone().tail(2)), "4\npart");
         assert_eq!(read(logs.clone().tail(0)), "");
-        assert_eq!(read(logs.clone().tail(99)), "1\n2\n3\noops\n4\npart");
+        for all in [99, usize::MAX] {
+            assert_eq!(read(logs.clone().tail(all)), "1\n2\n3\noops\n4\npart");
+        }
         assert_eq!(read(logs.clone().stream(Stream::Stderr)), "oops\n");
         let entries = logs.entries().unwrap();
         let oops = entries.iter().find(|entry| entry.stream == Stream::Stderr).unwrap();

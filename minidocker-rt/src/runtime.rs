@@ -107,17 +107,27 @@ impl Runtime {
         Ok(Container::new(self.inner.clone(), name, file.id))
     }
 
-    /// All containers, sorted by name.
+    /// The names of all containers, sorted, also of those whose files are damaged.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the store cannot be read.
+    pub fn names(&self) -> Result<Vec<ContainerName>> {
+        self.inner.store.names()
+    }
+
+    /// All containers, sorted by name. One whose `spec.json` is damaged does not hide the
+    /// others: it is left out, and [`Runtime::get`] by its name says why.
     ///
     /// # Errors
     /// [`Error::Io`] if the store cannot be read.
     pub fn list(&self) -> Result<Vec<Container>> {
         let mut containers = Vec::new();
-        for name in self.inner.store.names()? {
+        for name in self.names()? {
             match self.get(name.as_str()) {
+                Ok(container) => containers.push(container),
                 // Deleted by another program since the folder was listed.
                 Err(Error::NotFound { .. }) => {}
-                result => containers.push(result?),
+                Err(error) => log::warn!("container {name} is left out: {error}"),
             }
         }
         Ok(containers)

@@ -314,8 +314,6 @@ struct SpecJson {
     init: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     best_effort_limits: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fault: Option<Fault>,
 }
 
 /// A command line, or its exact words.
@@ -364,7 +362,6 @@ impl TryFrom<SpecJson> for ContainerSpec {
         spec.isolation = json.isolation;
         spec.init = json.init;
         spec.best_effort_limits = json.best_effort_limits;
-        spec.fault = json.fault;
         Ok(spec)
     }
 }
@@ -394,7 +391,6 @@ impl From<ContainerSpec> for SpecJson {
             isolation: spec.isolation,
             init: spec.init,
             best_effort_limits: spec.best_effort_limits,
-            fault: spec.fault,
         }
     }
 }

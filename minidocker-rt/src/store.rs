@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::plan::Trace;
-use crate::spec::{ContainerId, ContainerName, ContainerSpec};
+use crate::spec::{ContainerId, ContainerName, ContainerSpec, Fault};
 use crate::status::StatusRecord;
 
 /// Prefix of folders that are being made; no container name starts with a dot.
@@ -44,6 +44,9 @@ pub(crate) struct SpecFile {
     pub id: ContainerId,
     pub created_at: Timestamp,
     pub spec: ContainerSpec,
+    /// Not part of the specification's own JSON form, which strangers may send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
 }
 
 /// The folder of one container.
@@ -128,6 +131,7 @@ impl Store {
         let spec_file = SpecFile {
             id: ContainerId::random()?,
             created_at: Timestamp::now(),
+            fault: spec.fault.clone(),
             spec: spec.clone(),
         };
         write_json(&path.join("spec.json"), &spec_file)?;

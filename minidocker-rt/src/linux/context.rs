@@ -97,7 +97,7 @@ impl<'a> Context<'a> {
         host: &'a Host,
         output: (OwnedFd, OwnedFd),
     ) -> Context<'a> {
-        let sys = Sys::real(file.spec.fault.clone());
+        let sys = Sys::real(file.fault.clone());
         Context { output: Some(output), ..Context::with(sys, file, dir, host) }
     }
 
@@ -402,6 +402,7 @@ mod tests {
             id: crate::spec::ContainerId::random().unwrap(),
             created_at: jiff::Timestamp::now(),
             spec: ContainerSpec::new("a", "true").best_effort_limits(best_effort),
+            fault: None,
         };
         let mut context = Context::preview(&file, &dir, &host);
         let no_controller = LimitError::NotEnforced("no such controller".into());

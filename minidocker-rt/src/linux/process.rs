@@ -60,7 +60,8 @@ pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> Result<()> {
 /// Waits until the descriptor is readable (a pidfd: until the process has ended),
 /// at most `timeout`. Returns whether it is.
 pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> Result<bool> {
-    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    // A time that cannot be told is as good as no limit.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let left = match deadline {
             // poll(2) counts whole milliseconds: rounded up, never a busy loop.

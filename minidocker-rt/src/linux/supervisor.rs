@@ -29,7 +29,7 @@ use super::{cgroup, init, process};
 use crate::error::{Error, Result, StepFailure};
 use crate::logs::{LogWriter, ROTATE_AT, Stream};
 use crate::plan::{Outcome, Trace, TracedStep};
-use crate::spec::Memory;
+use crate::spec::{ContainerId, Memory};
 use crate::status::{ExitStatus, Phase, ProcessIdentity, StatusRecord};
 use crate::store::{ContainerDir, SpecFile};
 
@@ -106,7 +106,8 @@ impl Supervisor {
         let file = dir.spec_file()?.ok_or_else(|| Error::NotFound {
             name: dir.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         })?;
-        let earlier = dir.status()?.map_or(0, |record| record.starts);
+        // A damaged record is no reason not to write a new one.
+        let earlier = dir.status().ok().flatten().map_or(0, |record| record.starts);
         let started_at = Timestamp::now();
         let system =
             |call: &str, errno: Errno| Error::System { call: call.into(), errno: errno as i32 };
@@ -481,8 +482,17 @@ pub(crate) fn clean_up_after(record: &StatusRecord) -> Result<()> {
     for left in [record.init, record.command].into_iter().flatten() {
         kill_and_wait(left)?;
     }
-    cgroup::kill_all(&record.cgroups);
-    match cgroup::remove(&record.cgroups).into_iter().next() {
+    remove_cgroups(&record.cgroups)
+}
+
+/// As [`clean_up_after`], knowing nothing but the container's id.
+pub(crate) fn clean_up_unrecorded(id: &ContainerId, host: &Host) -> Result<()> {
+    remove_cgroups(&cgroup::Cgroup::of(&host.cgroups, id.as_str()).paths())
+}
+
+fn remove_cgroups(paths: &[PathBuf]) -> Result<()> {
+    cgroup::kill_all(paths);
+    match cgroup::remove(paths).into_iter().next() {
         None => Ok(()),
         Some((path, errno)) => Err(Error::Io {
             action: "remove the cgroup",

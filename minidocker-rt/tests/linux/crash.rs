@@ -16,6 +16,8 @@ crate::trials![
     a_killed_command_ends_the_container,
     kills_at_any_moment_leave_a_true_state_and_no_orphans,
     two_programs_share_one_root,
+    a_damaged_status_is_told_and_can_be_deleted_or_started_anew,
+    a_damaged_specification_does_not_hide_the_others,
 ];
 
 /// The scenario of a program that starts a container and then only lives.
@@ -162,4 +164,42 @@ fn two_programs_share_one_root() {
     use std::io::Write;
     program.child.stdin.take().unwrap().write_all(b"\n").unwrap();
     assert_eq!(program.line(), "stopped", "they see what we did");
+}
+
+fn a_damaged_status_is_told_and_can_be_deleted_or_started_anew() {
+    let lab = Lab::new();
+    for start_anew in [true, false] {
+        let container = lab.start(sleeper("a"));
+        let family = family(&container);
+        kill(family.supervisor);
+        eventually("the container is dead", || !is_alive(family.command));
+        let id = container.id().clone();
+        // A power cut in the middle of a write, on a filesystem that is not careful.
+        let status = container.inspect().unwrap().rootfs.with_file_name("status.json");
+        std::fs::write(status, "{\"phase\":").unwrap();
+        let info = container.inspect().unwrap();
+        assert_eq!(info.status, Status::Error);
+        assert!(info.reason.unwrap().contains("status.json"));
+        if start_anew {
+            container.start().unwrap();
+            assert_eq!(container.status().unwrap(), Status::Running);
+        }
+        container.delete_force().unwrap();
+        assert!(cgroups_of(id.as_str()).is_empty());
+    }
+}
+
+fn a_damaged_specification_does_not_hide_the_others() {
+    let lab = Lab::new();
+    let damaged = lab.create(sleeper("damaged"));
+    lab.create(sleeper("whole"));
+    let folder = damaged.inspect().unwrap().rootfs.parent().unwrap().to_path_buf();
+    std::fs::write(folder.join("spec.json"), "").unwrap();
+    let listed = lab.runtime.list().unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].name().as_str(), "whole");
+    assert_eq!(lab.runtime.names().unwrap().len(), 2);
+    let error = lab.runtime.get("damaged").unwrap_err();
+    assert!(error.hint().contains(&folder.display().to_string()), "{}", error.hint());
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -230,6 +230,9 @@ fn wait_has_a_timeout() {
     let result = container.wait_timeout(Duration::from_millis(50));
     assert!(matches!(result, Err(Error::Timeout { .. })), "{result:?}");
     assert!(start.elapsed() >= Duration::from_millis(50));
+    container.kill(9).unwrap();
+    assert_eq!(container.wait_timeout(Duration::MAX).unwrap().code, 137, "as good as for ever");
+    container.stop_within(Duration::MAX).unwrap();
 }
 
 fn output_is_kept_apart_by_stream() {

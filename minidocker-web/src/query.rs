@@ -1,0 +1,59 @@
+//! The part of a URL after the `?`. Unlike actix's own extractor, a refusal names
+//! the parameter, and one that is not known is refused instead of ignored.
+
+use std::str::FromStr;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, web};
+
+use crate::error::ApiError;
+
+/// The parameters that nobody has taken yet.
+pub(crate) struct Query {
+    left: Vec<(String, String)>,
+}
+
+impl Query {
+    pub fn of(request: &HttpRequest) -> Result<Query, ApiError> {
+        let parsed = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        match parsed {
+            Ok(pairs) => Ok(Query { left: pairs.into_inner() }),
+            Err(error) => Err(invalid(
+                format!("the query cannot be read: {error}"),
+                "Write it as ?name=value&name=value.",
+            )),
+        }
+    }
+
+    /// Takes a parameter out, if it was given.
+    pub fn take<T: FromStr>(&mut self, name: &str, hint: &str) -> Result<Option<T>, ApiError> {
+        let Some(index) = self.left.iter().position(|(given, _)| given == name) else {
+            return Ok(None);
+        };
+        let (_, value) = self.left.remove(index);
+        let message = || format!("{name}: {value:?} is refused");
+        value.parse().map(Some).map_err(|_| invalid(message(), hint).at_field(name))
+    }
+
+    /// As [`Query::take`], for `true` and `false`.
+    pub fn flag(&mut self, name: &str) -> Result<bool, ApiError> {
+        let hint = format!("Write {name}=true or {name}=false.");
+        Ok(self.take(name, &hint)?.unwrap_or(false))
+    }
+
+    /// Refuses what was not taken.
+    pub fn end(self) -> Result<(), ApiError> {
+        match self.left.into_iter().next() {
+            None => Ok(()),
+            Some((name, _)) => Err(invalid(
+                format!("{name}: there is no such parameter here, or it is given twice"),
+                "Remove it.",
+            )
+            .at_field(name)),
+        }
+    }
+}
+
+fn invalid(message: String, hint: &str) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "invalid_query", message, hint)
+}

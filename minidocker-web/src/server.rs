@@ -1,0 +1,184 @@
+//! The server: where it listens, how it starts, how it ends.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use actix_web::rt::signal::unix::{SignalKind, signal};
+use actix_web::{App, HttpServer, middleware, rt, web};
+use minidocker_rt::Runtime;
+
+use crate::guard::Hosts;
+use crate::{api, guard, page};
+
+/// Where to serve what.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address to listen on. Only those of this machine itself are accepted.
+    pub host: IpAddr,
+    /// The port to listen on; 0 takes any that is free.
+    pub port: u16,
+    /// The root folder of the containers; that of [`Runtime::open_default`] if None.
+    pub root: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { host: Ipv4Addr::LOCALHOST.into(), port: 5000, root: None }
+    }
+}
+
+/// Why the server does not run. The message (`Display`) is one sentence;
+/// [`StartError::hint`] is what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address can be reached from other machines.
+    #[error(
+        "refusing to listen on {host}: other machines could reach it, there is no \
+         authentication yet, and who reaches the port can start processes as root"
+    )]
+    NotLoopback {
+        /// The address asked for.
+        host: IpAddr,
+    },
+    /// Another program listens there.
+    #[error("port {} on {} is taken by another program", address.port(), address.ip())]
+    PortTaken {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// The system does not let us listen there.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The containers' root folder cannot be opened.
+    #[error(transparent)]
+    Runtime(#[from] minidocker_rt::Error),
+    /// The server's threads could not be started, or failed.
+    #[error("the server failed: {0}")]
+    Failed(#[source] io::Error),
+}
+
+impl StartError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            StartError::NotLoopback { .. } => {
+                "Use --host 127.0.0.1, the default. To use it from another machine, forward the \
+                 port from there: ssh -L 5000:127.0.0.1:5000 USER@THIS-MACHINE"
+                    .into()
+            }
+            StartError::PortTaken { address } => {
+                let airplay = match address.port() {
+                    5000 | 7000 => {
+                        ", or AirPlay Receiver on macOS, which uses ports 5000 and 7000 (System \
+                         Settings, General, AirDrop & Handoff)"
+                    }
+                    _ => "",
+                };
+                let other = if address.port() == 5001 { 5002 } else { 5001 };
+                format!(
+                    "It may be a minidocker-web that runs already{airplay}. Choose another port: \
+                     minidocker-web --port {other}"
+                )
+            }
+            StartError::Listen { source, .. } => match source.kind() {
+                ErrorKind::PermissionDenied => {
+                    "Ports below 1024 need root; choose a higher one with --port.".into()
+                }
+                _ => "Choose another address with --host or another port with --port.".into(),
+            },
+            StartError::Runtime(error) => {
+                format!("{} The root folder is chosen with --root.", error.hint())
+            }
+            StartError::Failed(_) => "Try again; the reason is the system's.".into(),
+        }
+    }
+}
+
+/// A server that listens, and answers once it [runs](Server::run).
+#[derive(Debug)]
+pub struct Server {
+    runtime: Runtime,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Opens the containers' root folder and takes the port.
+    ///
+    /// # Errors
+    /// All of [`StartError`] but `Failed`.
+    pub fn bind(options: &Options) -> Result<Server, StartError> {
+        let Options { host, port, root } = options;
+        if !host.is_loopback() {
+            return Err(StartError::NotLoopback { host: *host });
+        }
+        let address = SocketAddr::new(*host, *port);
+        let not_listening = |source: io::Error| match source.kind() {
+            ErrorKind::AddrInUse => StartError::PortTaken { address },
+            _ => StartError::Listen { address, source },
+        };
+        let listener = TcpListener::bind(address).map_err(not_listening)?;
+        let address = listener.local_addr().map_err(not_listening)?;
+        let runtime = match root {
+            Some(root) => Runtime::open(root)?,
+            None => Runtime::open_default()?,
+        };
+        Ok(Server { runtime, listener, address })
+    }
+
+    /// Where a browser finds it, e.g. `http://127.0.0.1:5000`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The folder that holds the containers.
+    pub fn root(&self) -> &Path {
+        self.runtime.root()
+    }
+
+    /// Serves until the program gets SIGTERM or SIGINT (Ctrl+C). Containers go on.
+    ///
+    /// # Errors
+    /// [`StartError::Failed`].
+    pub fn run(self) -> Result<(), StartError> {
+        let runtime = web::Data::new(self.runtime);
+        let hosts = web::Data::new(Hosts::of(self.address));
+        let server = async move {
+            HttpServer::new(move || {
+                App::new()
+                    .app_data(runtime.clone())
+                    .app_data(hosts.clone())
+                    .wrap(middleware::from_fn(guard::watch))
+                    .configure(page::routes)
+                    .configure(api::routes)
+            })
+            // They only hand out work: whatever may block has threads of its own.
+            .workers(2)
+            // A request cut off here is no harm: operations on containers are atomic,
+            // and a stop in its grace period can be asked for again.
+            .shutdown_timeout(1)
+            .shutdown_signal(asked_to_end()?)
+            .listen(self.listener)?
+            .run()
+            .await
+        };
+        rt::System::new().block_on(server).map_err(StartError::Failed)
+    }
+}
+
+/// Completes at the first SIGTERM or SIGINT.
+fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(std::future::poll_fn(move |context| {
+        let terminate = terminate.poll_recv(context).map(drop);
+        if terminate.is_ready() { terminate } else { interrupt.poll_recv(context).map(drop) }
+    }))
+}

@@ -12,6 +12,7 @@ mod image;
 mod init;
 mod privileges;
 pub(crate) mod process;
+mod raw;
 mod rootfs;
 mod seccomp;
 pub(crate) mod spawner;

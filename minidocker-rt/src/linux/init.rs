@@ -16,8 +16,8 @@ use nix::unistd::write;
 use super::channel::{self, Report};
 use super::context::{Context, Executable, Flow};
 use super::process;
+use super::raw::{close_all_except, release_memory, set_process_name};
 use super::steps::Step;
-use super::sys::{close_all_except, release_memory, set_process_name};
 use crate::error::StepFailure;
 use crate::plan::{Actor, Outcome};
 

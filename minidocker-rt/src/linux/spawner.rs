@@ -24,7 +24,8 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
 use super::channel::{self, Greeting, Reply, StartRequest};
 use super::host::Host;
-use super::sys::{Sys, close_all_except, mount_setattr, release_memory, set_process_name};
+use super::raw::{close_all_except, mount_setattr, release_memory, set_process_name};
+use super::sys::Sys;
 use super::{privileges, supervisor};
 use crate::error::{Error, Result};
 use crate::store::LockedContainer;

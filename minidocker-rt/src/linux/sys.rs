@@ -8,11 +8,11 @@
 //! same code that builds a container also tells, beforehand, which calls it will
 //! make. A preview can therefore never differ from the deed.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CString, OsStr};
 use std::fmt;
 use std::fs;
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Instant;
 
@@ -25,6 +25,7 @@ use rustix::mount::{
     OpenTreeFlags, UnmountFlags,
 };
 
+use super::raw;
 use crate::error::errno_name;
 use crate::plan::Call;
 use crate::spec::Fault;
@@ -178,7 +179,7 @@ impl Sys {
         self.call(text, 1, || {
             // SAFETY: the caller is the supervisor, which has one thread: the child is
             // a plain copy of it and may run any code. The flags share no memory.
-            unsafe { raw_clone(flags, None) }
+            unsafe { raw::clone3(flags, None) }
         })
     }
 
@@ -194,7 +195,7 @@ impl Sys {
         self.call(text, 1, || {
             // SAFETY: init has one thread, so the child is a plain copy of it and may run
             // any code. Nothing is shared.
-            unsafe { raw_clone(CloneFlags::empty(), cgroup.map(Handle::fd)) }
+            unsafe { raw::clone3(CloneFlags::empty(), cgroup.map(Handle::fd)) }
         })
     }
 
@@ -420,7 +421,7 @@ impl Sys {
             if recursive { "|AT_RECURSIVE" } else { "" },
             attribute_names(attributes)
         );
-        self.call(text, (), || mount_setattr(mount.fd(), attributes.bits().into(), recursive))
+        self.call(text, (), || raw::mount_setattr(mount.fd(), attributes.bits().into(), recursive))
     }
 
     /// Mounts what is not mounted yet on an open file or folder: descriptor to
@@ -484,7 +485,7 @@ impl Sys {
     /// Brings the loopback interface up: a new network namespace has it, but down.
     pub fn loopback_up(&mut self) -> SysResult<()> {
         let text = "ioctl(socket(AF_INET, SOCK_DGRAM), SIOCSIFFLAGS, {\"lo\", IFF_UP})".into();
-        self.call(text, (), loopback_up)
+        self.call(text, (), raw::loopback_up)
     }
 
     /// setrlimit(2).
@@ -519,13 +520,13 @@ impl Sys {
     /// seccomp(2): from here on the kernel runs this filter before every call.
     pub fn install_filter(&mut self, program: &[seccompiler::sock_filter]) -> SysResult<()> {
         let text = format!("seccomp(SECCOMP_SET_MODE_FILTER, 0, {{len={}}})", program.len());
-        self.call(text, (), || install_filter(program))
+        self.call(text, (), || raw::install_filter(program))
     }
 
     /// New standard streams for the command.
     pub fn dup_to(&mut self, file: BorrowedFd<'_>, name: &str, target: i32) -> SysResult<()> {
         let text = format!("dup2(<{name}>, {target})");
-        self.call(text, (), || dup2(file, target))
+        self.call(text, (), || raw::dup2(file, target))
     }
 
     /// Opens the container's own /dev/null for reading: the command's input.
@@ -538,14 +539,14 @@ impl Sys {
     /// Uses an open handle as one of the standard streams.
     pub fn dup_handle_to(&mut self, file: &Handle, target: i32) -> SysResult<()> {
         let text = format!("dup2({file}, {target})");
-        self.call(text, (), || dup2(file.fd(), target))
+        self.call(text, (), || raw::dup2(file.fd(), target))
     }
 
     /// Marks every descriptor but the standard streams to be closed by the exec: a
     /// forgotten one would be a way out of the container (CVE-2024-21626).
     pub fn close_on_exec_all(&mut self) -> SysResult<()> {
         self.call("close_range(3, ~0U, CLOSE_RANGE_CLOEXEC)".into(), (), || {
-            close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+            raw::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
         })
     }
 }
@@ -586,129 +587,6 @@ fn clone_flags(recursive: bool) -> (OpenTreeFlags, &'static str) {
         (flags | OpenTreeFlags::AT_RECURSIVE, names)
     } else {
         (flags, "OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC")
-    }
-}
-
-/// # Safety
-/// The caller must have a single thread, and `flags` must not share memory or
-/// descriptors with the child.
-unsafe fn raw_clone(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> Result<i32, i32> {
-    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-    // SAFETY: clone_args is plain data, for which all zeroes is "nothing asked for".
-    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = flags.bits() as u64;
-    args.exit_signal = libc::SIGCHLD as u64;
-    if let Some(cgroup) = cgroup {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = cgroup.as_raw_fd() as u64;
-    }
-    // SAFETY: with neither CLONE_VM nor a stack given, the child goes on with a copy
-    // of this stack, as after fork(2); the caller vouches for the single thread.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
-    if pid < 0 { Err(last_errno()) } else { Ok(pid as i32) }
-}
-
-/// Neither nix nor rustix has mount_setattr(2) yet.
-pub(crate) fn mount_setattr(
-    mount: BorrowedFd<'_>,
-    attr_set: u64,
-    recursive: bool,
-) -> Result<(), i32> {
-    let attributes = libc::mount_attr { attr_set, attr_clr: 0, propagation: 0, userns_fd: 0 };
-    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
-    // SAFETY: the path is a NUL-terminated constant, and the structure is as large
-    // as the size that is passed along with it.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            flags,
-            &raw const attributes,
-            size_of_val(&attributes),
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(last_errno()) }
-}
-
-fn loopback_up() -> Result<(), i32> {
-    // SAFETY: socket(2) takes no pointers; the result is checked before it is owned.
-    let socket = unsafe {
-        let fd = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
-        if fd < 0 {
-            return Err(last_errno());
-        }
-        OwnedFd::from_raw_fd(fd)
-    };
-    // SAFETY: ifreq is plain data, for which all zeroes is valid.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-        *to = *from as libc::c_char;
-    }
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-    // SAFETY: SIOCSIFFLAGS reads one ifreq, which `request` is.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
-    if result == 0 { Ok(()) } else { Err(last_errno()) }
-}
-
-fn install_filter(program: &[seccompiler::sock_filter]) -> Result<(), i32> {
-    let program = libc::sock_fprog {
-        len: program.len().try_into().map_err(|_| libc::EINVAL)?,
-        // seccompiler's sock_filter is the kernel's, field by field (repr(C)).
-        filter: program.as_ptr().cast_mut().cast(),
-    };
-    // SAFETY: `program` points to `len` instructions that live until the call is
-    // over; the kernel copies them and changes nothing.
-    let result = unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program)
-    };
-    if result == 0 { Ok(()) } else { Err(last_errno()) }
-}
-
-fn dup2(file: BorrowedFd<'_>, target: i32) -> Result<(), i32> {
-    // SAFETY: `target` is one of the standard streams, which nothing in this process
-    // owns as an object; replacing it is the purpose.
-    let result = unsafe { libc::dup2(file.as_raw_fd(), target) };
-    if result < 0 { Err(last_errno()) } else { Ok(()) }
-}
-
-/// close_range(2) over `first..=last`.
-pub(crate) fn close_range(first: u32, last: u32, flags: u32) -> Result<(), i32> {
-    // SAFETY: callers are helper processes that keep no object for these descriptors.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
-    if result == 0 { Ok(()) } else { Err(last_errno()) }
-}
-
-/// Closes every descriptor from 3 on that is not in `keep`.
-pub(crate) fn close_all_except(keep: &[i32]) {
-    let mut keep: Vec<u32> = keep.iter().filter_map(|&fd| u32::try_from(fd).ok()).collect();
-    keep.sort_unstable();
-    let mut first = 3;
-    for fd in keep {
-        if fd > first {
-            let _ = close_range(first, fd - 1, 0);
-        }
-        first = first.max(fd + 1);
-    }
-    let _ = close_range(first, u32::MAX, 0);
-}
-
-fn last_errno() -> i32 {
-    nix::errno::Errno::last_raw()
-}
-
-/// The name a process shows in `ps`, at most 15 bytes.
-pub(crate) fn set_process_name(name: &CStr) {
-    let _ = nix::sys::prctl::set_name(name);
-}
-
-/// Gives freed memory back to the kernel. What a helper needs to build a container is much
-/// more than what it needs for the rest of the container's life.
-pub(crate) fn release_memory() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim(3) only touches memory that the allocator has free.
-    unsafe {
-        libc::malloc_trim(0);
     }
 }
 

@@ -36,6 +36,10 @@ use crate::store::{ContainerDir, SpecFile};
 /// How much of the output is read at once.
 const CHUNK: usize = 32 << 10;
 
+/// A pipe holds 64 KiB, and at most this much if the container enlarges it
+/// (`man 7 pipe`, pipe-max-size).
+const LARGEST_PIPE: usize = 1 << 20;
+
 /// The supervisor's main function, in a fork of the spawner.
 pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host) -> ! {
     // A session of its own: no terminal's Ctrl-C and no hang-up reaches it.
@@ -190,7 +194,9 @@ impl Supervisor {
             }
             Err(failure) => {
                 clean_up(&record.cgroups);
-                log.failed(&failure.to_string())?;
+                if let Err(error) = log.failed(&failure.to_string()) {
+                    log::warn!("{error}");
+                }
                 record.phase = Phase::Failed;
                 record.finished_at = Some(Timestamp::now());
                 record.failure = Some(failure.clone());
@@ -233,9 +239,13 @@ impl Supervisor {
                 self.pump(&mut chunk)?;
             }
         }
-        // What is left in the pipes is read, and no more: a process outside the container
-        // may hold the other end for as long as it likes.
-        while self.pump(&mut chunk)? {}
+        // What is left in the pipes is read, and no more than they can hold: a process outside
+        // the container may have the other end, and write for as long as it likes.
+        for _ in 0..=LARGEST_PIPE / CHUNK {
+            if !self.pump(&mut chunk)? {
+                break;
+            }
+        }
         self.finish()
     }
 

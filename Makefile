@@ -19,7 +19,7 @@ setup-test:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	shellcheck scripts/* tests/vm/run .ci/run
+	shellcheck scripts/* tests/vm/run tests/vm/guest .ci/run
 
 unit:
 	cargo nextest run --workspace

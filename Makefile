@@ -43,4 +43,4 @@ leaks:
 	scripts/leak-check
 
 bench:
-	cargo bench -p minidocker-benches
+	cargo bench -p minidocker-benches --bench lifecycle

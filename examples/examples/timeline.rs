@@ -30,6 +30,7 @@ fn main() -> minidocker_rt::Result<()> {
             }
         }
     }
-    println!("{:>8.0} µs  from nothing to {:?}", trace.micros, container.logs()?.read_to_string()?);
+    let output = container.logs()?.read_to_string()?;
+    println!("{:>8.0} µs  until the program ran; it printed {output:?}", trace.micros);
     container.delete()
 }

@@ -149,6 +149,16 @@ impl Runtime {
                 "Remove the volumes, or leave rootfs isolation on.",
             ));
         }
+        for (index, volume) in spec.volumes.iter().enumerate() {
+            if spec.volumes[..index].iter().any(|other| other.container() == volume.container()) {
+                return Err(crate::spec::refuse(
+                    "volumes",
+                    volume,
+                    "another volume appears at the same path, and one would hide the other",
+                    "Give each volume a path of its own in the container.",
+                ));
+            }
+        }
         spec.volumes.iter().try_for_each(Volume::check_host)
     }
 }

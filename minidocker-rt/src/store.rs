@@ -29,6 +29,8 @@ use crate::status::StatusRecord;
 
 /// Prefix of folders that are being made; no container name starts with a dot.
 const CREATING: &str = ".create-";
+/// Prefix of images that are being built.
+pub(crate) const IMAGE_BUILDING: &str = ".build-";
 /// Prefix of folders that are being removed.
 const DELETING: &str = ".delete-";
 
@@ -192,27 +194,34 @@ impl Store {
 
     /// Removes half-made and half-removed folders whose maker is gone.
     fn sweep(&self) -> Result<()> {
-        let folder = self.containers();
-        for entry in fs::read_dir(&folder).map_err(|error| Error::io("list", &folder, error))? {
-            let Ok(entry) = entry else { continue };
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.starts_with(CREATING) && !name.starts_with(DELETING) {
-                continue;
-            }
-            // A maker holds the lock as long as it lives. Without a lock file the
-            // folder is either brand new or nearly gone: left to the next sweep.
-            let free = match File::open(entry.path().join("lock")) {
-                Ok(lock) => lock.try_lock().is_ok(),
-                Err(_) => entry
-                    .metadata()
-                    .and_then(|data| data.modified())
-                    .is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > 60)),
-            };
-            if free && let Err(error) = fs::remove_dir_all(entry.path()) {
-                log::warn!("cannot remove {}: {error}", entry.path().display());
+        for (folder, prefixes) in
+            [("containers", [CREATING, DELETING].as_slice()), ("images", &[IMAGE_BUILDING])]
+        {
+            let folder = self.root.join(folder);
+            for entry in fs::read_dir(&folder).map_err(|error| Error::io("list", &folder, error))? {
+                let Ok(entry) = entry else { continue };
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if prefixes.iter().any(|prefix| name.starts_with(prefix))
+                    && is_abandoned(&entry.path())
+                    && let Err(error) = fs::remove_dir_all(entry.path())
+                {
+                    log::warn!("cannot remove {}: {error}", entry.path().display());
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// Whether nobody works on a half-made folder any more. A maker of containers holds the
+/// folder's lock as long as it lives. Without a lock file the folder is brand new, nearly
+/// gone, or an image's: then its age decides.
+fn is_abandoned(path: &Path) -> bool {
+    match File::open(path.join("lock")) {
+        Ok(lock) => lock.try_lock().is_ok(),
+        Err(_) => fs::metadata(path)
+            .and_then(|data| data.modified())
+            .is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > 60)),
     }
 }
 
@@ -341,8 +350,15 @@ mod tests {
         assert!(Store::open(root.path()).unwrap().names().unwrap().is_empty());
         assert!(half.exists(), "its maker lives");
         drop(lock);
+        let image = root.path().join("images/.build-x");
+        fs::create_dir(&image).unwrap();
         Store::open(root.path()).unwrap();
         assert!(!half.exists());
+        assert!(image.exists(), "it may be in the making");
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+        File::open(&image).unwrap().set_modified(long_ago).unwrap();
+        Store::open(root.path()).unwrap();
+        assert!(!image.exists());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::store::write_json;
+use crate::store::{IMAGE_BUILDING, write_json};
 
 /// Where a Python that lives outside /usr appears in the container.
 const PYTHON_AT: &str = "/opt/python";
@@ -75,7 +75,8 @@ pub(crate) fn host_image(images: &Path) -> Result<Image> {
 /// programs that build it at once one wins and the others use its work.
 fn build(images: &Path, target: &Path) -> Result<()> {
     let fail = |error| Error::io("build the image in", images, error);
-    let temporary = tempfile::Builder::new().prefix(".host-").tempdir_in(images).map_err(fail)?;
+    let temporary =
+        tempfile::Builder::new().prefix(IMAGE_BUILDING).tempdir_in(images).map_err(fail)?;
     let layer = temporary.path().join("layer");
     let mut shown = skeleton(&layer).map_err(fail)?;
     let mut env: Vec<(String, String)> = vec![

@@ -163,6 +163,9 @@ fn a_volume_of_a_missing_folder_is_refused_before_anything_is_made() {
         }
         other => panic!("{other:?}"),
     }
+    let twice = sh("a", "true").volume("/srv/a:/data").unwrap().volume("/srv/b:/data/").unwrap();
+    let error = lab.runtime.create(twice).unwrap_err();
+    assert!(error.to_string().contains("same path"), "{error}");
     let windows = sh("a", "true").volume("C:\\MyData:/app/data").unwrap();
     let error = lab.runtime.create(windows).unwrap_err();
     assert!(error.to_string().contains("Windows path"), "{error}");

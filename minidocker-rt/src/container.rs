@@ -192,9 +192,12 @@ impl Container {
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if process::open(record.supervisor).is_none() {
-                // It ended since its record was read, or it was killed.
+                // It ended since its record was read (and may even have been started anew),
+                // or it was killed and has written nothing.
                 let again = dir.status()?;
-                if again.as_ref().is_some_and(|again| again.phase == record.phase) {
+                if again.as_ref().is_some_and(|again| {
+                    (again.phase, again.supervisor) == (record.phase, record.supervisor)
+                }) {
                     let (_, reason) = reconcile(again.as_ref(), self.facts(again.as_ref()));
                     let why = reason.unwrap_or_else(|| "its supervisor is gone".into());
                     return Err(Error::HelperFailed { action: "waiting for the container", why });

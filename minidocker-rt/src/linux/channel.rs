@@ -42,8 +42,8 @@ pub(crate) enum Reply {
 /// Init and command to supervisor, while the container is built.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// A step was done, or failed.
-    Step(TracedStep),
+    /// Steps that were done, or failed.
+    Steps(Vec<TracedStep>),
     /// The start has failed.
     Failed(StepFailure),
     /// Only the exec is left. Sent by the command, whose pid the kernel adds.

@@ -142,9 +142,11 @@ fn default_signals() {
     let _ = SigSet::all().thread_unblock();
 }
 
+/// Reports what this process has done. In a few messages, because each wakes the supervisor;
+/// not in one, because a message must fit into the socket's buffer.
 fn report_steps(context: &Context<'_>, reports: &OwnedFd) {
-    for step in &context.traced {
-        let _ = channel::send(reports.as_fd(), &Report::Step(step.clone()), &[]);
+    for steps in context.traced.chunks(16) {
+        let _ = channel::send(reports.as_fd(), &Report::Steps(steps.to_vec()), &[]);
     }
 }
 

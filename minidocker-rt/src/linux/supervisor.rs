@@ -398,9 +398,10 @@ fn follow_reports(
     // An unreadable message ends it like a closed channel.
     while let Ok(Some(received)) = channel::receive::<Report>(reports.as_fd()) {
         match received.message {
-            Report::Step(step) => {
-                traced.retain(|earlier| earlier.id != step.id);
-                traced.push(step);
+            Report::Steps(steps) => {
+                // A failed exec is reported once more than it was announced.
+                traced.retain(|earlier| steps.iter().all(|step| step.id != earlier.id));
+                traced.extend(steps);
             }
             Report::AboutToExec => command = received.sender,
             Report::Failed(found) => failure = Some(found),

@@ -6,7 +6,7 @@ use minidocker_rt::{Error, Runtime};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::statvfs::{FsFlags, statvfs};
 
-use crate::lab::{Lab, child, family, parent_of, sh, sleeper};
+use crate::lab::{Lab, child, child_with, family, parent_of, sh, sleeper};
 
 crate::trials![
     the_container_cannot_look_into_its_init,
@@ -17,6 +17,7 @@ crate::trials![
     what_is_the_programs_own_does_not_reach_the_container,
     there_is_one_spawner_per_runtime_and_it_ends_with_it,
     a_helper_that_never_calls_init_is_explained,
+    a_thread_before_init_is_refused_with_the_reason,
     init_reaps_orphans,
 ];
 
@@ -189,6 +190,25 @@ fn a_helper_that_never_calls_init_is_explained() {
     let missing = Runtime::builder().helper("/no/such/helper").open(lab.root()).unwrap();
     let error = missing.get("a").unwrap().start().unwrap_err();
     assert!(error.to_string().contains("/no/such/helper"), "{error}");
+}
+
+/// With this variable set, this test program starts a thread before it calls `init`.
+pub const EARLY_THREAD: &str = "MINIDOCKER_TEST_EARLY_THREAD";
+
+fn a_thread_before_init_is_refused_with_the_reason() {
+    let lab = Lab::new();
+    let mut program = child_with("early-thread", lab.root(), Some(EARLY_THREAD));
+    let said = program.line();
+    assert!(said.contains("1 threads run before minidocker_rt::init()"), "{said}");
+}
+
+/// A program whose helper has two threads.
+pub fn early_thread(root: &str) {
+    let container = Runtime::open(root).unwrap().create(sleeper("a")).unwrap();
+    match container.start() {
+        Err(error @ Error::HelperMissing { .. }) => println!("{error}"),
+        other => println!("{other:?}"),
+    }
 }
 
 fn init_reaps_orphans() {

@@ -250,9 +250,15 @@ pub fn family(container: &Container) -> Family {
 
 /// Runs this test program again in the role of some program that uses the library.
 pub fn child(scenario: &str, root: &Path) -> ChildProgram {
+    child_with(scenario, root, None)
+}
+
+/// As [`child`], with an environment variable set.
+pub fn child_with(scenario: &str, root: &Path, variable: Option<&str>) -> ChildProgram {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--child-program", scenario])
         .arg(root)
+        .envs(variable.map(|name| (name, "1")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -292,6 +298,7 @@ pub fn run_as_child() -> Option<i32> {
     match scenario.as_str() {
         "start-and-wait" => crate::crash::start_and_wait(root),
         "fake-null" => crate::helpers::fake_null(root),
+        "early-thread" => crate::helpers::early_thread(root),
         "leaky" => crate::helpers::leaky(root),
         "unprivileged" => crate::faults::unprivileged(root),
         "no-ptrace" => crate::helpers::no_ptrace(root),

@@ -20,6 +20,10 @@ mod plan;
 mod rootfs;
 
 fn main() {
+    // Only for the test of what init refuses: a thread that was there first.
+    if std::env::var_os(helpers::EARLY_THREAD).is_some() {
+        std::thread::spawn(|| std::thread::sleep(std::time::Duration::from_secs(60)));
+    }
     minidocker_rt::init();
     if let Some(code) = lab::run_as_child() {
         std::process::exit(code);

@@ -107,8 +107,7 @@ fn become_command(
         Ok(_) => return 1,
         Err(failure) => return fail(context, reports, failure),
     };
-    // Changing the user has cleared it: the kernel does not let a process outlive its
-    // rights over another.
+    // A change of user clears it (PR_SET_PDEATHSIG(2const)), so it is asked for once more.
     if !bind_to(supervisor) {
         return 1;
     }

@@ -1,5 +1,17 @@
 //! A handle to one container, and the operations of its life.
 
+mod attach;
+mod config;
+mod diff;
+mod exec;
+mod files;
+mod upkeep;
+pub use files::Files;
+mod pause;
+mod stats;
+
+pub use self::stats::StatsStream;
+
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +21,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::linux::{self, Reply, process};
+use crate::health::HealthReport;
+use crate::linux::control::{self, Answer, Request};
+use crate::linux::{self, Reply, freezer, process};
 use crate::logs::Logs;
 use crate::plan::{Plan, Trace};
 use crate::runtime::Inner;
@@ -25,11 +39,14 @@ pub const STOP_GRACE: Duration = Duration::from_secs(10);
 /// How long the kernel may take to end what was killed.
 const KILL_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a supervisor may take to answer, or to end what it was asked to.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
 /// A container of a runtime. A handle: cheap to clone, usable from any thread, and
 /// nothing happens to the container when it is dropped.
 #[derive(Debug, Clone)]
 pub struct Container {
-    runtime: Arc<Inner>,
+    pub(crate) runtime: Arc<Inner>,
     name: ContainerName,
     id: ContainerId,
 }
@@ -62,6 +79,11 @@ pub struct ContainerInfo {
     pub pid: Option<i32>,
     /// How often it was started.
     pub starts: u64,
+    /// How often its restart policy has started it since an operator last did.
+    pub restarts: u64,
+    /// What its health check has found, if it has one and runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthReport>,
     /// Limits that were asked for on best effort and are not enforced here.
     pub not_enforced: Vec<String>,
     /// The folder that holds what the container changed.
@@ -97,7 +119,7 @@ impl Container {
 
     fn start_locked(&self, locked: &LockedContainer) -> Result<()> {
         let (record, status, _) = self.status_in(&locked.dir)?;
-        if matches!(status, Status::Running | Status::Paused) {
+        if status.is_alive() {
             return Err(self.wrong_state("start", status));
         }
         self.clean_up(record.as_ref())?;
@@ -111,7 +133,8 @@ impl Container {
     }
 
     /// Asks the command to end (SIGTERM) and, if it has not within [`STOP_GRACE`],
-    /// kills it. A container that does not run is left as it is.
+    /// kills it. Its restart policy does not start it again. A container that does not run is
+    /// left as it is.
     ///
     /// # Errors
     /// [`Error::Timeout`] if the kernel cannot end it, as with a process stuck in I/O.
@@ -130,35 +153,51 @@ impl Container {
 
     fn stop_locked(&self, locked: &LockedContainer, grace: Duration) -> Result<()> {
         let (record, status, _) = self.status_in(&locked.dir)?;
-        let Some(record) = record.filter(|_| matches!(status, Status::Running | Status::Paused))
-        else {
+        let Some(record) = record.filter(|_| status.is_alive()) else { return Ok(()) };
+        // The supervisor does it, so that it is done even if this program is killed now.
+        self.ask_to_stop(&locked.dir, grace)?;
+        if self.wait_for_supervisor(&record, Some(grace.saturating_add(ANSWER_PATIENCE)))? {
             return Ok(());
-        };
-        if !grace.is_zero() {
-            signal(record.command.or(record.init), libc::SIGTERM)?;
-            if self.wait_for_supervisor(&record, Some(grace))? {
-                return Ok(());
-            }
         }
         self.kill_and_wait(&record)
     }
 
-    /// Sends a signal to the command, for example `libc::SIGHUP`.
+    fn ask_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<()> {
+        let grace_millis = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        match control::ask(dir, &Request::Stop { grace_millis }, ANSWER_PATIENCE) {
+            Ok(_) => Ok(()),
+            // One that does not answer is dealt with by who waits for it.
+            Err(Error::HelperFailed { why, .. }) => {
+                log::warn!("the supervisor of {}: {why}", self.name);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a signal to the command, for example `libc::SIGHUP`. SIGKILL ends a paused
+    /// container too; any other signal reaches it when it is resumed. SIGKILL and SIGTERM
+    /// count as a stop by an operator: the restart policy does not start it again.
     ///
     /// # Errors
     /// [`Error::WrongState`] if it does not run; [`Error::InvalidSpec`] if the number is
     /// no signal.
     pub fn kill(&self, number: i32) -> Result<()> {
-        let (record, status, _) = self.status_in(&self.dir()?)?;
-        match record {
-            Some(record) if status == Status::Running => {
-                signal(record.command.or(record.init), number)
-            }
-            _ => Err(self.wrong_state("kill", status)),
+        process::check_signal(number)?;
+        let dir = self.dir()?;
+        let (_, status, _) = self.status_in(&dir)?;
+        if !matches!(status, Status::Running | Status::Paused) {
+            return Err(self.wrong_state("kill", status));
+        }
+        match control::ask(&dir, &Request::Signal(number), ANSWER_PATIENCE)? {
+            Some((Answer::Done, _)) => Ok(()),
+            // It has ended in the meantime.
+            _ => Err(self.wrong_state("kill", self.status()?)),
         }
     }
 
-    /// Waits until the command has ended and says how. Returns at once if it has.
+    /// Waits until the command has ended and says how. Returns at once if it has. With a
+    /// restart policy, an end that is followed by another run is none.
     ///
     /// # Errors
     /// [`Error::WrongState`] if it was never started; [`Error::HelperFailed`] if its
@@ -215,8 +254,16 @@ impl Container {
     /// # Errors
     /// Those of [`Container::stop`] and [`Container::start`].
     pub fn restart(&self) -> Result<()> {
+        self.restart_within(STOP_GRACE)
+    }
+
+    /// As [`Container::restart`], with another grace period.
+    ///
+    /// # Errors
+    /// As [`Container::restart`].
+    pub fn restart_within(&self, grace: Duration) -> Result<()> {
         let locked = self.lock()?;
-        self.stop_locked(&locked, STOP_GRACE)?;
+        self.stop_locked(&locked, grace)?;
         self.start_locked(&locked)
     }
 
@@ -227,7 +274,7 @@ impl Container {
     pub fn delete(self) -> Result<()> {
         let locked = self.lock()?;
         let (record, status, _) = self.status_in(&locked.dir)?;
-        if matches!(status, Status::Running | Status::Paused) {
+        if status.is_alive() {
             return Err(self.wrong_state("delete", status));
         }
         self.clean_up(record.as_ref())?;
@@ -240,8 +287,9 @@ impl Container {
     /// [`Error::Timeout`] if the kernel cannot end it.
     pub fn delete_force(self) -> Result<()> {
         // Before the lock: a stop in its grace period holds that.
-        if let (Some(record), ..) = self.status_in(&self.dir()?)? {
-            signal(record.init, libc::SIGKILL)?;
+        let dir = self.dir()?;
+        if self.status_in(&dir)?.1.is_alive() {
+            self.ask_to_stop(&dir, Duration::ZERO)?;
         }
         let locked = self.lock()?;
         self.stop_locked(&locked, Duration::ZERO)?;
@@ -265,7 +313,7 @@ impl Container {
     pub fn inspect(&self) -> Result<ContainerInfo> {
         let (dir, file) = self.dir_and_spec()?;
         let (record, status, reason) = self.status_in(&dir)?;
-        let alive = matches!(status, Status::Running | Status::Paused);
+        let alive = status.is_alive();
         let record = record.as_ref();
         Ok(ContainerInfo {
             id: file.id,
@@ -280,6 +328,8 @@ impl Container {
             oom_kills: record.map_or(0, |record| record.oom_kills),
             pid: record.and_then(|record| record.command).filter(|_| alive).map(|c| c.pid),
             starts: record.map_or(0, |record| record.starts),
+            restarts: record.map_or(0, |record| record.restarts),
+            health: record.and_then(|record| record.health.clone()).filter(|_| alive),
             not_enforced: record.map(|record| record.not_enforced.clone()).unwrap_or_default(),
             rootfs: dir.rootfs(),
         })
@@ -313,11 +363,11 @@ impl Container {
     }
 
     /// Its folder, if it is still this container that is there.
-    fn dir(&self) -> Result<ContainerDir> {
+    pub(crate) fn dir(&self) -> Result<ContainerDir> {
         self.dir_and_spec().map(|(dir, _)| dir)
     }
 
-    fn dir_and_spec(&self) -> Result<(ContainerDir, SpecFile)> {
+    pub(crate) fn dir_and_spec(&self) -> Result<(ContainerDir, SpecFile)> {
         let dir = self.runtime.store.dir(&self.name);
         let file = dir.spec_file()?.filter(|file| file.id == self.id);
         match file {
@@ -326,13 +376,13 @@ impl Container {
         }
     }
 
-    fn lock(&self) -> Result<LockedContainer> {
+    pub(crate) fn lock(&self) -> Result<LockedContainer> {
         self.runtime.store.lock(&self.name, &self.id)
     }
 
     /// The record, what it means, and why if that is an error. A record that cannot be
     /// understood is an error of the container, not of the question.
-    fn status_in(
+    pub(crate) fn status_in(
         &self,
         dir: &ContainerDir,
     ) -> Result<(Option<StatusRecord>, Status, Option<String>)> {
@@ -354,7 +404,7 @@ impl Container {
     }
 
     /// Makes sure that nothing is left of an earlier start.
-    fn clean_up(&self, record: Option<&StatusRecord>) -> Result<()> {
+    pub(crate) fn clean_up(&self, record: Option<&StatusRecord>) -> Result<()> {
         // Without a record it was never started, or the record is damaged: its cgroups,
         // should there be any, are known by its id.
         let Some(record) = record else {
@@ -366,7 +416,7 @@ impl Container {
         }
         match record.phase {
             // A supervisor that was killed could not remove them.
-            Phase::Starting | Phase::Running => linux::clean_up_after(record),
+            Phase::Starting | Phase::Running | Phase::Waiting => linux::clean_up_after(record),
             // Having written its last word, a supervisor still has to end.
             Phase::Exited | Phase::Failed => {
                 self.wait_for_supervisor(record, Some(KILL_PATIENCE)).map(drop)
@@ -390,6 +440,7 @@ impl Container {
     fn kill_and_wait(&self, record: &StatusRecord) -> Result<()> {
         // Killing init kills its whole PID namespace; the supervisor sees to the rest.
         signal(record.init.or(record.command), libc::SIGKILL)?;
+        freezer::kill_frozen(&record.cgroups);
         if self.wait_for_supervisor(record, Some(KILL_PATIENCE))? {
             return Ok(());
         }

@@ -43,6 +43,48 @@ pub enum Error {
         /// The name asked for.
         name: String,
     },
+    /// No image of that name.
+    #[error("there is no image named {name:?}")]
+    NoSuchImage {
+        /// The name asked for.
+        name: String,
+    },
+    /// An image that containers still need.
+    #[error("image {name:?} is in use by {}", containers.join(", "))]
+    ImageInUse {
+        /// Which image.
+        name: String,
+        /// The containers made from it.
+        containers: Vec<String>,
+    },
+    /// No template of that name.
+    #[error("there is no template named {name:?}")]
+    NoSuchTemplate {
+        /// The name asked for.
+        name: String,
+    },
+    /// An archive or an exported configuration that cannot be taken. Nothing is left of it.
+    #[error("{what} is refused: {why}")]
+    BadArchive {
+        /// Which part of it, e.g. the path of a tar entry.
+        what: String,
+        /// Why it cannot be taken.
+        why: String,
+    },
+    /// A path inside a container that cannot be used as asked.
+    #[error("cannot {action} {path:?} in container {name:?}: {why}")]
+    File {
+        /// Which container.
+        name: String,
+        /// What was attempted, e.g. `read`.
+        action: &'static str,
+        /// The path inside the container.
+        path: String,
+        /// The system's reason.
+        why: String,
+        /// The errno, where there is one.
+        errno: Option<i32>,
+    },
     /// The operation makes no sense in the state that the container is in.
     #[error("cannot {operation} container {name:?}: it is {status}")]
     WrongState {
@@ -59,6 +101,14 @@ pub enum Error {
         /// Which container.
         name: String,
         /// The step of the plan that failed.
+        failure: Box<StepFailure>,
+    },
+    /// A command could not be executed in a running container, which goes on.
+    #[error("cannot execute a command in container {name:?}: {failure}")]
+    ExecFailed {
+        /// Which container.
+        name: String,
+        /// The step that failed.
         failure: Box<StepFailure>,
     },
     /// This backend or this machine cannot do what was asked.
@@ -124,8 +174,14 @@ impl Error {
             Error::InvalidSpec { .. } => "invalid_spec",
             Error::NameInUse { .. } => "name_in_use",
             Error::NotFound { .. } => "not_found",
+            Error::NoSuchImage { .. } => "no_such_image",
+            Error::ImageInUse { .. } => "image_in_use",
+            Error::NoSuchTemplate { .. } => "no_such_template",
+            Error::BadArchive { .. } => "bad_archive",
+            Error::File { .. } => "file",
             Error::WrongState { .. } => "wrong_state",
             Error::StartFailed { .. } => "start_failed",
+            Error::ExecFailed { .. } => "exec_failed",
             Error::Unsupported { .. } => "unsupported",
             Error::HelperMissing { .. } => "helper_missing",
             Error::HelperFailed { .. } => "helper_failed",
@@ -143,13 +199,25 @@ impl Error {
                 format!("Choose another name, or delete {name:?} first: containers are immutable.")
             }
             Error::NotFound { .. } => "List the containers to see their names.".into(),
+            Error::NoSuchImage { .. } => {
+                "List the images to see their names; the image \"host\" is always there.".into()
+            }
+            Error::ImageInUse { .. } => "Delete those containers first.".into(),
+            Error::NoSuchTemplate { .. } => "List the templates to see their names.".into(),
+            Error::BadArchive { .. } => {
+                "Make it anew with `docker save`, `docker export`, `tar`, or our own export.".into()
+            }
+            Error::File { errno, .. } => errno.map_or("Choose another path.", errno_hint).into(),
             Error::WrongState { status, .. } => match status {
                 Status::Running => "Stop it first, or delete it with force.".into(),
                 Status::Paused => "Resume it first.".into(),
+                Status::Restarting => "Stop it first, or wait for its next start.".into(),
                 Status::Created => "Start it first.".into(),
                 Status::Stopped | Status::Error => "Start it again first.".into(),
             },
-            Error::StartFailed { failure, .. } => failure.hint.clone(),
+            Error::StartFailed { failure, .. } | Error::ExecFailed { failure, .. } => {
+                failure.hint.clone()
+            }
             Error::Unsupported { why, .. } => why.clone(),
             Error::HelperMissing { .. } => {
                 "Make `minidocker_rt::init();` the first line of main, or name a helper program \
@@ -246,7 +314,7 @@ pub(crate) fn errno_name(_errno: i32) -> Option<String> {
 }
 
 /// The reason without Rust's "(os error N)" tail.
-fn plain_reason(error: &std::io::Error) -> String {
+pub(crate) fn plain_reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_string(),

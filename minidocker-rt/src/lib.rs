@@ -41,30 +41,65 @@
 //! for which you would not trust Docker's defaults.
 
 #[cfg(target_os = "linux")]
+mod attach;
+mod config;
+#[cfg(target_os = "linux")]
 mod container;
+mod diff;
 mod error;
+mod events;
+mod exec;
+mod files;
+mod health;
+mod lines;
 #[cfg(target_os = "linux")]
 mod linux;
 mod logs;
+mod next;
 mod plan;
+mod restart;
 #[cfg(target_os = "linux")]
 mod runtime;
 mod spec;
+mod stats;
 mod status;
 mod store;
+mod templates;
+mod upkeep;
 
 #[cfg(target_os = "linux")]
-pub use container::{Container, ContainerInfo, STOP_GRACE};
+pub use attach::{Attached, Input, Output, Piece};
+pub use config::ExportedConfig;
+#[cfg(target_os = "linux")]
+pub use container::{Container, ContainerInfo, Files, STOP_GRACE, StatsStream};
+pub use diff::{Change, ChangeKind};
 pub use error::{Error, Result, StepFailure};
+#[cfg(target_os = "linux")]
+pub use events::Events;
+pub use events::{Event, EventKind};
+pub use exec::{Exec, ExecOutput, OUTPUT_LIMIT, Stdin};
+#[cfg(target_os = "linux")]
+pub use exec::{ExecProcess, Terminal};
+pub use files::{FileInfo, FileKind, WriteOptions};
+pub use health::{HealthReport, Probe};
+pub use logs::Follow;
 pub use logs::{LogEntry, Logs, Stream};
+pub use next::Next;
 pub use plan::{Actor, Call, Outcome, Plan, Step, Trace, TracedStep};
 #[cfg(target_os = "linux")]
-pub use runtime::{Runtime, RuntimeBuilder};
+pub use runtime::{Recovered, Revived, Runtime, RuntimeBuilder};
 pub use spec::{
     Command, CommandText, ContainerId, ContainerName, ContainerPath, ContainerSpec, CpuPercent,
-    EnvVar, Hostname, Isolation, Memory, PidsLimit, Resource, Rlimit, User, Volume,
+    EnvVar, HealthCheck, Hostname, ImageName, Isolation, Memory, PidsLimit, Resource,
+    RestartPolicy, Rlimit, TerminalSize, User, Volume,
 };
-pub use status::{ExitStatus, ProcessIdentity, Status};
+pub use stats::{
+    BlockIoStats, ContainerStats, CpuStats, MemoryStats, NetworkStats, PidsStats, Pressure,
+    PressureStats, Stall, Stats,
+};
+pub use status::{ExitStatus, Health, ProcessIdentity, Status};
+pub use templates::{Template, TemplateName};
+pub use upkeep::{ContainerUsage, DiskUsage, ImageUsage, NotPruned, Pruned};
 
 /// Lets this program be its own helper process. Make it the first line of `main`.
 ///

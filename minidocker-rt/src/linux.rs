@@ -4,26 +4,43 @@
 //! [`sys`] for the system calls. Three processes do it: the [`supervisor`], forked
 //! from the [`spawner`]; [`init`], PID 1 of the container; and the command.
 
+mod attachments;
 mod cgroup;
-mod channel;
+pub(crate) mod channel;
+mod construct;
 mod context;
+pub(crate) mod control;
+pub(crate) mod diff;
+pub(crate) mod exec;
+pub(crate) mod files;
+pub(crate) mod frames;
+pub(crate) mod freezer;
 mod host;
 mod image;
 mod init;
+mod memory_watch;
+mod output;
 mod privileges;
+mod prober;
 pub(crate) mod process;
 mod raw;
 mod rootfs;
 mod seccomp;
 pub(crate) mod spawner;
+pub(crate) mod stats;
 mod steps;
 mod supervisor;
 mod sys;
+pub(crate) mod terminal;
+mod tree;
+pub(crate) mod upkeep;
+pub(crate) mod view;
+pub(crate) mod watch;
 
 pub(crate) use channel::Reply;
 pub(crate) use host::Host;
 pub(crate) use steps::preview;
-pub(crate) use supervisor::{clean_up_after, clean_up_unrecorded};
+pub(crate) use supervisor::{clean_up_after, clean_up_unrecorded, decode};
 
 use crate::status::{KernelFacts, StatusRecord};
 
@@ -32,11 +49,6 @@ pub(crate) fn kernel_facts(record: &StatusRecord, host: &Host) -> KernelFacts {
     let same_boot = record.boot_id == host.boot_id;
     let supervisor_alive =
         same_boot && process::identify(record.supervisor.pid) == Some(record.supervisor);
-    // Version 2 tells in each cgroup whether it is frozen.
-    let frozen = supervisor_alive
-        && record.cgroups.iter().any(|path| {
-            std::fs::read_to_string(path.join("cgroup.events"))
-                .is_ok_and(|events| events.lines().any(|line| line == "frozen 1"))
-        });
+    let frozen = supervisor_alive && freezer::is_frozen(&record.cgroups);
     KernelFacts { same_boot, supervisor_alive, frozen }
 }

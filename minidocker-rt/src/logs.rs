@@ -5,16 +5,26 @@
 //! and the tag `F` for a full line or `P` for a part that the next entry of the same
 //! stream continues. The file is rotated by size; one older file, `log.1`, is kept.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+mod cursor;
+#[cfg(target_os = "linux")]
+mod follow;
+mod line;
+mod tail;
+mod writer;
 
-use jiff::{Timestamp, ZonedDateTime};
+use std::path::PathBuf;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use self::cursor::Cursor;
+use self::line::Line;
+use crate::error::Result;
 use crate::spec::{Command, ContainerId};
-use crate::status::ExitStatus;
+
+#[cfg(target_os = "linux")]
+pub use follow::Follow;
+pub(crate) use writer::LogWriter;
 
 /// A log file is rotated when it would grow beyond this: 16 MiB.
 pub(crate) const ROTATE_AT: u64 = 16 << 20;
@@ -54,98 +64,6 @@ pub struct LogEntry {
     pub text: Vec<u8>,
 }
 
-/// Appends to a log. Only the supervisor has one.
-pub(crate) struct LogWriter {
-    path: PathBuf,
-    file: File,
-    size: u64,
-    rotate_at: u64,
-    /// Reused for every chunk, so that a busy container allocates nothing.
-    buffer: Vec<u8>,
-}
-
-impl LogWriter {
-    /// Opens the log for appending.
-    pub fn open(path: &Path, rotate_at: u64) -> Result<LogWriter> {
-        let file = open_for_append(path)?;
-        let size = file.metadata().map_err(|error| Error::io("read", path, error))?.len();
-        Ok(LogWriter { path: path.to_owned(), file, size, rotate_at, buffer: Vec::new() })
-    }
-
-    /// Appends what was read from a stream, cut at its line ends. Nothing is held
-    /// back: a line without its end is written as a part at once.
-    pub fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<()> {
-        use std::fmt::Write as _;
-        let mut head = String::with_capacity(48);
-        let _ = write!(head, "{:.9} {} ", Timestamp::now(), stream.tag());
-        self.buffer.clear();
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let (tag, text) = match line.strip_suffix(b"\n") {
-                Some(text) => (b"F ", text),
-                None => (b"P ", line),
-            };
-            self.buffer.extend_from_slice(head.as_bytes());
-            self.buffer.extend_from_slice(tag);
-            self.buffer.extend_from_slice(text);
-            self.buffer.push(b'\n');
-        }
-        let length = self.buffer.len() as u64;
-        if self.size > 0 && self.size + length > self.rotate_at {
-            let older = self.path.with_extension("1");
-            fs::rename(&self.path, &older)
-                .map_err(|error| Error::io("rotate", &self.path, error))?;
-            self.file = open_for_append(&self.path)?;
-            self.size = 0;
-        }
-        self.file.write_all(&self.buffer).map_err(|error| Error::io("write", &self.path, error))?;
-        self.size += length;
-        Ok(())
-    }
-
-    fn remark(&mut self, text: &str) -> Result<()> {
-        self.output(Stream::System, format!("{text}\n").as_bytes())
-    }
-
-    /// The two lines that open a run.
-    pub fn started(
-        &mut self,
-        id: &ContainerId,
-        command: &Command,
-        time: ZonedDateTime,
-    ) -> Result<()> {
-        let header = opening(id, time);
-        self.remark(&format!("{header}\nCommand: {command}"))
-    }
-
-    /// The lines that close a run.
-    pub fn exited(&mut self, exit: ExitStatus, oom_kills: u64, limit: &str) -> Result<()> {
-        if oom_kills > 0 {
-            let times = if oom_kills == 1 { "once".into() } else { format!("{oom_kills} times") };
-            self.remark(&format!(
-                "=== Out of memory: the kernel killed a process {times} at the limit of {limit} ==="
-            ))?;
-        }
-        self.remark(&format!("=== Container exited with code {} ===", exit.code))
-    }
-
-    /// The line that says why a run never began.
-    pub fn failed(&mut self, reason: &str) -> Result<()> {
-        self.remark(&format!("=== Container did not start: {reason} ==="))
-    }
-}
-
-fn opening(id: &ContainerId, time: ZonedDateTime) -> String {
-    format!("=== Container {} started at {} ===", id.short(), time.strftime("%Y-%m-%d %H:%M:%S"))
-}
-
-fn open_for_append(path: &Path) -> Result<File> {
-    File::options()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(|error| Error::io("open", path, error))
-}
-
 /// Reads a container's log. Made by `Container::logs`; choose with the chained
 /// methods, then read.
 #[derive(Debug, Clone)]
@@ -172,7 +90,7 @@ impl Logs {
         Logs { path, id, command, started_at, tail, since, stream, timestamps }
     }
 
-    /// Only the last `lines` lines the command wrote.
+    /// Only from the last `lines` lines on that the command wrote.
     pub fn tail(mut self, lines: usize) -> Logs {
         self.tail = Some(lines);
         self
@@ -199,41 +117,31 @@ impl Logs {
     /// The chosen entries, oldest first.
     ///
     /// # Errors
-    /// [`Error::Io`] if the log cannot be read. A log that does not exist yet is empty.
+    /// [`crate::Error::Io`] if the log cannot be read. A log that does not exist yet is empty.
     pub fn entries(&self) -> Result<Vec<LogEntry>> {
         let mut entries = Vec::new();
-        for path in [self.path.with_extension("1"), self.path.clone()] {
-            match fs::read(&path) {
-                Ok(bytes) => entries.extend(bytes.split(|&byte| byte == b'\n').filter_map(parse)),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(Error::io("read", &path, error)),
-            }
-        }
-        entries.retain(|entry| {
-            let kept =
-                entry.stream == Stream::System || self.stream.is_none_or(|s| s == entry.stream);
-            kept && self.since.is_none_or(|since| entry.time >= since)
-        });
-        if let Some(lines) = self.tail {
-            keep_last_lines(&mut entries, lines);
-        }
+        self.each(|line| entries.push(line.to_entry()))?;
         Ok(entries)
     }
 
     /// What the command wrote, exactly, as bytes.
     ///
     /// # Errors
-    /// [`Error::Io`] if the log cannot be read.
+    /// [`crate::Error::Io`] if the log cannot be read.
     pub fn read(&self) -> Result<Vec<u8>> {
-        let mut entries = self.entries()?;
-        entries.retain(|entry| entry.stream != Stream::System);
-        Ok(self.join(&entries))
+        let mut text = Text::new(self.timestamps);
+        self.each(|line| {
+            if line.stream != Stream::System {
+                text.push(line);
+            }
+        })?;
+        Ok(text.bytes)
     }
 
     /// What the command wrote, as text; bytes that are not UTF-8 become U+FFFD.
     ///
     /// # Errors
-    /// [`Error::Io`] if the log cannot be read.
+    /// [`crate::Error::Io`] if the log cannot be read.
     pub fn read_to_string(&self) -> Result<String> {
         self.read().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -242,94 +150,86 @@ impl Logs {
     /// and the command, closed by `=== Container exited with code N ===`.
     ///
     /// # Errors
-    /// [`Error::Io`] if the log cannot be read.
+    /// [`crate::Error::Io`] if the log cannot be read.
     pub fn render(&self) -> Result<String> {
-        let entries = self.entries()?;
-        let mut text = String::new();
-        let opened = entries.first().is_none_or(|entry| {
-            entry.stream == Stream::System && entry.text.starts_with(b"=== Container")
-        });
-        if let (false, Some(time)) = (opened, self.started_at) {
-            let time = time.to_zoned_datetime(jiff::tz::TimeZone::system());
-            text = format!("{}\nCommand: {}\n", opening(&self.id, time), self.command);
-        }
-        // A remark starts a line of its own, even after output without a line's end.
-        let mut joined = Vec::new();
-        for entry in &entries {
-            if entry.stream == Stream::System && joined.last().is_some_and(|&byte| byte != b'\n') {
-                joined.push(b'\n');
+        let mut text = Text::new(self.timestamps);
+        let mut opened = None;
+        self.each(|line| {
+            opened.get_or_insert_with(|| {
+                line.stream == Stream::System && line.text.starts_with(b"=== Container")
+            });
+            // A remark starts a line of its own, even after output without a line's end.
+            if line.stream == Stream::System {
+                text.end_line();
             }
-            joined.extend(self.join(std::slice::from_ref(entry)));
-        }
-        text.push_str(&String::from_utf8_lossy(&joined));
-        Ok(text)
+            text.push(line);
+        })?;
+        let text = String::from_utf8_lossy(&text.bytes);
+        Ok(match (opened, self.started_at) {
+            (Some(false), Some(time)) => {
+                let time = time.to_zoned_datetime(jiff::tz::TimeZone::system());
+                let opening = writer::opening(&self.id, time);
+                format!("{opening}\nCommand: {}\n{text}", self.command)
+            }
+            _ => text.into_owned(),
+        })
     }
 
-    fn join(&self, entries: &[LogEntry]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut line_open = false;
-        for entry in entries {
-            if self.timestamps && !line_open {
-                bytes.extend(format!("{:.9} ", entry.time).bytes());
+    fn each(&self, mut take: impl FnMut(Line<'_>)) -> Result<()> {
+        let mut cursor = Cursor::open(&self.path, self.tail, self.stream)?.up_to_now()?;
+        while let Some(line) = cursor.next()? {
+            if let Some(line) = Line::parse(line).filter(|line| self.chooses(line)) {
+                take(line);
             }
-            bytes.extend_from_slice(&entry.text);
-            if entry.full {
-                bytes.push(b'\n');
-            }
-            line_open = !entry.full;
         }
-        bytes
+        Ok(())
+    }
+
+    fn chooses(&self, line: &Line<'_>) -> bool {
+        let kept = line.stream == Stream::System || self.stream.is_none_or(|s| s == line.stream);
+        kept && self.since.is_none_or(|since| line.time >= since)
     }
 }
 
-/// One line of the file; None for a torn last line (a supervisor killed in mid-write).
-fn parse(line: &[u8]) -> Option<LogEntry> {
-    let mut parts = line.splitn(4, |&byte| byte == b' ');
-    let mut word = || parts.next().and_then(|part| std::str::from_utf8(part).ok());
-    let time = word()?.parse().ok()?;
-    let stream = match word()? {
-        "stdout" => Stream::Stdout,
-        "stderr" => Stream::Stderr,
-        "system" => Stream::System,
-        _ => return None,
-    };
-    let full = match word()? {
-        "F" => true,
-        "P" => false,
-        _ => return None,
-    };
-    Some(LogEntry { time, stream, full, text: parts.next()?.to_vec() })
+/// Lines put together again.
+struct Text {
+    bytes: Vec<u8>,
+    timestamps: bool,
+    line_open: bool,
 }
 
-/// Drops all but the last `lines` lines of the command; our remarks stay.
-fn keep_last_lines(entries: &mut Vec<LogEntry>, lines: usize) {
-    let is_output = |entry: &LogEntry| entry.stream != Stream::System;
-    // An unfinished last line counts as a line, so it takes one of the places.
-    let unfinished =
-        entries.iter().rev().find(|entry| is_output(entry)).is_some_and(|entry| !entry.full);
-    let mut left = lines.saturating_add(usize::from(lines > 0 && !unfinished));
-    let mut first = entries.len();
-    for (index, entry) in entries.iter().enumerate().rev() {
-        if is_output(entry) {
-            if entry.full {
-                left = left.saturating_sub(1);
-            }
-            if left == 0 {
-                break;
-            }
-            first = index;
+impl Text {
+    fn new(timestamps: bool) -> Text {
+        Text { bytes: Vec::new(), timestamps, line_open: false }
+    }
+
+    fn push(&mut self, line: Line<'_>) {
+        if self.timestamps && !self.line_open {
+            self.bytes.extend(format!("{:.9} ", line.time).bytes());
+        }
+        self.bytes.extend_from_slice(line.text);
+        if line.full {
+            self.bytes.push(b'\n');
+        }
+        self.line_open = !line.full;
+    }
+
+    fn end_line(&mut self) {
+        if self.line_open {
+            self.bytes.push(b'\n');
+            self.line_open = false;
         }
     }
-    let mut index = 0;
-    entries.retain(|entry| {
-        index += 1;
-        !is_output(entry) || index > first
-    });
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use jiff::ZonedDateTime;
+
     use super::*;
+    use crate::status::ExitStatus;
 
     fn log(rotate_at: u64, write: impl FnOnce(&mut LogWriter)) -> (tempfile::TempDir, Logs) {
         let dir = tempfile::tempdir().unwrap();

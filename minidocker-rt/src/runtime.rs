@@ -1,10 +1,20 @@
 //! The entry: a [`Runtime`] on a root folder, from which containers are made.
 
+mod config;
+mod events;
+mod revive;
+mod templates;
+mod upkeep;
+
+pub use revive::{Recovered, Revived};
+mod stats;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::container::Container;
 use crate::error::{Error, Result};
+use crate::events::EventKind;
 use crate::linux::Host;
 use crate::linux::spawner::Spawner;
 use crate::spec::{ContainerName, ContainerSpec, Volume};
@@ -93,6 +103,8 @@ impl Runtime {
         }
         self.check_against_machine(&spec)?;
         let file = self.inner.store.create(spec)?;
+        let name = file.spec.name.as_str();
+        self.inner.store.journal().tell(name, Some(&file.id), EventKind::Created);
         Ok(Container::new(self.inner.clone(), file.spec.name, file.id))
     }
 

@@ -5,21 +5,30 @@
 //! (memory and CPU against what there is, folders that must exist) and are made
 //! by `create`, before anything is written.
 
+mod change;
 mod command;
 mod env;
+mod health_check;
+mod image_name;
 mod isolation;
 mod limits;
 mod name;
+mod restart;
 mod rlimit;
+mod terminal;
 mod user;
 mod volume;
 
 pub use command::Command;
 pub use env::EnvVar;
+pub use health_check::HealthCheck;
+pub use image_name::ImageName;
 pub use isolation::Isolation;
 pub use limits::{CpuPercent, Memory, PidsLimit};
 pub use name::{ContainerId, ContainerName, Hostname};
+pub use restart::RestartPolicy;
 pub use rlimit::{Resource, Rlimit};
+pub use terminal::TerminalSize;
 pub use user::User;
 pub use volume::{ContainerPath, Volume};
 
@@ -27,6 +36,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::health_check::HealthCheckJson;
 use crate::error::{Error, Result};
 
 /// Everything a container is made from. Immutable once created.
@@ -53,6 +63,7 @@ use crate::error::{Error, Result};
 pub struct ContainerSpec {
     pub(crate) name: ContainerName,
     pub(crate) command: Command,
+    pub(crate) image: ImageName,
     pub(crate) memory: Option<Memory>,
     pub(crate) cpu: Option<CpuPercent>,
     pub(crate) pids: PidsLimit,
@@ -65,6 +76,10 @@ pub struct ContainerSpec {
     pub(crate) isolation: Isolation,
     pub(crate) init: bool,
     pub(crate) best_effort_limits: bool,
+    pub(crate) restart: RestartPolicy,
+    pub(crate) health_check: Option<HealthCheck>,
+    pub(crate) stdin_open: bool,
+    pub(crate) tty: bool,
     pub(crate) fault: Option<Fault>,
     /// The first value that could not be parsed; `create` returns it.
     pub(crate) problem: Option<Box<Error>>,
@@ -89,6 +104,7 @@ impl ContainerSpec {
         ContainerSpec {
             name,
             command,
+            image: ImageName::host(),
             memory: None,
             cpu: None,
             pids: PidsLimit::default(),
@@ -101,6 +117,10 @@ impl ContainerSpec {
             isolation: Isolation::default(),
             init: true,
             best_effort_limits: false,
+            restart: RestartPolicy::No,
+            health_check: None,
+            stdin_open: false,
+            tty: false,
             fault: None,
             problem,
         }
@@ -205,6 +225,40 @@ impl ContainerSpec {
         self
     }
 
+    /// The image whose files the container sees below its own changes (`host` unless set).
+    pub fn image(mut self, name: &str) -> Self {
+        if let Some(name) = self.keep(name.parse()) {
+            self.image = name;
+        }
+        self
+    }
+
+    /// What becomes of it when its command ends (nothing unless set).
+    pub fn restart(mut self, policy: RestartPolicy) -> Self {
+        self.restart = policy;
+        self
+    }
+
+    /// Probes its health with a command.
+    pub fn health_check(mut self, check: HealthCheck) -> Self {
+        self.health_check = Some(check);
+        self
+    }
+
+    /// Keeps the command's standard input open for whoever attaches. Without it the command
+    /// reads the end of file at once.
+    pub fn stdin_open(mut self, open: bool) -> Self {
+        self.stdin_open = open;
+        self
+    }
+
+    /// Gives the command a terminal (`man 7 pty`) instead of pipes: both its streams then
+    /// arrive as one, as on a screen.
+    pub fn tty(mut self, tty: bool) -> Self {
+        self.tty = tty;
+        self
+    }
+
     /// Makes the first system call of one step fail with `errno`, as
     /// `strace --inject` would: to see (and test) that a start which fails at that
     /// step leaves nothing behind.
@@ -244,6 +298,21 @@ impl ContainerSpec {
         self.cpu
     }
 
+    /// The image it is made from.
+    pub fn image_name(&self) -> &ImageName {
+        &self.image
+    }
+
+    /// What becomes of it when its command ends.
+    pub fn restart_policy(&self) -> RestartPolicy {
+        self.restart
+    }
+
+    /// How its health is probed, if it is.
+    pub fn health(&self) -> Option<&HealthCheck> {
+        self.health_check.as_ref()
+    }
+
     /// Keeps the first problem for `create` to report.
     fn keep<T>(&mut self, parsed: Result<T>) -> Option<T> {
         parsed.map_err(|error| self.problem.get_or_insert(Box::new(error)).clone()).ok()
@@ -251,7 +320,7 @@ impl ContainerSpec {
 }
 
 /// A command as [`ContainerSpec::new`] takes it: text to split, or exact words.
-pub struct CommandText(Result<Command>);
+pub struct CommandText(pub(crate) Result<Command>);
 
 impl From<&str> for CommandText {
     fn from(line: &str) -> Self {
@@ -291,6 +360,8 @@ struct SpecJson {
     name: String,
     command: CommandJson,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     mem_limit_mb: Option<serde_json::Number>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cpu_limit_percent: Option<serde_json::Number>,
@@ -314,6 +385,14 @@ struct SpecJson {
     init: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     best_effort_limits: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restart: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    health_check: Option<HealthCheckJson>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    stdin_open: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    tty: bool,
 }
 
 /// A command line, or its exact words.
@@ -322,6 +401,22 @@ struct SpecJson {
 enum CommandJson {
     Line(String),
     Words(Vec<String>),
+}
+
+impl CommandJson {
+    fn of(command: &Command) -> CommandJson {
+        match command.line() {
+            Some(line) => CommandJson::Line(line.to_string()),
+            None => CommandJson::Words(command.words().to_vec()),
+        }
+    }
+
+    fn parse(self) -> Result<Command> {
+        match self {
+            CommandJson::Line(line) => Command::parse(&line),
+            CommandJson::Words(words) => Command::argv(words),
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -337,11 +432,10 @@ impl TryFrom<SpecJson> for ContainerSpec {
 
     fn try_from(json: SpecJson) -> Result<ContainerSpec> {
         let name: ContainerName = json.name.parse()?;
-        let command = match json.command {
-            CommandJson::Line(line) => Command::parse(&line)?,
-            CommandJson::Words(words) => Command::argv(words)?,
-        };
-        let mut spec = ContainerSpec::new(name.as_str(), command);
+        let mut spec = ContainerSpec::new(name.as_str(), json.command.parse()?);
+        if let Some(image) = json.image {
+            spec.image = image.parse()?;
+        }
         spec.memory = json.mem_limit_mb.map(Memory::from_json).transpose()?;
         spec.cpu = json.cpu_limit_percent.map(CpuPercent::from_json).transpose()?;
         if let Some(pids) = json.pids_limit {
@@ -362,6 +456,10 @@ impl TryFrom<SpecJson> for ContainerSpec {
         spec.isolation = json.isolation;
         spec.init = json.init;
         spec.best_effort_limits = json.best_effort_limits;
+        spec.restart = json.restart.map_or(Ok(RestartPolicy::No), |text| text.parse())?;
+        spec.health_check = json.health_check.map(HealthCheck::try_from).transpose()?;
+        spec.stdin_open = json.stdin_open;
+        spec.tty = json.tty;
         Ok(spec)
     }
 }
@@ -370,10 +468,8 @@ impl From<ContainerSpec> for SpecJson {
     fn from(spec: ContainerSpec) -> SpecJson {
         SpecJson {
             name: spec.name.to_string(),
-            command: match spec.command.line() {
-                Some(line) => CommandJson::Line(line.to_string()),
-                None => CommandJson::Words(spec.command.words().to_vec()),
-            },
+            command: CommandJson::of(&spec.command),
+            image: (!spec.image.is_host()).then(|| spec.image.to_string()),
             mem_limit_mb: spec.memory.map(|memory| memory.as_megabytes().into()),
             cpu_limit_percent: spec.cpu.map(|cpu| cpu.percent().into()),
             pids_limit: (spec.pids != PidsLimit::default()).then(|| spec.pids.to_json()),
@@ -391,6 +487,10 @@ impl From<ContainerSpec> for SpecJson {
             isolation: spec.isolation,
             init: spec.init,
             best_effort_limits: spec.best_effort_limits,
+            restart: (spec.restart != RestartPolicy::No).then(|| spec.restart.to_string()),
+            health_check: spec.health_check.map(HealthCheckJson::from),
+            stdin_open: spec.stdin_open,
+            tty: spec.tty,
         }
     }
 }
@@ -405,5 +505,7 @@ pub(crate) fn refuse(
     Error::InvalidSpec { field, value: value.to_string(), why: why.into(), hint: hint.into() }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StepFailure;
+use crate::health::HealthReport;
 
 /// The state of a container, as the manual names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,10 +23,19 @@ pub enum Status {
     Running,
     /// Frozen; it will go on where it was.
     Paused,
+    /// Its command has ended and will be started again, as its restart policy says.
+    Restarting,
     /// Its command has ended (with whatever exit code) or was stopped.
     Stopped,
     /// It could not be started, or its supervisor was lost; the reason says which.
     Error,
+}
+
+impl Status {
+    /// Whether a supervisor looks after it: running, paused or about to be restarted.
+    pub fn is_alive(self) -> bool {
+        matches!(self, Status::Running | Status::Paused | Status::Restarting)
+    }
 }
 
 impl fmt::Display for Status {
@@ -34,6 +44,7 @@ impl fmt::Display for Status {
             Status::Created => "created",
             Status::Running => "running",
             Status::Paused => "paused",
+            Status::Restarting => "restarting",
             Status::Stopped => "stopped",
             Status::Error => "error",
         })
@@ -71,6 +82,18 @@ impl fmt::Display for ExitStatus {
     }
 }
 
+/// What the probes of a health check have found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// No probe has succeeded yet, and not too many have failed.
+    Starting,
+    /// The last probe succeeded, or not enough have failed since.
+    Healthy,
+    /// So many probes in a row failed as the check allows retries.
+    Unhealthy,
+}
+
 /// A process that cannot be mistaken for a later one with the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessIdentity {
@@ -88,10 +111,19 @@ pub(crate) enum Phase {
     Starting,
     /// The command was exec'ed.
     Running,
+    /// The command has ended; the supervisor waits before it starts it again.
+    Waiting,
     /// The command has ended, and all is cleaned up.
     Exited,
     /// A step failed, and all is cleaned up.
     Failed,
+}
+
+impl Phase {
+    /// Whether a supervisor that has written this is still to write another.
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Phase::Starting | Phase::Running | Phase::Waiting)
+    }
 }
 
 /// `status.json`: written by the supervisor alone, each time as a whole.
@@ -113,6 +145,15 @@ pub(crate) struct StatusRecord {
     pub not_enforced: Vec<String>,
     /// How often it was started, this time included.
     pub starts: u64,
+    /// How often its restart policy has started it since an operator last did.
+    #[serde(default)]
+    pub restarts: u64,
+    /// Whether an operator has asked for its end.
+    #[serde(default)]
+    pub stopped: bool,
+    /// What its health check has found, if it has one.
+    #[serde(default)]
+    pub health: Option<HealthReport>,
     /// The cgroup directories made for it, to be removed by whoever comes last.
     pub cgroups: Vec<PathBuf>,
 }
@@ -141,14 +182,15 @@ pub(crate) fn reconcile(
             };
             (Status::Error, Some(reason))
         }
-        Phase::Starting | Phase::Running if !kernel.same_boot => {
+        Phase::Starting | Phase::Running | Phase::Waiting if !kernel.same_boot => {
             (Status::Error, Some("the machine was restarted while it ran".into()))
         }
-        Phase::Starting | Phase::Running if !kernel.supervisor_alive => {
+        Phase::Starting | Phase::Running | Phase::Waiting if !kernel.supervisor_alive => {
             let reason = "its supervisor was killed, and the kernel ended the container with it";
             (Status::Error, Some(reason.into()))
         }
         Phase::Starting => (Status::Created, None),
+        Phase::Waiting => (Status::Restarting, None),
         Phase::Running if kernel.frozen => (Status::Paused, None),
         Phase::Running => (Status::Running, None),
     }
@@ -172,6 +214,9 @@ mod tests {
             oom_kills: 0,
             not_enforced: vec![],
             starts: 1,
+            restarts: 0,
+            stopped: false,
+            health: None,
             cgroups: vec![],
         }
     }
@@ -210,5 +255,28 @@ mod tests {
         let rebooted = KernelFacts { same_boot: false, supervisor_alive: false, frozen: false };
         assert_eq!(status(Phase::Exited, rebooted), Status::Stopped);
         assert_eq!(status(Phase::Failed, rebooted), Status::Error);
+    }
+
+    proptest::proptest! {
+        /// Whatever was written and whatever the kernel says, the answer makes sense.
+        #[test]
+        fn every_record_and_every_kernel_give_an_honest_status(
+            phase in 0..5usize, same_boot: bool, supervisor_alive: bool, frozen: bool,
+        ) {
+            use Phase::{Exited, Failed, Running, Starting, Waiting};
+            let phase = [Starting, Running, Waiting, Exited, Failed][phase];
+            let kernel = KernelFacts { same_boot, supervisor_alive, frozen };
+            let (status, reason) = reconcile(Some(&record(phase)), kernel);
+            proptest::prop_assert_eq!(status == Status::Error, reason.is_some());
+            if status.is_alive() {
+                proptest::prop_assert!(same_boot && supervisor_alive && phase.is_lasting());
+            }
+            if status == Status::Paused {
+                proptest::prop_assert!(frozen);
+            }
+            if matches!(phase, Exited) {
+                proptest::prop_assert_eq!(status, Status::Stopped);
+            }
+        }
     }
 }

@@ -6,9 +6,11 @@
 //!     status.json   what happened; written by the supervisor
 //!     trace.json    the plan as executed; written by the supervisor, once per start
 //!     log           the output; appended by the supervisor
+//!     control       the supervisor's socket, while it lives
 //!     rootfs/       what the container changed (the overlay's upperdir)
 //!     work/         the overlay's own scratch space
 //!     lock          held (flock) across each lifecycle operation
+//! <root>/events     what happened, appended by every program; events.1 is the older part
 //! ```
 //!
 //! There is no daemon and no index: listing reads the folder, so any number of
@@ -23,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::events::{EventKind, Journal};
 use crate::plan::Trace;
 use crate::spec::{ContainerId, ContainerName, ContainerSpec, Fault};
 use crate::status::StatusRecord;
@@ -97,6 +100,11 @@ impl Store {
         &self.root
     }
 
+    /// The journal that every event of this root goes into.
+    pub fn journal(&self) -> Journal {
+        Journal::of(&self.root)
+    }
+
     fn containers(&self) -> PathBuf {
         self.root.join("containers")
     }
@@ -114,15 +122,9 @@ impl Store {
         if target.exists() {
             return Err(in_use());
         }
-        let temporary = tempfile::Builder::new()
-            .prefix(CREATING)
-            .tempdir_in(self.containers())
-            .map_err(|error| Error::io("create a folder in", &self.containers(), error))?;
+        // The lock, held until the folder has its name, keeps a sweep from taking it.
+        let (temporary, _lock) = self.half_made()?;
         let path = temporary.path().to_owned();
-        // The lock marks the folder as being worked on, so that no sweep takes it.
-        let lock_path = path.join("lock");
-        let lock = File::create(&lock_path).map_err(|e| Error::io("create", &lock_path, e))?;
-        lock.lock().map_err(|error| Error::io("lock", &lock_path, error))?;
         for folder in ["rootfs", "work"] {
             let folder = path.join(folder);
             fs::create_dir(&folder).map_err(|error| Error::io("create", &folder, error))?;
@@ -154,12 +156,36 @@ impl Store {
         }
     }
 
+    /// A new folder for a container in the making, locked. A sweep of another program may
+    /// meet the lock file before it is locked, and take the folder for abandoned; then there
+    /// is another.
+    fn half_made(&self) -> Result<(tempfile::TempDir, File)> {
+        loop {
+            let folder = tempfile::Builder::new()
+                .prefix(CREATING)
+                .tempdir_in(self.containers())
+                .map_err(|error| Error::io("create a folder in", &self.containers(), error))?;
+            let path = folder.path().join("lock");
+            let lock = match File::create_new(&path) {
+                Ok(lock) => lock,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(Error::io("create", &path, error)),
+            };
+            lock.lock().map_err(|error| Error::io("lock", &path, error))?;
+            if path.exists() {
+                return Ok((folder, lock));
+            }
+        }
+    }
+
     /// Removes a locked container: renamed out first, so that it vanishes at once
     /// and whole, then removed.
     pub fn delete(&self, container: LockedContainer) -> Result<()> {
         let path = &container.dir.path;
         let doomed = self.containers().join(format!("{DELETING}{}", container.spec_file.id));
         fs::rename(path, &doomed).map_err(|error| Error::io("delete", path, error))?;
+        let SpecFile { id, spec, .. } = &container.spec_file;
+        self.journal().tell(spec.name.as_str(), Some(id), EventKind::Deleted);
         fs::remove_dir_all(&doomed).map_err(|error| Error::io("delete", &doomed, error))
     }
 
@@ -201,9 +227,12 @@ impl Store {
             for entry in fs::read_dir(&folder).map_err(|error| Error::io("list", &folder, error))? {
                 let Ok(entry) = entry else { continue };
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if prefixes.iter().any(|prefix| name.starts_with(prefix))
-                    && is_abandoned(&entry.path())
+                if !prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+                    continue;
+                }
+                if let Some(_lock) = abandoned(&entry.path())
                     && let Err(error) = fs::remove_dir_all(entry.path())
+                    && error.kind() != ErrorKind::NotFound
                 {
                     log::warn!("cannot remove {}: {error}", entry.path().display());
                 }
@@ -213,15 +242,16 @@ impl Store {
     }
 }
 
-/// Whether nobody works on a half-made folder any more. A maker of containers holds the
-/// folder's lock as long as it lives. Without a lock file the folder is brand new, nearly
-/// gone, or an image's: then its age decides.
-fn is_abandoned(path: &Path) -> bool {
+/// Whether nobody works on a half-made folder any more; the lock is to be held while it is
+/// removed. A maker of containers holds the folder's lock as long as it lives. Without a lock
+/// file the folder is brand new, nearly gone, or an image's: then its age decides.
+fn abandoned(path: &Path) -> Option<Option<File>> {
     match File::open(path.join("lock")) {
-        Ok(lock) => lock.try_lock().is_ok(),
-        Err(_) => fs::metadata(path)
-            .and_then(|data| data.modified())
-            .is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > 60)),
+        Ok(lock) => lock.try_lock().is_ok().then_some(Some(lock)),
+        Err(_) => {
+            let modified = fs::metadata(path).and_then(|data| data.modified()).ok()?;
+            (modified.elapsed().ok()?.as_secs() > 60).then_some(None)
+        }
     }
 }
 
@@ -244,6 +274,27 @@ impl ContainerDir {
     /// The overlay's workdir.
     pub fn work(&self) -> PathBuf {
         self.path.join("work")
+    }
+
+    /// The journal of the root that the container belongs to.
+    pub fn journal(&self) -> Journal {
+        Journal::of(self.path.ancestors().nth(2).unwrap_or(&self.path))
+    }
+
+    /// The supervisor's socket.
+    pub fn control(&self) -> PathBuf {
+        self.path.join("control")
+    }
+
+    /// Takes the container's lock if nobody has it.
+    pub fn try_lock(&self) -> Result<Option<File>> {
+        let path = self.path.join("lock");
+        let lock = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(lock)),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(Error::io("lock", &path, error)),
+        }
     }
 
     /// The log file.
@@ -280,7 +331,8 @@ impl ContainerDir {
     }
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+/// Reads a value that [`write_json`] wrote; None when there is no such file.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -359,6 +411,27 @@ mod tests {
         File::open(&image).unwrap().set_modified(long_ago).unwrap();
         Store::open(root.path()).unwrap();
         assert!(!image.exists());
+    }
+
+    #[test]
+    fn opening_the_store_does_not_disturb_those_who_create() {
+        let root = tempfile::tempdir().unwrap();
+        Store::open(root.path()).unwrap();
+        std::thread::scope(|scope| {
+            let root = root.path();
+            for worker in 0..4 {
+                scope.spawn(move || {
+                    let store = Store::open(root).unwrap();
+                    for number in 0..50 {
+                        let name = format!("c{worker}-{number}");
+                        let file = store.create(ContainerSpec::new(&name, "true")).unwrap();
+                        store.delete(store.lock(&file.spec.name, &file.id).unwrap()).unwrap();
+                    }
+                });
+                scope.spawn(move || (0..100).for_each(|_| drop(Store::open(root).unwrap())));
+            }
+        });
+        assert_eq!(fs::read_dir(root.path().join("containers")).unwrap().count(), 0);
     }
 
     #[test]

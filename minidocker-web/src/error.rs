@@ -75,11 +75,19 @@ impl ApiError {
 impl From<Error> for ApiError {
     fn from(error: Error) -> ApiError {
         let status = match &error {
-            Error::InvalidSpec { .. } => StatusCode::BAD_REQUEST,
-            Error::NotFound { .. } => StatusCode::NOT_FOUND,
-            Error::NameInUse { .. } | Error::WrongState { .. } => StatusCode::CONFLICT,
+            Error::InvalidSpec { .. } | Error::BadArchive { .. } | Error::File { .. } => {
+                StatusCode::BAD_REQUEST
+            }
+            Error::NotFound { .. } | Error::NoSuchImage { .. } | Error::NoSuchTemplate { .. } => {
+                StatusCode::NOT_FOUND
+            }
+            Error::NameInUse { .. } | Error::ImageInUse { .. } | Error::WrongState { .. } => {
+                StatusCode::CONFLICT
+            }
             // Nothing is wrong with the server: what the container asks for cannot be done.
-            Error::StartFailed { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::StartFailed { .. } | Error::ExecFailed { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Error::Unsupported { .. } => StatusCode::NOT_IMPLEMENTED,
             Error::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,

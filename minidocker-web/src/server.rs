@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::{App, HttpServer, middleware, rt, web};
-use minidocker_rt::Runtime;
+use minidocker_rt::{Revived, Runtime};
 
 use crate::guard::Hosts;
 use crate::{api, guard, page};
@@ -143,11 +143,16 @@ impl Server {
         self.runtime.root()
     }
 
-    /// Serves until the program gets SIGTERM or SIGINT (Ctrl+C). Containers go on.
+    /// Serves until the program gets SIGTERM or SIGINT (Ctrl+C). Containers go on. First it
+    /// brings back those that their restart policy wants back after a reboot
+    /// ([`Runtime::revive`]).
     ///
     /// # Errors
     /// [`StartError::Failed`].
     pub fn run(self) -> Result<(), StartError> {
+        let reviving = self.runtime.clone();
+        // Beside the serving: a container that is slow to start must not hold up the page.
+        std::thread::spawn(move || revive(&reviving));
         let runtime = web::Data::new(self.runtime);
         let hosts = web::Data::new(Hosts::of(self.address));
         let server = async move {
@@ -170,6 +175,20 @@ impl Server {
             .await
         };
         rt::System::new().block_on(server).map_err(StartError::Failed)
+    }
+}
+
+fn revive(runtime: &Runtime) {
+    match runtime.revive() {
+        Ok(revived) => {
+            for Revived { container, started } in revived {
+                match started {
+                    Ok(()) => log::info!("{} runs again", container.name()),
+                    Err(error) => log::warn!("{error}"),
+                }
+            }
+        }
+        Err(error) => log::warn!("cannot look for containers to start again: {error}"),
     }
 }
 

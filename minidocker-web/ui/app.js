@@ -90,7 +90,7 @@ function newRow(name) {
 }
 
 function fill(row, { id, name, status, reason, spec, started_at, exit }) {
-  const alive = status === "running" || status === "paused";
+  const alive = ["running", "paused", "restarting"].includes(status);
   const command = spec?.command ?? "";
   const limits = [];
   if (spec?.mem_limit_mb) limits.push(`${spec.mem_limit_mb} MB`);

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,28 +20,47 @@ use cgroups_rs::pid::PidController;
 use nix::libc;
 use rustix::process::{Pid, PidfdFlags};
 
-use super::process;
 use super::sys::{Handle, RawErrno, Sys, SysError, SysResult};
+use super::{freezer, memory_watch, process};
 use crate::spec::{CpuPercent, Memory, PidsLimit};
 
-/// The controllers a container uses.
+/// The controllers a container uses. The first three limit; the others count or freeze,
+/// and a machine without them still runs containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Controller {
     Memory,
     Cpu,
     Pids,
+    CpuAccounting,
+    Freezer,
+    BlockIo,
 }
 
 impl Controller {
-    pub const ALL: [Controller; 3] = [Controller::Memory, Controller::Cpu, Controller::Pids];
+    pub const ALL: [Controller; 6] = [
+        Controller::Memory,
+        Controller::Cpu,
+        Controller::Pids,
+        Controller::CpuAccounting,
+        Controller::Freezer,
+        Controller::BlockIo,
+    ];
 
-    /// The kernel's name for it.
-    pub fn name(self) -> &'static str {
+    /// The kernel's name for it in that version. Version 2 counts CPU time and freezes in
+    /// every cgroup: no controller is needed for these.
+    pub fn name(self, v2: bool) -> Option<&'static str> {
         match self {
-            Controller::Memory => "memory",
-            Controller::Cpu => "cpu",
-            Controller::Pids => "pids",
+            Controller::Memory => Some("memory"),
+            Controller::Cpu => Some("cpu"),
+            Controller::Pids => Some("pids"),
+            Controller::CpuAccounting => (!v2).then_some("cpuacct"),
+            Controller::Freezer => (!v2).then_some("freezer"),
+            Controller::BlockIo => Some(if v2 { "io" } else { "blkio" }),
         }
+    }
+
+    fn limits(self) -> bool {
+        matches!(self, Controller::Memory | Controller::Cpu | Controller::Pids)
     }
 }
 
@@ -55,6 +74,13 @@ pub(crate) struct Hierarchy {
     pub controllers: Vec<Controller>,
     /// The options that name a version 1 tree when it is mounted again.
     pub options: Vec<String>,
+}
+
+impl Hierarchy {
+    /// Whether limits are set in it, which the container may want to read.
+    pub fn has_limits(&self) -> bool {
+        self.controllers.iter().any(|controller| controller.limits())
+    }
 }
 
 /// Where this machine has its cgroups.
@@ -99,7 +125,8 @@ impl CgroupLayout {
             // A tree may be mounted twice; the first place will do.
             let controllers: Vec<Controller> = Controller::ALL
                 .into_iter()
-                .filter(|c| offered.contains(c.name()) && taken.insert(*c))
+                .filter(|c| c.name(v2).is_some_and(|name| offered.contains(name)))
+                .filter(|c| taken.insert(*c))
                 .collect();
             if !controllers.is_empty() {
                 let options = if v2 { Vec::new() } else { options };
@@ -171,8 +198,9 @@ impl Cgroup {
                 let missing: Vec<String> = hierarchy
                     .controllers
                     .iter()
-                    .filter(|controller| !have.contains(controller.name()))
-                    .map(|controller| format!("+{}", controller.name()))
+                    .filter_map(|controller| controller.name(true))
+                    .filter(|name| !have.contains(name))
+                    .map(|name| format!("+{name}"))
                     .collect();
                 if !missing.is_empty() {
                     sys.write_file(&control, &missing.join(" "))?;
@@ -183,17 +211,24 @@ impl Cgroup {
         Ok(())
     }
 
-    fn dir(&self, controller: Controller) -> Result<(&Path, bool), LimitError> {
+    /// The directory of a controller, and whether that is in version 2.
+    pub fn find(&self, controller: Controller) -> Option<(&Path, bool)> {
         self.dirs
             .iter()
             .find(|(hierarchy, _)| hierarchy.controllers.contains(&controller))
             .map(|(hierarchy, path)| (path.as_path(), hierarchy.v2))
-            .ok_or_else(|| {
-                LimitError::NotEnforced(format!(
-                    "this machine has no {} controller in its cgroups",
-                    controller.name()
-                ))
-            })
+    }
+
+    /// The directory in the version 2 tree.
+    pub fn unified(&self) -> Option<&Path> {
+        self.dirs.iter().find(|(hierarchy, _)| hierarchy.v2).map(|(_, path)| path.as_path())
+    }
+
+    fn dir(&self, controller: Controller) -> Result<(&Path, bool), LimitError> {
+        self.find(controller).ok_or_else(|| {
+            let name = controller.name(false).unwrap_or_default();
+            LimitError::NotEnforced(format!("this machine has no {name} controller in its cgroups"))
+        })
     }
 
     /// Limits memory and swap together, so that the limit is the limit.
@@ -275,13 +310,9 @@ impl Cgroup {
 
     /// How often the kernel killed one of its processes for lack of memory.
     pub fn oom_kills(&self) -> u64 {
-        let Ok((dir, v2)) = self.dir(Controller::Memory) else { return 0 };
+        let Some((dir, v2)) = self.find(Controller::Memory) else { return 0 };
         let file = dir.join(if v2 { "memory.events" } else { "memory.oom_control" });
-        let text = fs::read_to_string(file).unwrap_or_default();
-        text.lines()
-            .find_map(|line| line.strip_prefix("oom_kill "))
-            .and_then(|count| count.trim().parse().ok())
-            .unwrap_or(0)
+        memory_watch::kills(&fs::read_to_string(file).unwrap_or_default())
     }
 }
 
@@ -348,28 +379,35 @@ fn has_swap() -> bool {
 /// Kills every process in the cgroups and waits until none is left. Used when the
 /// supervisor is gone, or when there was no pid namespace to end with its init.
 pub(crate) fn kill_all(paths: &[PathBuf]) {
+    freezer::kill_frozen(paths);
     for path in paths {
         // One write kills them all at once where the kernel can (v2, 5.14); otherwise
         // kill what is listed until nothing is: a fork bomb may be faster once or twice.
         let _ = fs::write(path.join("cgroup.kill"), "1");
         for _ in 0..100 {
-            let pids = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
-            let doomed: Vec<_> = pids
-                .lines()
-                .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
-                .filter_map(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok())
-                .collect();
+            let doomed = kill_listed(path);
             if doomed.is_empty() {
                 break;
-            }
-            for pidfd in &doomed {
-                let _ = process::signal(pidfd, libc::SIGKILL);
             }
             for pidfd in &doomed {
                 let _ = process::wait_readable(pidfd.as_fd(), Some(Duration::from_secs(5)));
             }
         }
     }
+}
+
+/// Kills the processes that a cgroup lists, and returns them.
+pub(crate) fn kill_listed(path: &Path) -> Vec<OwnedFd> {
+    let pids = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+    let doomed: Vec<_> = pids
+        .lines()
+        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+        .filter_map(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok())
+        .collect();
+    for pidfd in &doomed {
+        let _ = process::signal(pidfd, libc::SIGKILL);
+    }
+    doomed
 }
 
 /// Removes the directories of a cgroup whose processes have ended. Returns what
@@ -412,7 +450,11 @@ mod tests {
         let layout = CgroupLayout::parse(V1, |_| "hugetlb\n".into());
         assert_eq!(layout.version(), "v1");
         assert_eq!(layout.hierarchies.len(), 2);
-        assert_eq!(layout.hierarchies[0].controllers, [Controller::Cpu]);
+        assert_eq!(
+            layout.hierarchies[0].controllers,
+            [Controller::Cpu, Controller::CpuAccounting],
+            "one tree may have two"
+        );
         assert_eq!(layout.hierarchies[0].options, ["cpu", "cpuacct"]);
         assert!(matches!(
             Cgroup::of(&layout, "x").dir(Controller::Pids),
@@ -426,6 +468,25 @@ mod tests {
         let layout = CgroupLayout::parse(mounts, |_| "cpuset cpu io memory pids".into());
         assert_eq!(layout.version(), "v2");
         assert_eq!(Cgroup::of(&layout, "x").paths(), [Path::new("/sys/fs/cgroup/minidocker-x")]);
+    }
+
+    #[test]
+    fn what_does_not_limit_is_taken_where_it_is_but_not_shown_as_a_limit() {
+        let v1 = "\
+30 26 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+31 26 0:28 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer
+32 26 0:29 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio
+";
+        let layout = CgroupLayout::parse(v1, |_| String::new());
+        let limits: Vec<bool> = layout.hierarchies.iter().map(Hierarchy::has_limits).collect();
+        assert_eq!(limits, [true, false, false]);
+        assert!(Cgroup::of(&layout, "x").find(Controller::Freezer).is_some());
+
+        let v2 = "31 26 0:28 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw";
+        let layout = CgroupLayout::parse(v2, |_| "cpuset cpu io memory".into());
+        let cgroup = Cgroup::of(&layout, "x");
+        assert!(cgroup.find(Controller::BlockIo).is_some_and(|(_, v2)| v2));
+        assert!(cgroup.find(Controller::Freezer).is_none(), "it is built in");
     }
 
     #[test]

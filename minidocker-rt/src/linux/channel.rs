@@ -14,14 +14,19 @@ use nix::sys::socket::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::exec::ExecRequest;
 use crate::error::StepFailure;
 use crate::plan::TracedStep;
 
-/// Program to spawner: start this container. With it go two descriptors: the
-/// supervisor's end of a channel for the [`Reply`], and the container's lock.
+/// Program to spawner: fork this.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct StartRequest {
-    pub container: PathBuf,
+pub(crate) enum Request {
+    /// A supervisor that starts the container. With it go two descriptors: the supervisor's
+    /// end of a channel for the [`Reply`], and the container's lock.
+    Start { container: PathBuf },
+    /// A helper that executes a command. With it go its end of a channel and, unless it has
+    /// a terminal, the three standard streams.
+    Exec(ExecRequest),
 }
 
 /// Spawner to program, once: whether it is ready.
@@ -46,6 +51,8 @@ pub(crate) enum Report {
     Steps(Vec<TracedStep>),
     /// The start has failed.
     Failed(StepFailure),
+    /// The command's terminal: our end of it goes along.
+    Terminal,
     /// Only the exec is left. Sent by the command, whose pid the kernel adds.
     AboutToExec,
 }

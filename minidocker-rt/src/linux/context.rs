@@ -2,7 +2,7 @@
 //! after the other: each is a fork of the one before and goes on with its copy.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Instant;
 
 use nix::libc;
@@ -12,7 +12,8 @@ use super::cgroup::{Cgroup, Doors, LimitError};
 use super::host::Host;
 use super::seccomp::Filter;
 use super::steps::{Action, Step};
-use super::sys::{Handle, Sys, SysError, micros_since};
+use super::sys::{Handle, Sys, SysError, SysResult, micros_since};
+use super::terminal::Pty;
 use super::{privileges, rootfs};
 use crate::error::StepFailure;
 use crate::plan::{Actor, Outcome, TracedStep};
@@ -29,14 +30,32 @@ pub(crate) struct Context<'a> {
     doors: Doors,
     /// The new root, from the overlay step to pivot_root.
     root: Option<Handle>,
-    /// Where the command's standard output and error go.
-    output: Option<(OwnedFd, OwnedFd)>,
+    /// The command's ends of its standard streams, if they are pipes.
+    streams: Streams,
+    /// The command's terminal, from the step that makes it to the exec.
+    pub terminal: Option<Pty>,
     /// Limits on best effort that do not hold.
     pub not_enforced: Vec<String>,
     /// When the construction began; all times count from here.
     origin: Instant,
     /// The steps done so far by this process.
     pub traced: Vec<TracedStep>,
+}
+
+/// The command's ends of the pipes that are its standard streams. With a terminal there
+/// are none, and without an open stdin it reads /dev/null.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    pub stdin: Option<OwnedFd>,
+    pub stdout: Option<OwnedFd>,
+    pub stderr: Option<OwnedFd>,
+}
+
+impl Streams {
+    /// Those that there are.
+    pub fn each(&self) -> impl Iterator<Item = &OwnedFd> {
+        [&self.stdin, &self.stdout, &self.stderr].into_iter().flatten()
+    }
 }
 
 /// What comes after a step.
@@ -95,10 +114,10 @@ impl<'a> Context<'a> {
         file: &'a SpecFile,
         dir: &'a ContainerDir,
         host: &'a Host,
-        output: (OwnedFd, OwnedFd),
+        streams: Streams,
     ) -> Context<'a> {
         let sys = Sys::real(file.fault.clone());
-        Context { output: Some(output), ..Context::with(sys, file, dir, host) }
+        Context { streams, ..Context::with(sys, file, dir, host) }
     }
 
     /// For a preview, which needs neither a filter nor pipes.
@@ -115,7 +134,8 @@ impl<'a> Context<'a> {
             cgroup: Cgroup::of(&host.cgroups, file.id.as_str()),
             doors: Doors::default(),
             root: None,
-            output: None,
+            streams: Streams::default(),
+            terminal: None,
             not_enforced: Vec::new(),
             origin: Instant::now(),
             traced: Vec::new(),
@@ -127,17 +147,17 @@ impl<'a> Context<'a> {
         micros_since(self.origin)
     }
 
-    /// Lets go of the command's ends of the output pipes: a process that kept them
-    /// would keep the log from ever ending.
-    pub fn close_output(&mut self) {
-        self.output = None;
+    /// Lets go of the command's ends of its streams: a process that kept them would keep
+    /// the log from ever ending.
+    pub fn close_streams(&mut self) {
+        self.streams = Streams::default();
+        self.terminal = None;
     }
 
     /// The descriptors that must survive from the supervisor into init.
     pub fn descriptors(&self) -> Vec<i32> {
-        use std::os::fd::AsRawFd;
-        let output = self.output.iter().flat_map(|(out, err)| [out.as_raw_fd(), err.as_raw_fd()]);
-        self.doors.handles().filter_map(Handle::raw).chain(output).collect()
+        let doors = self.doors.handles().filter_map(Handle::raw);
+        doors.chain(self.streams.each().map(AsRawFd::as_raw_fd)).collect()
     }
 
     /// A call that failed outside [`Context::run`]: the exec itself.
@@ -187,7 +207,7 @@ impl<'a> Context<'a> {
         match action {
             Action::CreateCgroup => {
                 self.cgroup.create(sys)?;
-                self.doors = self.cgroup.open_doors(sys)?;
+                self.open_doors()?;
             }
             Action::LimitMemory => {
                 if let Some(limit) = spec.memory {
@@ -236,8 +256,7 @@ impl<'a> Context<'a> {
             Action::SetHostname(hostname) => sys.sethostname(hostname.as_str())?,
             Action::LoopbackUp => sys.loopback_up()?,
             Action::ForkCommand => {
-                let place = self.doors.v2.as_ref().map(|(place, _)| place);
-                return Ok(Flow::Forked(sys.fork_into(place)?));
+                return Ok(Flow::Forked(self.fork_command()?));
             }
             Action::JoinCgroup => {
                 // With an init in between, the command was born in the version 2 cgroup.
@@ -262,6 +281,9 @@ impl<'a> Context<'a> {
                 sys.chdir(path)?;
                 sys.verify_cwd_inside()?;
             }
+            Action::AllocateTerminal => {
+                self.terminal = sys.allocate_terminal(spec.user.uid)?;
+            }
             Action::NoNewPrivileges => sys.set_no_new_privs()?,
             Action::DropCapabilities => privileges::drop_capabilities(sys)?,
             Action::BecomeUser => sys.become_user(spec.user.uid, spec.user.gid)?,
@@ -269,6 +291,18 @@ impl<'a> Context<'a> {
             Action::Exec => return self.prepare_exec().map(Flow::Exec),
         }
         Ok(Flow::Next)
+    }
+
+    /// Opens the ways into the container's cgroup.
+    pub fn open_doors(&mut self) -> SysResult<()> {
+        self.doors = self.cgroup.open_doors(&mut self.sys)?;
+        Ok(())
+    }
+
+    /// Forks, in version 2 right into the cgroup. Returns what fork does.
+    pub fn fork_command(&mut self) -> SysResult<i32> {
+        let place = self.doors.v2.as_ref().map(|(place, _)| place);
+        self.sys.fork_into(place)
     }
 
     /// A limit that does not hold fails the start, unless the specification allows it
@@ -312,12 +346,7 @@ impl<'a> Context<'a> {
     /// Everything before the exec: the standard streams, the descriptors, the path.
     fn prepare_exec(&mut self) -> Result<Executable, StepError> {
         let spec = &self.file.spec;
-        let null = self.sys.open_null()?;
-        self.sys.dup_handle_to(&null, 0)?;
-        if let Some((out, err)) = &self.output {
-            self.sys.dup_to(out.as_fd(), "pipe: stdout", 1)?;
-            self.sys.dup_to(err.as_fd(), "pipe: stderr", 2)?;
-        }
+        self.place_streams()?;
         self.sys.close_on_exec_all()?;
 
         let env = self.environment();
@@ -332,6 +361,33 @@ impl<'a> Context<'a> {
         Ok(executable)
     }
 
+    /// Makes a terminal, or the pipes, the command's standard streams.
+    fn place_streams(&mut self) -> Result<(), StepError> {
+        let sys = &mut self.sys;
+        if let Some(terminal) = &self.terminal {
+            sys.take_control(terminal.slave.as_fd())?;
+            for target in 0..=2 {
+                sys.dup_to(terminal.slave.as_fd(), "terminal", target)?;
+            }
+            return Ok(());
+        }
+        match &self.streams.stdin {
+            Some(stdin) => sys.dup_to(stdin.as_fd(), "pipe: stdin", 0)?,
+            None => {
+                let null = sys.open_null()?;
+                sys.dup_handle_to(&null, 0)?;
+            }
+        }
+        for (stream, name, target) in
+            [(&self.streams.stdout, "pipe: stdout", 1), (&self.streams.stderr, "pipe: stderr", 2)]
+        {
+            if let Some(stream) = stream {
+                sys.dup_to(stream.as_fd(), name, target)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The image's variables, then what belongs to this container, then the
     /// specification's: later ones win.
     fn environment(&self) -> Vec<(String, String)> {
@@ -341,7 +397,10 @@ impl<'a> Context<'a> {
             Some(hostname) => hostname.to_string(),
             None => spec.name.to_string(),
         };
-        let own = [("HOME".to_string(), home.to_string()), ("HOSTNAME".into(), hostname)];
+        let mut own = vec![("HOME".to_string(), home.to_string()), ("HOSTNAME".into(), hostname)];
+        if spec.tty {
+            own.push(("TERM".into(), "xterm".into()));
+        }
         let asked = spec.env.iter().map(|var| (var.name().to_string(), var.value().to_string()));
         let mut all: Vec<(String, String)> = Vec::new();
         for (name, value) in self.host.image.env.iter().cloned().chain(own).chain(asked) {

@@ -6,7 +6,6 @@
 //! everything else in the PID namespace with it.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -42,7 +41,7 @@ pub(crate) fn run(inside: Inside<'_, '_>) -> ! {
 }
 
 /// Ends this process at once: no destructors, which belong to the supervisor.
-fn exit(code: i32) -> ! {
+pub(crate) fn exit(code: i32) -> ! {
     // SAFETY: _exit(2) takes a number and does not return.
     unsafe { libc::_exit(code) }
 }
@@ -69,7 +68,7 @@ fn build(inside: Inside<'_, '_>) -> i32 {
             report_steps(context, &reports);
             // The command's copy is the last one now: its exec will end the reports.
             drop((reports, supervisor));
-            context.close_output();
+            context.close_streams();
             context.traced = Vec::new();
             release_memory();
             look_after(command, &exit_report)
@@ -86,9 +85,9 @@ fn build(inside: Inside<'_, '_>) -> i32 {
 
 /// Asks the kernel to kill this process when its parent dies. The parent may have died
 /// before the request, so then it is looked for. Returns whether it lives.
-fn bind_to(supervisor: &OwnedFd) -> bool {
+pub(crate) fn bind_to(supervisor: &OwnedFd) -> bool {
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
-    !matches!(process::wait_readable(supervisor.as_fd(), Some(Duration::ZERO)), Ok(true))
+    !process::has_ended(supervisor)
 }
 
 fn become_command(
@@ -112,6 +111,11 @@ fn become_command(
         return 1;
     }
     report_steps(context, reports);
+    if let Some(terminal) = &context.terminal
+        && channel::send(reports.as_fd(), &Report::Terminal, &[terminal.master.as_fd()]).is_err()
+    {
+        return 1;
+    }
     if channel::send(reports.as_fd(), &Report::AboutToExec, &[]).is_err() {
         return 1;
     }
@@ -130,7 +134,7 @@ fn become_command(
 
 /// A program expects every signal at its default. Ours were changed by Rust (which
 /// ignores SIGPIPE) and by the supervisor (which blocks what it passes on).
-fn default_signals() {
+pub(crate) fn default_signals() {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     for signal in Signal::iterator() {
         if !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {

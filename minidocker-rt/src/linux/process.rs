@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
@@ -38,16 +39,31 @@ pub(crate) fn open(identity: ProcessIdentity) -> Option<OwnedFd> {
     (identify(identity.pid) == Some(identity)).then_some(pidfd)
 }
 
+/// A pidfd of a process whose number cannot have been used again: a child not yet reaped, or
+/// the calling process.
+pub(crate) fn pidfd_of(pid: i32) -> std::result::Result<OwnedFd, i32> {
+    let pid = Pid::from_raw(pid).ok_or(libc::ESRCH)?;
+    rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| errno.raw_os_error())
+}
+
+/// Whether a process has ended.
+pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
+    matches!(wait_readable(pidfd.as_fd(), Some(Duration::ZERO)), Ok(true))
+}
+
+/// A signal by its number.
+pub(crate) fn check_signal(number: i32) -> Result<Signal> {
+    Signal::from_named_raw(number).ok_or_else(|| Error::InvalidSpec {
+        field: "signal",
+        value: number.to_string(),
+        why: "it is not a signal".into(),
+        hint: "Use a number or name that `kill -l` lists, for example SIGTERM.".into(),
+    })
+}
+
 /// Sends a signal; a process that has just ended is no error.
 pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> Result<()> {
-    let Some(name) = Signal::from_named_raw(signal) else {
-        return Err(Error::InvalidSpec {
-            field: "signal",
-            value: signal.to_string(),
-            why: "it is not a signal".into(),
-            hint: "Use a number or name that `kill -l` lists, for example SIGTERM.".into(),
-        });
-    };
+    let name = check_signal(signal)?;
     match rustix::process::pidfd_send_signal(pidfd, name) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
         Err(errno) => Err(Error::System {
@@ -60,6 +76,15 @@ pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> Result<()> {
 /// Waits until the descriptor is readable (a pidfd: until the process has ended),
 /// at most `timeout`. Returns whether it is.
 pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> Result<bool> {
+    wait_for(fd, PollFlags::POLLIN, timeout)
+}
+
+/// Waits until poll(2) finds one of `events`, at most `timeout`. Returns whether it did.
+pub(crate) fn wait_for(
+    fd: BorrowedFd<'_>,
+    events: PollFlags,
+    timeout: Option<Duration>,
+) -> Result<bool> {
     // A time that cannot be told is as good as no limit.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
@@ -71,7 +96,7 @@ pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> Re
             }
             None => PollTimeout::NONE,
         };
-        match poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], left) {
+        match poll(&mut [PollFd::new(fd.as_fd(), events)], left) {
             Ok(0) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
             Ok(count) => return Ok(count > 0),
             Err(Errno::EINTR) => {}

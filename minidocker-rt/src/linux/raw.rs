@@ -117,8 +117,22 @@ pub(crate) fn close_all_except(keep: &[i32]) {
     let _ = close_range(first, u32::MAX, 0);
 }
 
-fn last_errno() -> i32 {
+/// The errno of the last failed call of this thread.
+pub(crate) fn last_errno() -> i32 {
     nix::errno::Errno::last_raw()
+}
+
+/// Waits for a child and returns its status as the kernel encodes it, to be passed on as it
+/// is. A child that does not exist has status -1.
+pub(crate) fn reap_raw(child: i32) -> i32 {
+    loop {
+        let mut status = -1;
+        // SAFETY: waitpid writes one int.
+        let pid = unsafe { libc::waitpid(child, &raw mut status, 0) };
+        if pid == child || nix::errno::Errno::last() != nix::errno::Errno::EINTR {
+            return status;
+        }
+    }
 }
 
 /// The name a process shows in `ps`, at most 15 bytes.

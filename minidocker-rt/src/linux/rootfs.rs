@@ -214,7 +214,7 @@ pub(crate) fn cgroup(sys: &mut Sys, layout: &CgroupLayout) -> SysResult<()> {
     let target = sys.resolve(&root, "/sys/fs/cgroup", true)?;
     let folder = sys.new_filesystem("tmpfs", &[("mode", "755")], NOSUID | NODEV | NOEXEC)?;
     sys.attach(&folder, &target)?;
-    for hierarchy in &layout.hierarchies {
+    for hierarchy in layout.hierarchies.iter().filter(|hierarchy| hierarchy.has_limits()) {
         let name = match hierarchy.v2 {
             true => "unified".to_string(),
             false => hierarchy.options.join(","),

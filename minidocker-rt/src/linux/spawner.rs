@@ -8,12 +8,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -22,11 +23,13 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::ForkResult;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
-use super::channel::{self, Greeting, Reply, StartRequest};
+use super::channel::{self, Greeting, Reply, Request};
+use super::context::Streams;
+use super::exec::{self, ExecRequest};
 use super::host::Host;
 use super::raw::{close_all_except, mount_setattr, release_memory, set_process_name};
 use super::sys::Sys;
-use super::{privileges, supervisor};
+use super::{privileges, process, supervisor};
 use crate::error::{Error, Result};
 use crate::store::LockedContainer;
 
@@ -73,7 +76,7 @@ impl Spawner {
     pub fn start(&self, container: &LockedContainer) -> Result<Reply> {
         let failed = |why: String| Error::HelperFailed { action: "starting a container", why };
         let (ours, theirs) = channel::pair().map_err(|errno| failed(errno.to_string()))?;
-        let request = StartRequest { container: container.dir.path().to_owned() };
+        let request = Request::Start { container: container.dir.path().to_owned() };
         self.send(&request, &[theirs.as_fd(), container.lock.as_fd()])?;
         drop(theirs);
         match channel::receive::<Reply>(ours.as_fd()) {
@@ -83,7 +86,18 @@ impl Spawner {
         }
     }
 
-    fn send(&self, request: &StartRequest, fds: &[std::os::fd::BorrowedFd<'_>]) -> Result<()> {
+    /// Has a command executed in a running container; the channel tells how it goes. Without
+    /// `streams` it has a terminal.
+    pub fn exec(&self, request: ExecRequest, streams: &[BorrowedFd<'_>]) -> Result<OwnedFd> {
+        let (ours, theirs) = channel::pair()
+            .map_err(|errno| Error::System { call: "socketpair".into(), errno: errno as i32 })?;
+        let mut descriptors = vec![theirs.as_fd()];
+        descriptors.extend_from_slice(streams);
+        self.send(&Request::Exec(request), &descriptors)?;
+        Ok(ours)
+    }
+
+    fn send(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<()> {
         let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // A second try only if the helper had died since it was last used.
         for retry in [true, false] {
@@ -98,10 +112,8 @@ impl Spawner {
                     *running = None;
                 }
                 Err(errno) => {
-                    return Err(Error::HelperFailed {
-                        action: "asking the spawner to start a container",
-                        why: errno.to_string(),
-                    });
+                    let action = "asking the spawner";
+                    return Err(Error::HelperFailed { action, why: errno.to_string() });
                 }
             }
         }
@@ -143,13 +155,26 @@ impl Spawner {
                 }
                 Greeting::Refused(why) => why,
             },
-            Ok(None) => "it ended without a word: is minidocker_rt::init() its first line?".into(),
+            Ok(None) => {
+                if let Some(signal) = killed_by(&mut child) {
+                    return Err(failed(io::Error::other(format!("killed by signal {signal}"))));
+                }
+                "it ended without a word: is minidocker_rt::init() its first line?".into()
+            }
             Err(errno) => errno.to_string(),
         };
         let _ = child.kill();
         let _ = child.wait();
         Err(Error::HelperMissing { why })
     }
+}
+
+/// The signal that has just ended a child, if one did.
+fn killed_by(child: &mut Child) -> Option<i32> {
+    let pid = rustix::process::Pid::from_raw(child.id().try_into().ok()?)?;
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
+    process::wait_readable(pidfd.as_fd(), Some(Duration::from_secs(1))).ok()?;
+    child.try_wait().ok()??.signal()
 }
 
 impl Drop for Running {
@@ -253,18 +278,28 @@ fn prepare(root: &Path) -> std::result::Result<(OwnedFd, Host), i32> {
 /// Forks a supervisor per request, until the program closes its end.
 fn serve(socket: &OwnedFd, host: &Host) -> i32 {
     loop {
-        let received = match channel::receive::<StartRequest>(socket.as_fd()) {
+        let received = match channel::receive::<Request>(socket.as_fd()) {
             Ok(Some(received)) => received,
             Ok(None) | Err(Errno::ECONNRESET) => return 0,
             Err(_) => return 1,
         };
         let mut descriptors = received.descriptors.into_iter();
-        let (Some(reply), Some(lock)) = (descriptors.next(), descriptors.next()) else { continue };
+        let Some(reply) = descriptors.next() else { continue };
         // SAFETY: this process has one thread, so its child may run any code.
-        match unsafe { nix::unistd::fork() } {
-            Ok(ForkResult::Child) => supervisor::run(received.message.container, reply, lock, host),
-            Ok(ForkResult::Parent { .. }) => {}
-            Err(errno) => {
+        let forked = unsafe { nix::unistd::fork() };
+        match (forked, received.message) {
+            (Ok(ForkResult::Child), Request::Start { container }) => match descriptors.next() {
+                Some(lock) => supervisor::run(container, reply, lock, host),
+                None => return 1,
+            },
+            (Ok(ForkResult::Child), Request::Exec(request)) => {
+                let (stdin, stdout, stderr) =
+                    (descriptors.next(), descriptors.next(), descriptors.next());
+                exec::run(&request, reply, Streams { stdin, stdout, stderr }, host)
+            }
+            (Ok(ForkResult::Parent { .. }), _) => {}
+            // The end of the channel tells the asker of an exec.
+            (Err(errno), _) => {
                 let trouble = Reply::Trouble(format!("fork() => {errno}"));
                 let _ = channel::send(reply.as_fd(), &trouble, &[]);
             }

@@ -52,6 +52,7 @@ pub(crate) enum Action {
     ResetOomScore,
     SetRlimits,
     ChangeDirectory,
+    AllocateTerminal,
     NoNewPrivileges,
     DropCapabilities,
     BecomeUser,
@@ -125,6 +126,17 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step
         });
     }
     command(&mut steps, file, host, spec.init && all_v2);
+    steps
+}
+
+/// The steps of another command in the container that runs: those of its first, but for what
+/// is there already.
+pub(crate) fn exec_plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step> {
+    let mut steps = plan(file, dir, host);
+    steps.retain(|step| {
+        let made = matches!(step.action, Action::CgroupNamespace | Action::MountCgroup);
+        step.actor == Actor::Command && !made
+    });
     steps
 }
 
@@ -412,6 +424,18 @@ fn command(steps: &mut Vec<Step>, file: &SpecFile, host: &Host, joined: bool) {
         "man 2 chdir",
         Action::ChangeDirectory,
     );
+    if spec.tty {
+        step(
+            "terminal",
+            "Allocate a terminal",
+            "A terminal is a pair of files: what the program writes to one end, our supervisor \
+             reads at the other, and the kernel turns a typed Ctrl-C into a signal. It comes from \
+             the container's own /dev/pts.",
+            format!("script -qc '{}' /dev/null", spec.command),
+            "man 7 pty",
+            Action::AllocateTerminal,
+        );
+    }
     if on.no_new_privs {
         step(
             "no-new-privs",
@@ -484,6 +508,13 @@ fn namespaces(spec: &ContainerSpec) -> CloneFlags {
     flags.set(CloneFlags::CLONE_NEWUTS, on.uts);
     flags.set(CloneFlags::CLONE_NEWIPC, on.ipc);
     flags.set(CloneFlags::CLONE_NEWNET, on.network);
+    flags
+}
+
+/// All namespaces of a running container: those of init, and the one made later.
+pub(crate) fn all_namespaces(spec: &ContainerSpec) -> CloneFlags {
+    let mut flags = namespaces(spec);
+    flags.set(CloneFlags::CLONE_NEWCGROUP, spec.isolation.cgroup);
     flags
 }
 

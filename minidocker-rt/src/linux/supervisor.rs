@@ -1,44 +1,48 @@
 //! The supervisor: one per container, from its start to its end.
 //!
-//! It performs the outer steps of the plan, follows the inner ones, then is one poll
-//! loop: it pumps output into the log, passes signals on, and when the command has
-//! ended writes down how. It is the only writer of `status.json`, `trace.json` and the
-//! log. It outlives the program that asked for the start.
+//! It builds the container, then is one poll loop: it pumps output into the log, serves
+//! those who attach, probes the health, passes signals on, and when the command has ended
+//! writes down how, and starts it again if its restart policy says so. It is the only writer
+//! of `status.json`, `trace.json` and the log. It outlives the program that asked for the
+//! start.
 
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::OFlag;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, pipe2, setsid};
-use rustix::process::PidfdFlags;
+use nix::unistd::{pipe2, setsid};
 
-use super::channel::{self, Reply, Report};
-use super::context::{Context, Flow};
+use super::attachments::Attachments;
+use super::channel::{self, Reply};
+use super::construct::{self, Running, construct};
+use super::context::{Context, Streams};
+use super::control::{self, Answer, Request};
 use super::host::Host;
-use super::raw::{close_all_except, release_memory, set_process_name};
-use super::steps::{self, Step};
-use super::{cgroup, init, process};
+use super::memory_watch::MemoryWatch;
+use super::output::Output;
+use super::prober::Prober;
+use super::raw::{close_all_except, reap_raw, release_memory, set_process_name};
+use super::{cgroup, freezer, process, steps};
+use crate::container::STOP_GRACE;
 use crate::error::{Error, Result, StepFailure};
+use crate::events::{EventKind, Journal};
+use crate::health::HealthReport;
 use crate::logs::{LogWriter, ROTATE_AT, Stream};
-use crate::plan::{Outcome, Trace, TracedStep};
-use crate::spec::{ContainerId, Memory};
-use crate::status::{ExitStatus, Phase, ProcessIdentity, StatusRecord};
+use crate::restart::{Backoff, failed, wants_another};
+use crate::spec::ContainerId;
+use crate::status::{ExitStatus, Health, Phase, ProcessIdentity, StatusRecord};
 use crate::store::{ContainerDir, SpecFile};
 
-/// How much of the output is read at once.
-const CHUNK: usize = 32 << 10;
-
-/// A pipe holds 64 KiB, and at most this much if the container enlarges it
-/// (`man 7 pipe`, pipe-max-size).
-const LARGEST_PIPE: usize = 1 << 20;
+/// More programs than this are not served at once.
+const MOST_CALLERS: usize = 256;
 
 /// The supervisor's main function, in a fork of the spawner.
 pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host) -> ! {
@@ -46,28 +50,34 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
     let _ = setsid();
     set_process_name(c"md-supervisor");
     close_all_except(&[reply.as_raw_fd(), lock.as_raw_fd()]);
-    // SAFETY: the default disposition installs no handler. The spawner ignored these.
+    // SAFETY: neither disposition installs a handler. The spawner ignored the first two; a
+    // closed pipe is to be an error of write(2), not this process's end.
     unsafe {
         let _ = signal(Signal::SIGCHLD, SigHandler::SigDfl);
         let _ = signal(Signal::SIGINT, SigHandler::SigDfl);
+        let _ = signal(Signal::SIGPIPE, SigHandler::SigIgn);
     }
     // If the asker is gone, nobody waits for the answer.
     let answer = |message: &Reply| {
         let _ = channel::send(reply.as_fd(), message, &[]);
     };
-    let dir = ContainerDir::at(container);
-    let code = match Supervisor::start(dir, host) {
-        Ok(Start::Running(supervisor)) => {
+    let begun = Supervisor::new(ContainerDir::at(container), host)
+        .and_then(|mut supervisor| supervisor.start().map(|started| (supervisor, started)));
+    let code = match begun {
+        Ok((supervisor, Started::Running(run))) => {
             // The start is over: its lock is let go, and the asker told.
             drop(lock);
             answer(&Reply::Started);
             drop(reply);
-            match supervisor.follow() {
+            match supervisor.live(*run) {
                 Ok(()) => 0,
-                Err(_) => 1,
+                Err(error) => {
+                    log::error!("{error}");
+                    1
+                }
             }
         }
-        Ok(Start::Failed(failure)) => {
+        Ok((_, Started::Failed(failure))) => {
             drop(lock);
             answer(&Reply::Failed(failure));
             1
@@ -81,212 +91,415 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
     std::process::exit(code)
 }
 
-enum Start {
-    Running(Box<Supervisor>),
+/// What it is for the whole of its life.
+struct Supervisor<'h> {
+    host: &'h Host,
+    dir: ContainerDir,
+    file: SpecFile,
+    journal: Journal,
+    log: LogWriter,
+    record: StatusRecord,
+    signals: SignalFd,
+    /// Where programs knock.
+    door: OwnedFd,
+    /// Those who came in and have not said yet what they want.
+    callers: Vec<OwnedFd>,
+    backoff: Backoff,
+}
+
+enum Started {
+    Running(Box<Run>),
     Failed(StepFailure),
 }
 
-/// A container that runs.
-struct Supervisor {
-    dir: ContainerDir,
-    record: StatusRecord,
-    log: LogWriter,
-    memory: Option<Memory>,
-    cgroup: cgroup::Cgroup,
+/// One run of the command, from its exec to its end.
+struct Run {
+    began: Instant,
     init: i32,
     init_pidfd: OwnedFd,
-    /// Where the signals sent to it are passed on to.
+    /// Where signals go.
     command_pidfd: Option<OwnedFd>,
-    stdout: Option<OwnedFd>,
-    stderr: Option<OwnedFd>,
     /// Through which init tells how the command ended.
     exit_report: OwnedFd,
-    signals: SignalFd,
+    output: Output,
+    attachments: Attachments,
+    memory: Option<MemoryWatch>,
+    prober: Option<Prober>,
+    cgroup: cgroup::Cgroup,
+    /// The end of the grace period of a stop.
+    kill_at: Option<Instant>,
+    /// Whether it is being ended because it was unhealthy.
+    unhealthy: bool,
 }
 
-impl Supervisor {
-    /// Builds the container.
-    fn start(dir: ContainerDir, host: &Host) -> Result<Start> {
+/// What the poll loop hears from. The numbers count within their kind.
+#[derive(Clone, Copy)]
+enum Source {
+    End,
+    Signals,
+    Door,
+    Caller(usize),
+    Client(usize),
+    Input,
+    Output,
+    Memory,
+    Prober,
+}
+
+impl<'h> Supervisor<'h> {
+    fn new(dir: ContainerDir, host: &'h Host) -> Result<Supervisor<'h>> {
         let file = dir.spec_file()?.ok_or_else(|| Error::NotFound {
             name: dir.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         })?;
         // A damaged record is no reason not to write a new one.
-        let earlier = dir.status().ok().flatten().map_or(0, |record| record.starts);
-        let started_at = Timestamp::now();
-        let system =
-            |call: &str, errno: Errno| Error::System { call: call.into(), errno: errno as i32 };
-        let myself = process::identify_self()
-            .ok_or_else(|| Error::HelperFailed { action: "starting", why: "no /proc".into() })?;
-
-        let (stdout, stdout_inside) =
-            pipe2(OFlag::O_CLOEXEC).map_err(|errno| system("pipe2", errno))?;
-        let (stderr, stderr_inside) =
-            pipe2(OFlag::O_CLOEXEC).map_err(|errno| system("pipe2", errno))?;
-        let mut context = Context::new(&file, &dir, host, (stdout_inside, stderr_inside));
-        let mut record = StatusRecord {
+        let starts = dir.status().ok().flatten().map_or(0, |record| record.starts);
+        let record = StatusRecord {
             phase: Phase::Starting,
             boot_id: host.boot_id.clone(),
-            supervisor: myself,
+            supervisor: process::identify_self().ok_or_else(|| Error::HelperFailed {
+                action: "starting",
+                why: "there is no /proc".into(),
+            })?,
             init: None,
             command: None,
-            started_at,
+            started_at: Timestamp::now(),
             finished_at: None,
             exit: None,
             failure: None,
             oom_kills: 0,
             not_enforced: Vec::new(),
-            starts: earlier + 1,
-            cgroups: context.cgroup.paths(),
+            starts,
+            restarts: 0,
+            stopped: false,
+            health: None,
+            cgroups: cgroup::Cgroup::of(&host.cgroups, file.id.as_str()).paths(),
         };
         // From here on, whoever finds this supervisor dead knows what to clean up.
         dir.write_status(&record)?;
-        let mut log = LogWriter::open(&dir.log(), ROTATE_AT)?;
-        let local_time = started_at.to_zoned_datetime(host.time_zone.clone());
-        log.started(&file.id, &file.spec.command, local_time)?;
-
         let signals = passed_on();
         signals.thread_block().map_err(|errno| system("sigprocmask", errno))?;
-        let signals =
-            SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-                .map_err(|errno| system("signalfd", errno))?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        Ok(Supervisor {
+            host,
+            journal: dir.journal(),
+            log: LogWriter::open(&dir.log(), ROTATE_AT)?,
+            door: control::open(&dir)?,
+            signals: SignalFd::with_flags(&signals, flags)
+                .map_err(|errno| system("signalfd", errno))?,
+            dir,
+            file,
+            record,
+            callers: Vec::new(),
+            backoff: Backoff::default(),
+        })
+    }
 
-        let steps = steps::plan(&file, &dir, host);
-        let built = construct(&mut context, &steps, &file);
-        context.close_output();
-        record.not_enforced = std::mem::take(&mut context.not_enforced);
-        let failure = match &built.result {
-            Ok(_) => None,
-            Err(failure) => Some(failure.clone()),
-        };
-        if let Err(error) =
-            dir.write_trace(&trace(&file, started_at, &steps, &context, built.traced, failure))
-        {
+    fn tell(&self, kind: EventKind) {
+        self.journal.tell(self.file.spec.name.as_str(), Some(&self.file.id), kind);
+    }
+
+    /// Builds the container, the first time or again.
+    fn start(&mut self) -> Result<Started> {
+        let spec = &self.file.spec;
+        let started_at = Timestamp::now();
+        let local_time = started_at.to_zoned_datetime(self.host.time_zone.clone());
+        self.log.started(&self.file.id, &spec.command, local_time)?;
+
+        let mut pipes = Pipes::default();
+        let streams = if spec.tty { Streams::default() } else { pipes.make(spec.stdin_open)? };
+        let mut context = Context::new(&self.file, &self.dir, self.host, streams);
+        let steps = steps::plan(&self.file, &self.dir, self.host);
+        let built = construct(&mut context, &steps, &self.file);
+        context.close_streams();
+        let not_enforced = std::mem::take(&mut context.not_enforced);
+        let failure = built.result.as_ref().err().cloned();
+        let trace =
+            construct::trace(&self.file, started_at, &steps, &context, built.traced, failure);
+        if let Err(error) = self.dir.write_trace(&trace) {
             log::warn!("{error}");
         }
         let cgroup = context.cgroup.clone();
         drop(context);
 
+        self.record.started_at = started_at;
+        self.record.starts += 1;
+        self.record.not_enforced = not_enforced;
+        self.record.oom_kills = 0;
+        self.record.health = spec.health_check.as_ref().map(|_| HealthReport::starting());
         match built.result {
             Ok(running) => {
-                record.phase = Phase::Running;
-                record.init = process::identify(running.init);
-                record.command = running.command.and_then(process::identify);
+                let run = self.watch(running, pipes, cgroup);
+                self.record.phase = Phase::Running;
+                self.record.exit = None;
+                self.record.finished_at = None;
                 // What nobody would know of must not run.
-                if let Err(error) = dir.write_status(&record) {
-                    reap_after_kill(running.init, &running.init_pidfd);
-                    clean_up(&record.cgroups);
+                if let Err(error) = self.dir.write_status(&self.record) {
+                    reap_after_kill(run.init, &run.init_pidfd);
+                    clean_up(&self.record.cgroups);
                     return Err(error);
                 }
-                Ok(Start::Running(Box::new(Supervisor {
-                    command_pidfd: record.command.and_then(process::open),
-                    dir,
-                    record,
-                    log,
-                    memory: file.spec.memory,
-                    cgroup,
-                    init: running.init,
-                    init_pidfd: running.init_pidfd,
-                    stdout: Some(stdout),
-                    stderr: Some(stderr),
-                    exit_report: running.exit_report,
-                    signals,
-                })))
+                self.tell(match self.record.restarts {
+                    0 => EventKind::Started,
+                    restarts => EventKind::Restarted { restarts },
+                });
+                release_memory();
+                Ok(Started::Running(Box::new(run)))
             }
             Err(failure) => {
-                clean_up(&record.cgroups);
-                if let Err(error) = log.failed(&failure.to_string()) {
+                clean_up(&self.record.cgroups);
+                if let Err(error) = self.log.failed(&failure.to_string()) {
                     log::warn!("{error}");
                 }
-                record.phase = Phase::Failed;
-                record.finished_at = Some(Timestamp::now());
-                record.failure = Some(failure.clone());
-                dir.write_status(&record)?;
-                Ok(Start::Failed(failure))
+                self.record.phase = Phase::Failed;
+                self.record.finished_at = Some(Timestamp::now());
+                self.record.failure = Some(failure.clone());
+                self.dir.write_status(&self.record)?;
+                self.tell(EventKind::StartFailed { failure: failure.clone() });
+                Ok(Started::Failed(failure))
             }
         }
     }
 
-    /// Follows the container to its end.
-    fn follow(mut self) -> Result<()> {
-        for pipe in [&self.stdout, &self.stderr].into_iter().flatten() {
-            let _ = fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
-        }
-        release_memory();
-        let mut chunk = vec![0; CHUNK];
-        let mut ended = false;
-        while !ended {
-            let (output, signalled);
-            {
-                let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
-                let mut fds = vec![watch(self.init_pidfd.as_fd()), watch(self.signals.as_fd())];
-                let pipes = [&self.stdout, &self.stderr].into_iter().flatten();
-                fds.extend(pipes.map(|pipe| watch(pipe.as_fd())));
-                match poll(&mut fds, PollTimeout::NONE) {
-                    Ok(_) | Err(Errno::EINTR) => {}
-                    Err(errno) => {
-                        return Err(Error::System { call: "poll".into(), errno: errno as i32 });
-                    }
-                }
-                let ready = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
-                ended = ready(&fds[0]);
-                signalled = ready(&fds[1]);
-                output = fds[2..].iter().any(ready);
+    /// Gathers what a run is followed by.
+    fn watch(&mut self, running: Running, pipes: Pipes, cgroup: cgroup::Cgroup) -> Run {
+        self.record.init = process::identify(running.init);
+        self.record.command = process::identify(running.command);
+        let spec = &self.file.spec;
+        let (sources, input) = match running.terminal {
+            Some(terminal) => {
+                let input = terminal.try_clone().ok();
+                (vec![(Stream::Stdout, terminal)], input)
             }
-            if signalled {
-                self.pass_signals_on();
+            None => (pipes.output, pipes.input),
+        };
+        Run {
+            began: Instant::now(),
+            init: running.init,
+            init_pidfd: running.init_pidfd,
+            command_pidfd: self.record.command.and_then(process::open),
+            exit_report: running.exit_report,
+            output: Output::new(sources),
+            attachments: Attachments::new(input, spec.stdin_open, spec.tty),
+            memory: cgroup
+                .find(cgroup::Controller::Memory)
+                .and_then(|(dir, v2)| MemoryWatch::new(dir, v2)),
+            prober: spec.health_check.clone().map(|check| Prober::new(check, self.dir.path())),
+            cgroup,
+            kill_at: None,
+            unhealthy: false,
+        }
+    }
+
+    /// Follows the container through all its runs.
+    fn live(mut self, mut run: Run) -> Result<()> {
+        loop {
+            self.follow(&mut run)?;
+            let Some(pause) = self.finish(run)? else { return Ok(()) };
+            // The lock keeps others from working on the rootfs while it is mounted.
+            let Some(lock) = self.wait(pause)? else { return self.end() };
+            self.record.restarts += 1;
+            run = match self.start()? {
+                Started::Running(run) => *run,
+                Started::Failed(_) => return Ok(()),
+            };
+            drop(lock);
+        }
+    }
+
+    /// Follows one run to its end.
+    fn follow(&mut self, run: &mut Run) -> Result<()> {
+        loop {
+            let deadlines = [
+                run.kill_at,
+                run.memory.as_ref().and_then(MemoryWatch::deadline),
+                run.prober.as_ref().and_then(Prober::deadline),
+            ];
+            let heard = self.hear(Some(run), deadlines.into_iter().flatten().min())?;
+            let mut output = false;
+            let mut ended = false;
+            // Backwards, so that removing one does not renumber those to come.
+            for source in heard.into_iter().rev() {
+                match source {
+                    Source::End => ended = true,
+                    Source::Output => output = true,
+                    Source::Client(index) => run.attachments.listen(index),
+                    Source::Input => run.attachments.write(),
+                    // Stepped below, also when only its time has come.
+                    Source::Prober => {}
+                    Source::Memory => {
+                        if let Some(memory) = &mut run.memory {
+                            memory.rung();
+                        }
+                    }
+                    other => self.serve(other, Some(run)),
+                }
             }
             if output {
-                self.pump(&mut chunk)?;
+                let Run { output, attachments, .. } = run;
+                output.pump(&mut self.log, &mut |stream, bytes| attachments.show(stream, bytes));
+            }
+            if let Some(kills) = run.memory.as_mut().and_then(MemoryWatch::news) {
+                self.tell(EventKind::OutOfMemory { kills });
+            }
+            self.probe(run);
+            if run.kill_at.is_some_and(|time| time <= Instant::now()) {
+                run.kill(&self.record.cgroups);
+            }
+            if ended {
+                let Run { output, attachments, .. } = run;
+                output.drain(&mut self.log, &mut |stream, bytes| attachments.show(stream, bytes));
+                return Ok(());
             }
         }
-        // What is left in the pipes is read, and no more than they can hold: a process outside
-        // the container may have the other end, and write for as long as it likes.
-        for _ in 0..=LARGEST_PIPE / CHUNK {
-            if !self.pump(&mut chunk)? {
-                break;
-            }
-        }
-        self.finish()
     }
 
-    /// Reads a chunk of each stream into the log. Returns whether there was any.
-    fn pump(&mut self, chunk: &mut [u8]) -> Result<bool> {
-        let mut any = false;
-        for (pipe, stream) in
-            [(&mut self.stdout, Stream::Stdout), (&mut self.stderr, Stream::Stderr)]
-        {
-            let Some(open) = pipe else { continue };
-            match nix::unistd::read(open.as_fd(), chunk) {
-                Ok(0) => *pipe = None,
-                Ok(length) => {
-                    any = true;
-                    // A full disk must not stop the container: output is lost, not it.
-                    if let Err(error) = self.log.output(stream, &chunk[..length]) {
-                        log::warn!("{error}");
+    /// Lets the prober do its work, and writes down what it has found.
+    fn probe(&mut self, run: &mut Run) {
+        let Some(prober) = &mut run.prober else { return };
+        let cgroups = &self.record.cgroups;
+        let Some(probe) = prober.step(self.host, || freezer::is_frozen(cgroups)) else { return };
+        let report = self.record.health.get_or_insert_with(HealthReport::starting);
+        let before = report.status;
+        report.learn(probe, prober.check().retries, prober.is_lenient());
+        let health = report.status;
+        let restart = prober.check().restart_unhealthy;
+        if let Err(error) = self.dir.write_status(&self.record) {
+            log::warn!("{error}");
+        }
+        if health == before {
+            return;
+        }
+        self.tell(EventKind::HealthChanged { health });
+        if health == Health::Unhealthy && restart {
+            if let Err(error) = self.log.unhealthy() {
+                log::warn!("{error}");
+            }
+            run.unhealthy = true;
+            run.stop(STOP_GRACE, &self.record.cgroups);
+        }
+    }
+
+    /// Waits until something happens, or until the deadline.
+    fn hear(&self, run: Option<&Run>, deadline: Option<Instant>) -> Result<Vec<Source>> {
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut watched = vec![
+            (Source::Signals, readable(self.signals.as_fd())),
+            (Source::Door, readable(self.door.as_fd())),
+        ];
+        let callers = self.callers.iter().enumerate();
+        watched.extend(callers.map(|(index, fd)| (Source::Caller(index), readable(fd.as_fd()))));
+        if let Some(run) = run {
+            watched.push((Source::End, readable(run.init_pidfd.as_fd())));
+            watched.extend(run.output.fds().map(|fd| (Source::Output, readable(fd))));
+            let clients = run.attachments.listened().enumerate();
+            watched.extend(clients.map(|(index, fd)| (Source::Client(index), readable(fd))));
+            let input = run.attachments.written();
+            watched.extend(input.map(|fd| (Source::Input, PollFd::new(fd, PollFlags::POLLOUT))));
+            let memory = run.memory.as_ref().map(MemoryWatch::fd);
+            watched.extend(memory.map(|(fd, flags)| (Source::Memory, PollFd::new(fd, flags))));
+            let probe = run.prober.iter().flat_map(Prober::fds);
+            watched.extend(probe.map(|fd| (Source::Prober, readable(fd))));
+        }
+        let (sources, mut fds): (Vec<Source>, Vec<PollFd<'_>>) = watched.into_iter().unzip();
+        let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // poll(2) counts whole milliseconds: rounded up, never a busy loop.
+            PollTimeout::try_from(left.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(system("poll", errno)),
+        }
+        let ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
+        Ok(sources.into_iter().zip(ready).filter_map(|(source, is)| is.then_some(source)).collect())
+    }
+
+    /// Serves what may come with and without a run.
+    fn serve(&mut self, source: Source, run: Option<&mut Run>) {
+        match source {
+            Source::Signals => {
+                while let Ok(Some(info)) = self.signals.read_signal() {
+                    if let Some(run) = &run {
+                        run.signal(info.ssi_signo.try_into().unwrap_or(libc::SIGTERM));
                     }
                 }
-                Err(Errno::EAGAIN | Errno::EINTR) => {}
-                Err(_) => *pipe = None,
+            }
+            Source::Door => {
+                if let Some(caller) = control::admit(&self.door)
+                    && self.callers.len() < MOST_CALLERS
+                {
+                    self.callers.push(caller);
+                }
+            }
+            Source::Caller(index) => {
+                let caller = self.callers.remove(index);
+                if let Ok(Some(request)) = channel::receive::<Request>(caller.as_fd()) {
+                    self.answer(caller, request.message, run);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self, caller: OwnedFd, request: Request, run: Option<&mut Run>) {
+        let answer = match (request, run) {
+            (Request::Stop { grace_millis }, run) => {
+                self.stopped_by_an_operator();
+                if let Some(run) = run {
+                    run.stop(Duration::from_millis(grace_millis), &self.record.cgroups);
+                }
+                Answer::Done
+            }
+            (Request::Signal(number), Some(run)) => {
+                // Who kills it does not want it back.
+                if matches!(number, libc::SIGKILL | libc::SIGTERM) {
+                    self.stopped_by_an_operator();
+                }
+                run.signal(number);
+                if number == libc::SIGKILL {
+                    freezer::kill_frozen(&self.record.cgroups);
+                }
+                Answer::Done
+            }
+            (Request::Attach, Some(run)) => {
+                let (stdin, tty) = (self.file.spec.stdin_open, self.file.spec.tty);
+                let answer = Answer::Attached { stdin, tty };
+                if channel::send(caller.as_fd(), &answer, &[]).is_ok() {
+                    run.attachments.add(caller);
+                }
+                return;
+            }
+            (Request::Signal(_) | Request::Attach, None) => Answer::NotRunning,
+        };
+        // If the caller is gone, nobody waits for the answer.
+        let _ = channel::send(caller.as_fd(), &answer, &[]);
+    }
+
+    /// Written down at once: should this process be killed now, the container is still one
+    /// that was stopped, and not one to be revived.
+    fn stopped_by_an_operator(&mut self) {
+        if !self.record.stopped {
+            self.record.stopped = true;
+            if let Err(error) = self.dir.write_status(&self.record) {
+                log::warn!("{error}");
             }
         }
-        Ok(any)
     }
 
-    fn pass_signals_on(&mut self) {
-        while let Ok(Some(info)) = self.signals.read_signal() {
-            let number = info.ssi_signo.try_into().unwrap_or(libc::SIGTERM);
-            let target = self.command_pidfd.as_ref().unwrap_or(&self.init_pidfd);
-            let _ = process::signal(target, number);
+    /// A run has ended: writes down how, and removes what is left of it. Returns how long to
+    /// wait for the next run, if there is to be one.
+    fn finish(&mut self, run: Run) -> Result<Option<Duration>> {
+        drop(run.prober);
+        let status = reap(run.init);
+        let oom_kills = run.cgroup.oom_kills();
+        if let Some(kills) = run.memory.map(|mut memory| memory.news()).unwrap_or(Some(oom_kills))
+            && kills > 0
+        {
+            self.tell(EventKind::OutOfMemory { kills });
         }
-    }
-
-    /// The container has ended: writes down how, and removes what is left of it.
-    fn finish(mut self) -> Result<()> {
-        let status = reap(self.init);
-        let oom_kills = self.cgroup.oom_kills();
         // Init tells how the command ended; if it could not, how init itself did.
         let mut raw = [0; 4];
-        let mut report = std::fs::File::from(self.exit_report);
+        let mut report = std::fs::File::from(run.exit_report);
         let (code, signal) = match report.read(&mut raw) {
             Ok(4) => decode(i32::from_ne_bytes(raw)),
             _ => status,
@@ -294,156 +507,116 @@ impl Supervisor {
         let oom_killed = oom_kills > 0 && signal == Some(libc::SIGKILL);
         let exit = ExitStatus { code, signal, oom_killed };
         clean_up(&self.record.cgroups);
-        let limit = self.memory.map_or("the machine".to_string(), |memory| memory.to_string());
+        let spec = &self.file.spec;
+        let limit = spec.memory.map_or("the machine".to_string(), |memory| memory.to_string());
         // A full disk may cost the log its last line, but not the state its truth.
         if let Err(error) = self.log.exited(exit, oom_kills, &limit) {
             log::warn!("{error}");
         }
-        self.record.phase = Phase::Exited;
+
+        self.backoff.ran(run.began.elapsed());
+        let another = !self.record.stopped
+            && wants_another(spec.restart, failed(exit, run.unhealthy), self.backoff.in_a_row());
+        let pause = another.then(|| self.backoff.next());
+        if let Some(pause) = pause
+            && let Err(error) = self.log.restarting(spec.restart, pause)
+        {
+            log::warn!("{error}");
+        }
+        self.record.phase = if another { Phase::Waiting } else { Phase::Exited };
+        self.record.init = None;
+        self.record.command = None;
         self.record.finished_at = Some(Timestamp::now());
         self.record.exit = Some(exit);
         self.record.oom_kills = oom_kills;
+        self.dir.write_status(&self.record)?;
+        self.tell(EventKind::Exited { exit });
+        Ok(pause)
+    }
+
+    /// Waits before the next run. Returns the container's lock, or None if an operator does
+    /// not want the run any more.
+    fn wait(&mut self, pause: Duration) -> Result<Option<std::fs::File>> {
+        let mut deadline = Instant::now() + pause;
+        loop {
+            if self.record.stopped {
+                return Ok(None);
+            }
+            if deadline <= Instant::now() {
+                if let Some(lock) = self.dir.try_lock()? {
+                    return Ok(Some(lock));
+                }
+                // Somebody works on it, perhaps to stop it, and will knock then. A lock
+                // announces nothing, so this is one more short wait.
+                deadline = Instant::now() + Backoff::SHORTEST;
+            }
+            for source in self.hear(None, Some(deadline))?.into_iter().rev() {
+                self.serve(source, None);
+            }
+        }
+    }
+
+    /// It was stopped between two runs.
+    fn end(mut self) -> Result<()> {
+        self.record.phase = Phase::Exited;
         self.dir.write_status(&self.record)
     }
 }
 
-/// What the construction made.
-struct Running {
-    init: i32,
-    init_pidfd: OwnedFd,
-    command: Option<i32>,
-    exit_report: OwnedFd,
-}
-
-struct Built {
-    result: std::result::Result<Running, StepFailure>,
-    /// The steps that init and the command performed.
-    traced: Vec<TracedStep>,
-}
-
-/// Performs the outer steps, and follows the inner ones to the exec.
-fn construct(context: &mut Context<'_>, steps: &[Step], file: &SpecFile) -> Built {
-    let trouble = |call: &str, errno: i32| StepFailure {
-        step: "clone".into(),
-        call: call.into(),
-        message: None,
-        errno: Some(errno),
-        hint: crate::error::errno_hint(errno).into(),
-    };
-    let mut traced = Vec::new();
-    let result = (|| {
-        let made = |call: &'static str| move |errno: Errno| trouble(call, errno as i32);
-        let (reports, reports_inside) = channel::pair().map_err(made("socketpair"))?;
-        channel::want_sender(&reports).map_err(made("setsockopt"))?;
-        let (exit_report, exit_inside) = pipe2(OFlag::O_CLOEXEC).map_err(made("pipe2"))?;
-        let myself = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
-            .map_err(|errno| trouble("pidfd_open", errno.raw_os_error()))?;
-
-        let init = match context.run_steps(steps, crate::plan::Actor::Supervisor)? {
-            Flow::Forked(0) => init::run(init::Inside {
-                context,
-                steps,
-                with_init: file.spec.init,
-                reports: reports_inside,
-                exit_report: exit_inside,
-                supervisor: myself,
-            }),
-            Flow::Forked(pid) => pid,
-            _ => return Err(trouble("clone3", libc::EINVAL)),
-        };
-        drop((reports_inside, exit_inside, myself));
-        let pidfd = rustix::process::Pid::from_raw(init)
-            .ok_or(rustix::io::Errno::SRCH)
-            .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()))
-            .map_err(|errno| trouble("pidfd_open", errno.raw_os_error()))?;
-
-        let followed = follow_reports(&reports, &mut traced);
-        // The exec was the end of the reports: its time is known only now.
-        if let (Ok(_), Some(exec)) = (&followed, traced.last_mut()) {
-            exec.micros = ((context.elapsed_micros() - exec.start_micros) * 10.0).round() / 10.0;
-        }
-        match followed {
-            Ok(Some(command)) => {
-                Ok(Running { init, init_pidfd: pidfd, command: Some(command), exit_report })
-            }
-            Ok(None) => {
-                let (code, signal) = reap_after_kill(init, &pidfd);
-                let how = signal.map_or(format!("code {code}"), |n| format!("signal {n}"));
-                let step = next_step(steps, context, &traced);
-                Err(StepFailure {
-                    step,
-                    call: "init".into(),
-                    message: Some(format!("init ended with {how} before the command ran")),
-                    errno: None,
-                    hint: "Something killed it; start the container again.".into(),
-                })
-            }
-            Err(failure) => {
-                reap_after_kill(init, &pidfd);
-                Err(failure)
-            }
-        }
-    })();
-    Built { result, traced }
-}
-
-/// Collects the reports until their end: the exec closes the last copy. Returns the
-/// command's pid as this process sees it, or None if there was no exec.
-fn follow_reports(
-    reports: &OwnedFd,
-    traced: &mut Vec<TracedStep>,
-) -> std::result::Result<Option<i32>, StepFailure> {
-    let mut command = None;
-    let mut failure = None;
-    // An unreadable message ends it like a closed channel.
-    while let Ok(Some(received)) = channel::receive::<Report>(reports.as_fd()) {
-        match received.message {
-            Report::Steps(steps) => {
-                // A failed exec is reported once more than it was announced.
-                traced.retain(|earlier| steps.iter().all(|step| step.id != earlier.id));
-                traced.extend(steps);
-            }
-            Report::AboutToExec => command = received.sender,
-            Report::Failed(found) => failure = Some(found),
-        }
+impl Run {
+    /// Passes a signal to the command.
+    fn signal(&self, number: i32) {
+        let target = self.command_pidfd.as_ref().unwrap_or(&self.init_pidfd);
+        let _ = process::signal(target, number);
     }
-    match failure {
-        Some(failure) => Err(failure),
-        None => Ok(command),
+
+    /// Asks the command to end, and sees to it that it does after the grace period. What is
+    /// frozen could do neither, so it is thawed.
+    fn stop(&mut self, grace: Duration, cgroups: &[PathBuf]) {
+        if grace.is_zero() {
+            return self.kill(cgroups);
+        }
+        self.signal(libc::SIGTERM);
+        let _ = freezer::thaw(cgroups);
+        let kill_at = Instant::now() + grace;
+        self.kill_at = Some(self.kill_at.map_or(kill_at, |earlier| earlier.min(kill_at)));
+    }
+
+    /// Killing init kills its whole PID namespace; without one, the cgroup is emptied at the
+    /// end.
+    fn kill(&mut self, cgroups: &[PathBuf]) {
+        self.kill_at = None;
+        let _ = process::signal(&self.init_pidfd, libc::SIGKILL);
+        freezer::kill_frozen(cgroups);
     }
 }
 
-fn next_step(steps: &[Step], context: &Context<'_>, traced: &[TracedStep]) -> String {
-    let done = context.traced.len() + traced.len();
-    steps.get(done).or(steps.last()).map_or_else(String::new, |step| step.id.clone())
+/// The pipes that are the command's standard streams: the supervisor's ends.
+#[derive(Default)]
+struct Pipes {
+    input: Option<OwnedFd>,
+    output: Vec<(Stream, OwnedFd)>,
 }
 
-/// The trace: what each process recorded, and what was never reached.
-fn trace(
-    file: &SpecFile,
-    started_at: Timestamp,
-    steps: &[Step],
-    context: &Context<'_>,
-    inner: Vec<TracedStep>,
-    failure: Option<StepFailure>,
-) -> Trace {
-    let micros = context.elapsed_micros();
-    let done: Vec<TracedStep> = context.traced.iter().cloned().chain(inner).collect();
-    let steps = steps
-        .iter()
-        .map(|step| {
-            done.iter().find(|traced| traced.id == step.id).cloned().unwrap_or_else(|| TracedStep {
-                id: step.id.clone(),
-                actor: step.actor,
-                title: step.title.clone(),
-                outcome: Outcome::NotReached,
-                start_micros: micros,
-                micros: 0.0,
-                calls: Vec::new(),
-            })
-        })
-        .collect();
-    Trace { id: file.id.clone(), started_at, micros, steps, failure }
+impl Pipes {
+    /// Makes them; returns the command's ends.
+    fn make(&mut self, with_input: bool) -> Result<Streams> {
+        let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|errno| system("pipe2", errno));
+        let (stdout, stdout_inside) = pipe()?;
+        let (stderr, stderr_inside) = pipe()?;
+        self.output = vec![(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
+        let mut streams =
+            Streams { stdin: None, stdout: Some(stdout_inside), stderr: Some(stderr_inside) };
+        if with_input {
+            let (stdin_inside, stdin) = pipe()?;
+            (streams.stdin, self.input) = (Some(stdin_inside), Some(stdin));
+        }
+        Ok(streams)
+    }
+}
+
+fn system(call: &str, errno: Errno) -> Error {
+    Error::System { call: call.into(), errno: errno as i32 }
 }
 
 /// The signals that mean something to a container when sent to its supervisor.
@@ -458,27 +631,18 @@ fn clean_up(cgroups: &[PathBuf]) {
     }
 }
 
-fn reap_after_kill(init: i32, pidfd: &OwnedFd) -> (i32, Option<i32>) {
+pub(crate) fn reap_after_kill(init: i32, pidfd: &OwnedFd) -> (i32, Option<i32>) {
     let _ = process::signal(pidfd, libc::SIGKILL);
     reap(init)
 }
 
-/// Waits for init and says how it ended.
-fn reap(init: i32) -> (i32, Option<i32>) {
-    loop {
-        match waitpid(Pid::from_raw(init), None) {
-            Ok(WaitStatus::Exited(_, code)) => return (code, None),
-            Ok(WaitStatus::Signaled(_, signal, _)) => {
-                return (128 + signal as i32, Some(signal as i32));
-            }
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => return (-1, None),
-        }
-    }
+/// Waits for a child and says how it ended.
+fn reap(child: i32) -> (i32, Option<i32>) {
+    decode(reap_raw(child))
 }
 
 /// A wait status as waitpid(2) gives it to C: exit code, or 128+N and signal N.
-fn decode(raw: i32) -> (i32, Option<i32>) {
+pub(crate) fn decode(raw: i32) -> (i32, Option<i32>) {
     if libc::WIFSIGNALED(raw) {
         let signal = libc::WTERMSIG(raw);
         (128 + signal, Some(signal))
@@ -490,6 +654,7 @@ fn decode(raw: i32) -> (i32, Option<i32>) {
 /// Kills what a lost supervisor left, and removes its cgroups. Called by the next
 /// operation on the container, under its lock.
 pub(crate) fn clean_up_after(record: &StatusRecord) -> Result<()> {
+    freezer::kill_frozen(&record.cgroups);
     for left in [record.init, record.command].into_iter().flatten() {
         kill_and_wait(left)?;
     }

@@ -25,10 +25,11 @@ use rustix::mount::{
     OpenTreeFlags, UnmountFlags,
 };
 
-use super::raw;
+use super::terminal::Pty;
+use super::{raw, terminal};
 use crate::error::errno_name;
 use crate::plan::Call;
-use crate::spec::Fault;
+use crate::spec::{Fault, TerminalSize};
 
 /// A recorded call that failed.
 #[derive(Debug, Clone)]
@@ -203,6 +204,12 @@ impl Sys {
     pub fn unshare(&mut self, flags: CloneFlags) -> SysResult<()> {
         let text = format!("unshare({})", flag_names(flags));
         self.call(text, (), || nix::sched::unshare(flags))
+    }
+
+    /// setns(2): enters the namespaces of another process, all at once.
+    pub fn setns(&mut self, process: &OwnedFd, flags: CloneFlags) -> SysResult<()> {
+        let text = format!("setns(<pidfd>, {})", flag_names(flags));
+        self.call(text, (), || nix::sched::setns(process, flags))
     }
 
     /// execve(2): returns only if it failed.
@@ -527,6 +534,28 @@ impl Sys {
     pub fn dup_to(&mut self, file: BorrowedFd<'_>, name: &str, target: i32) -> SysResult<()> {
         let text = format!("dup2(<{name}>, {target})");
         self.call(text, (), || raw::dup2(file, target))
+    }
+
+    /// A terminal of the container's own devpts, whose program end belongs to `uid`. None
+    /// in a preview.
+    pub fn allocate_terminal(&mut self, uid: u32) -> SysResult<Option<Pty>> {
+        let text = "open(\"/dev/pts/ptmx\", O_RDWR|O_NOCTTY|O_CLOEXEC) + ioctl(TIOCGPTPEER)";
+        let pty =
+            self.call(text.into(), None, || terminal::allocate(TerminalSize::default()).map(Some))?;
+        if let Some(pty) = &pty {
+            self.call(format!("fchown(<terminal>, {uid}, -1)"), (), || {
+                let owner = Some(nix::unistd::Uid::from_raw(uid));
+                nix::unistd::fchown(&pty.slave, owner, None)
+            })?;
+        }
+        Ok(pty)
+    }
+
+    /// Makes a terminal the controlling one of this process, in a session of its own.
+    pub fn take_control(&mut self, slave: BorrowedFd<'_>) -> SysResult<()> {
+        self.call("setsid() + ioctl(<terminal>, TIOCSCTTY, 0)".into(), (), || {
+            terminal::take_control(slave)
+        })
     }
 
     /// Opens the container's own /dev/null for reading: the command's input.

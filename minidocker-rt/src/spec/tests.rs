@@ -134,3 +134,39 @@ fn a_later_variable_replaces_an_earlier_one() {
     let spec = ContainerSpec::new("a", "true").env("MODE", "x").env("MODE", "y");
     assert_eq!(spec.env_vars(), [EnvVar::new("MODE", "y").unwrap()]);
 }
+
+#[test]
+fn a_health_check_and_its_times_are_checked() {
+    let read = |check: &str| {
+        let json = format!(r#"{{"name": "a", "command": "true", "health_check": {check}}}"#);
+        ContainerSpec::from_json(json.as_bytes())
+    };
+    let spec =
+        read(r#"{"command": "test -e /ok", "interval_seconds": 0.5, "retries": 1}"#).unwrap();
+    let check = spec.health().unwrap();
+    assert_eq!(check.interval, std::time::Duration::from_millis(500));
+    assert_eq!((check.retries, check.timeout.as_secs()), (1, 30));
+    for wrong in [
+        r#"{"command": ""}"#,
+        r#"{"command": "true", "interval_seconds": 0}"#,
+        r#"{"command": "true", "timeout_seconds": -1}"#,
+        r#"{"command": "true", "start_period_seconds": 1e99}"#,
+        r#"{"command": "true", "retries": 0}"#,
+    ] {
+        match read(wrong) {
+            Err(Error::InvalidSpec { field: "health_check", .. }) => {}
+            other => panic!("{wrong}: {other:?}"),
+        }
+    }
+    assert!(read(r#"{"command": "true", "interval": 3}"#).is_err(), "an unknown field");
+}
+
+#[test]
+fn restart_policies_are_written_as_docker_writes_them() {
+    for text in ["no", "always", "unless-stopped", "on-failure", "on-failure:5"] {
+        assert_eq!(text.parse::<RestartPolicy>().unwrap().to_string(), text);
+    }
+    for text in ["", "on-failure:", "on-failure:0", "on-failure:-1", "always:3", "No"] {
+        assert!(text.parse::<RestartPolicy>().is_err(), "{text}");
+    }
+}

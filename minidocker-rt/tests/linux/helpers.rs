@@ -197,7 +197,7 @@ pub const EARLY_THREAD: &str = "MINIDOCKER_TEST_EARLY_THREAD";
 
 fn a_thread_before_init_is_refused_with_the_reason() {
     let lab = Lab::new();
-    let mut program = child_with("early-thread", lab.root(), Some(EARLY_THREAD));
+    let mut program = child_with("early-thread", lab.root(), &[(EARLY_THREAD, "1")]);
     let said = program.line();
     assert!(said.contains("1 threads run before minidocker_rt::init()"), "{said}");
 }

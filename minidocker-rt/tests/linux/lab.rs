@@ -250,15 +250,15 @@ pub fn family(container: &Container) -> Family {
 
 /// Runs this test program again in the role of some program that uses the library.
 pub fn child(scenario: &str, root: &Path) -> ChildProgram {
-    child_with(scenario, root, None)
+    child_with(scenario, root, &[])
 }
 
-/// As [`child`], with an environment variable set.
-pub fn child_with(scenario: &str, root: &Path, variable: Option<&str>) -> ChildProgram {
+/// As [`child`], with environment variables set.
+pub fn child_with(scenario: &str, root: &Path, variables: &[(&str, &str)]) -> ChildProgram {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--child-program", scenario])
         .arg(root)
-        .envs(variable.map(|name| (name, "1")))
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -296,11 +296,16 @@ pub fn run_as_child() -> Option<i32> {
         return None;
     }
     match scenario.as_str() {
+        "create-and-delete" => crate::events::create_and_delete(root),
         "start-and-wait" => crate::crash::start_and_wait(root),
         "fake-null" => crate::helpers::fake_null(root),
         "early-thread" => crate::helpers::early_thread(root),
         "leaky" => crate::helpers::leaky(root),
+        "start-probed" => crate::health::start_probed(root),
+        "soak" => crate::soak::program(root),
+        "start-and-end" => crate::restart::start_and_end(root),
         "unprivileged" => crate::faults::unprivileged(root),
+        "unprivileged-files" => crate::files::unprivileged(root),
         "no-ptrace" => crate::helpers::no_ptrace(root),
         "shared-mounts" => crate::helpers::shared_mounts(root),
         other => panic!("no scenario {other}"),

@@ -7,8 +7,16 @@
 // The scenarios of child programs print to the test that started them.
 #![allow(clippy::print_stdout)]
 
+mod attach;
+mod config;
 mod crash;
+mod diff;
+mod events;
+mod exec;
 mod faults;
+mod files;
+mod follow;
+mod health;
 mod helpers;
 mod identity;
 mod isolation;
@@ -16,8 +24,15 @@ mod lab;
 mod lifecycle;
 mod limits;
 mod many;
+mod pause;
 mod plan;
+mod recovery;
+mod restart;
 mod rootfs;
+mod soak;
+mod stats;
+mod templates;
+mod upkeep;
 
 fn main() {
     // Only for the test of what init refuses: a thread that was there first.
@@ -31,16 +46,31 @@ fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let alone = !arguments.exact && !arguments.list;
     let trials = [
+        attach::trials(),
+        config::trials(),
         crash::trials(),
+        diff::trials(),
+        events::trials(),
+        exec::trials(),
         faults::trials(),
+        files::trials(),
+        follow::trials(),
+        health::trials(),
         helpers::trials(),
         identity::trials(),
         isolation::trials(),
         lifecycle::trials(),
         limits::trials(),
         many::trials(),
+        pause::trials(),
         plan::trials(),
+        recovery::trials(),
+        restart::trials(),
         rootfs::trials(),
+        soak::trials(),
+        stats::trials(),
+        templates::trials(),
+        upkeep::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     // A runner that starts a process per test checks for leaks once at its own end.

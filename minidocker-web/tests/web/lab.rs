@@ -138,13 +138,19 @@ impl Lab {
     /// Asks until the container has ended, and returns its last description.
     #[track_caller]
     pub fn until_stopped(&self, name: &str) -> Value {
+        self.until("stopped", name)
+    }
+
+    /// Asks until the container has this status, and returns its description.
+    #[track_caller]
+    pub fn until(&self, status: &str, name: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let info = self.get(&format!("/api/containers/{name}")).json();
-            if info["status"] == "stopped" {
+            if info["status"] == status {
                 return info;
             }
-            assert!(Instant::now() < deadline, "it does not end: {info}");
+            assert!(Instant::now() < deadline, "it is never {status}: {info}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

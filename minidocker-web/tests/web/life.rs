@@ -21,6 +21,7 @@ crate::trials![
     an_unreadable_container_does_not_hide_the_others,
     two_servers_on_one_root_see_the_same_containers,
     the_server_says_that_it_is_well,
+    a_new_server_brings_back_what_was_lost_and_its_policy_wants_back,
 ];
 
 fn a_container_is_created_started_read_and_deleted() {
@@ -212,4 +213,26 @@ fn the_server_says_that_it_is_well() {
     assert_eq!((health.status, &health.json()["status"]), (200, &json!("ok")));
     let head = lab.ask("HEAD", "/healthz", &[], "");
     assert_eq!((head.status, head.text()), (200, ""));
+}
+
+fn a_new_server_brings_back_what_was_lost_and_its_policy_wants_back() {
+    let mut lab = Lab::new();
+    let command = ["sleep", "1000"];
+    lab.create(json!({"name": "wanted", "command": command, "restart": "unless-stopped"}));
+    lab.create(json!({"name": "unwanted", "command": command}));
+    for name in ["wanted", "unwanted"] {
+        assert_eq!(lab.post(&format!("/api/containers/{name}/start")).status, 200);
+        let record = lab.root().join(format!("containers/{name}/status.json"));
+        let record: Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+        let supervisor = record["supervisor"]["pid"].as_i64().unwrap();
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(supervisor.try_into().unwrap()),
+            nix::sys::signal::Signal::SIGKILL,
+        )
+        .unwrap();
+        lab.until("error", name);
+    }
+    lab.server = Server::start(&lab.root());
+    lab.until("running", "wanted");
+    assert_eq!(lab.get("/api/containers/unwanted").json()["status"], "error");
 }

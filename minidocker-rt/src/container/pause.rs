@@ -1,0 +1,58 @@
+//! Pause and resume.
+
+use super::Container;
+use crate::error::{Error, Result};
+use crate::events::EventKind;
+use crate::linux::freezer;
+use crate::status::Status;
+
+impl Container {
+    /// Freezes all its processes where they are (`man 7 cgroups`, the freezer). They keep
+    /// their memory, files and connections, and use no CPU time. Returns when all of them
+    /// have stopped.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it does not run, or is paused already;
+    /// [`Error::Timeout`] if the processes do not all stop within 10 seconds, after
+    /// letting them go on; [`Error::Unsupported`] if this machine has no freezer.
+    pub fn pause(&self) -> Result<()> {
+        self.set_frozen(true)
+    }
+
+    /// Lets a paused container go on exactly where it was.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it is not paused; [`Error::Timeout`] if something else holds
+    /// it frozen, such as a freeze of the cgroup above.
+    pub fn resume(&self) -> Result<()> {
+        self.set_frozen(false)
+    }
+
+    fn set_frozen(&self, frozen: bool) -> Result<()> {
+        let (operation, from, change, event): (_, _, fn(&[_]) -> _, _) = match frozen {
+            true => ("pause", Status::Running, freezer::freeze, EventKind::Paused),
+            false => ("resume", Status::Paused, freezer::thaw, EventKind::Resumed),
+        };
+        let locked = self.lock()?;
+        let (record, status, _) = self.status_in(&locked.dir)?;
+        let Some(record) = record.filter(|_| status == from) else {
+            return Err(self.wrong_state(operation, status));
+        };
+        match change(&record.cgroups) {
+            Ok(true) => {
+                locked.dir.journal().tell(self.name.as_str(), Some(&self.id), event);
+                Ok(())
+            }
+            Ok(false) => Err(Error::Timeout {
+                name: self.name.to_string(),
+                operation,
+                seconds: freezer::PATIENCE.as_secs(),
+            }),
+            Err(error) => match self.status_in(&locked.dir)?.1 {
+                // It ended by itself in the meantime, and its cgroup with it.
+                status if !status.is_alive() => Err(self.wrong_state(operation, status)),
+                _ => Err(error),
+            },
+        }
+    }
+}

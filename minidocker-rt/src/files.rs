@@ -1,0 +1,56 @@
+//! Files of a container, as its owner sees them from outside.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What is known about one file without opening it (`man 2 stat`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileInfo {
+    /// Its name in its folder; `/` for the root. What is not UTF-8 in it is shown as U+FFFD.
+    pub name: String,
+    /// What it is.
+    pub kind: FileKind,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its permission bits, set-user-ID and the like included: `0o644`.
+    pub mode: u32,
+    /// Its owner, as the host counts users.
+    pub uid: u32,
+    /// Its group, as the host counts groups.
+    pub gid: u32,
+    /// When its content last changed.
+    pub modified: Timestamp,
+    /// Where it leads, if it is a symlink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// What a file is (`man 7 inode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// Bytes.
+    File,
+    /// A folder.
+    Directory,
+    /// A name for another path.
+    Symlink,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device.
+    CharacterDevice,
+    /// A block device.
+    BlockDevice,
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WriteOptions {
+    /// The permission bits it gets. None keeps those of the file that is replaced, and gives
+    /// a new one `0o644`.
+    pub mode: Option<u32>,
+    /// Whether missing folders above it are made.
+    pub make_parents: bool,
+}

@@ -1,0 +1,313 @@
+//! Exec: another command in a running container.
+//!
+//! It is the last part of the plan once more: a helper enters the namespaces that are there
+//! already, forks into the cgroup, and the fork performs the command's own steps (limits,
+//! capabilities, user, filter), so that the new command has exactly the rights of the first.
+//! The helper stays behind as its parent, to tell how it ended.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{ForkResult, Pid, pipe2, setsid};
+use serde::{Deserialize, Serialize};
+
+use super::channel;
+use super::context::{Context, Flow, Streams};
+use super::host::Host;
+use super::init::{self, bind_to};
+use super::process;
+use super::raw::{close_all_except, reap_raw, set_process_name};
+use super::steps::{self, Step};
+use super::terminal;
+use crate::error::{Error, Result, StepFailure, errno_hint};
+use crate::plan::Actor;
+use crate::spec::{Command, ContainerPath, ContainerSpec, EnvVar, TerminalSize};
+use crate::status::Phase;
+use crate::store::{ContainerDir, SpecFile};
+
+/// Execute this in that container. With it go a channel for the [`ExecReply`]s and, unless
+/// it has a terminal, the three standard streams.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ExecRequest {
+    pub container: PathBuf,
+    pub words: Vec<String>,
+    pub env: Vec<(String, String)>,
+    pub working_dir: Option<String>,
+    pub user: Option<String>,
+    pub tty: Option<TerminalSize>,
+}
+
+/// The helper to whoever asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ExecReply {
+    /// The command was executed. Our end of its terminal goes along, if it has one.
+    Started { pid: i32 },
+    /// A step failed.
+    Failed(StepFailure),
+    /// The container does not run (any more).
+    NotRunning,
+    /// How it ended, as waitpid(2) says it.
+    Ended(i32),
+}
+
+/// Whoever asked to the helper.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ExecOrder {
+    /// Pass a signal to the command.
+    Signal(i32),
+    /// Kill it and its whole process group.
+    Kill,
+    /// Nobody will listen from now on; let it run.
+    Detach,
+}
+
+/// Forks a helper from a process with a single thread. Returns its pid and the channel.
+pub(crate) fn fork_helper(
+    request: &ExecRequest,
+    streams: Streams,
+    host: &Host,
+) -> Result<(i32, OwnedFd)> {
+    let system =
+        |call: &str, errno: Errno| Error::System { call: call.into(), errno: errno as i32 };
+    let (ours, theirs) = channel::pair().map_err(|errno| system("socketpair", errno))?;
+    // SAFETY: the caller has one thread, so its child may run any code.
+    match unsafe { nix::unistd::fork() } {
+        Ok(ForkResult::Child) => run(request, theirs, streams, host),
+        Ok(ForkResult::Parent { child }) => Ok((child.as_raw(), ours)),
+        Err(errno) => Err(system("fork", errno)),
+    }
+}
+
+/// The helper's main function, in a fork of the spawner or of a supervisor.
+pub(crate) fn run(request: &ExecRequest, channel: OwnedFd, streams: Streams, host: &Host) -> ! {
+    let _ = setsid();
+    set_process_name(c"md-exec");
+    let keep = streams.each().map(AsRawFd::as_raw_fd).chain([channel.as_raw_fd()]);
+    close_all_except(&keep.collect::<Vec<_>>());
+    // SAFETY: the default disposition installs no handler. The spawner ignores SIGCHLD, which
+    // would keep us from learning how the command ended.
+    let _ =
+        unsafe { nix::sys::signal::signal(Signal::SIGCHLD, nix::sys::signal::SigHandler::SigDfl) };
+    let answer = |reply: &ExecReply| {
+        let _ = channel::send(channel.as_fd(), reply, &[]);
+    };
+    match execute(request, &channel, streams, host) {
+        Ok(Some((command, pidfd))) => {
+            let status = look_after(command, &pidfd, &channel);
+            answer(&ExecReply::Ended(status));
+        }
+        Ok(None) => answer(&ExecReply::NotRunning),
+        Err(failure) => answer(&ExecReply::Failed(failure)),
+    }
+    // Not through destructors, which belong to the process this is a fork of.
+    init::exit(0)
+}
+
+/// Enters the container and forks the command. None if the container has ended. Returns
+/// when the command was executed.
+fn execute(
+    request: &ExecRequest,
+    channel: &OwnedFd,
+    streams: Streams,
+    host: &Host,
+) -> std::result::Result<Option<(i32, OwnedFd)>, StepFailure> {
+    let dir = ContainerDir::at(request.container.clone());
+    let trouble = |error: Error| failure("exec", error.to_string(), None);
+    let (Some(file), Some(record)) =
+        (dir.spec_file().map_err(trouble)?, dir.status().map_err(trouble)?)
+    else {
+        return Ok(None);
+    };
+    // The command and not init is in the cgroup namespace, and in all the others too.
+    let Some(target) = record.command.filter(|_| record.phase == Phase::Running) else {
+        return Ok(None);
+    };
+    let Some(target_fd) = process::open(target) else { return Ok(None) };
+    let file = request.applied_to(file).map_err(trouble)?;
+
+    let made = |call: &'static str| move |errno: Errno| failure("exec", call, Some(errno as i32));
+    let (report, report_inside) = pipe2(OFlag::O_CLOEXEC).map_err(made("pipe2"))?;
+    let (terminals, terminals_inside) = channel::pair().map_err(made("socketpair"))?;
+    let myself = process::pidfd_of(std::process::id().cast_signed())
+        .map_err(|errno| failure("exec", "pidfd_open", Some(errno)))?;
+
+    let mut context = Context::new(&file, &dir, host, streams);
+    let outer =
+        |context: &mut Context<'_>| -> std::result::Result<Option<i32>, super::sys::SysError> {
+            context.open_doors()?;
+            let flags = steps::all_namespaces(&file.spec);
+            if !flags.is_empty() {
+                context.sys.setns(&target_fd, flags)?;
+            }
+            // Entered first and looked at then: its namespaces were those of a live container.
+            if process::has_ended(&target_fd) {
+                return Ok(None);
+            }
+            context.fork_command().map(Some)
+        };
+    let command = match outer(&mut context) {
+        Ok(Some(0)) => {
+            drop((report, terminals));
+            let inside = Inside { report: report_inside, terminals: terminals_inside, myself };
+            init::exit(inside.become_command(&mut context, &file, &dir, host, request))
+        }
+        Ok(Some(pid)) => pid,
+        Ok(None) => return Ok(None),
+        // It ended while we entered.
+        Err(error) if error.errno == libc::ESRCH => return Ok(None),
+        Err(error) => return Err(failure("enter", error.call, Some(error.errno))),
+    };
+    drop((report_inside, terminals_inside, myself));
+    context.close_streams();
+
+    // The report ends without a word when the exec closes its last copy.
+    let mut text = Vec::new();
+    let read = std::io::Read::read_to_end(&mut std::fs::File::from(report), &mut text);
+    if read.is_err() || !text.is_empty() {
+        reap_raw(command);
+        return Err(serde_json::from_slice(&text)
+            .unwrap_or_else(|_| failure("exec", "the command's report cannot be read", None)));
+    }
+    // It is our child and not reaped yet, so the number is still its own.
+    let pidfd =
+        process::pidfd_of(command).map_err(|errno| failure("exec", "pidfd_open", Some(errno)))?;
+    let terminal = match request.tty {
+        Some(_) => channel::receive::<()>(terminals.as_fd()).ok().flatten(),
+        None => None,
+    };
+    let terminal = terminal.and_then(|received| received.descriptors.into_iter().next());
+    let descriptors: Vec<_> = terminal.iter().map(AsFd::as_fd).collect();
+    let started = ExecReply::Started { pid: command };
+    let _ = channel::send(channel.as_fd(), &started, &descriptors);
+    Ok(Some((command, pidfd)))
+}
+
+/// What the forked command reports through.
+struct Inside {
+    report: OwnedFd,
+    terminals: OwnedFd,
+    myself: OwnedFd,
+}
+
+impl Inside {
+    /// In the fork: the command's own steps, then the exec. Returns only if they failed.
+    fn become_command(
+        self,
+        context: &mut Context<'_>,
+        file: &SpecFile,
+        dir: &ContainerDir,
+        host: &Host,
+        request: &ExecRequest,
+    ) -> i32 {
+        set_process_name(c"md-command");
+        let _ = setsid();
+        if !bind_to(&self.myself) {
+            return 1;
+        }
+        let steps = steps::exec_plan(file, dir, host);
+        let failure = match context.run_steps(&steps, Actor::Command) {
+            Ok(Flow::Exec(executable)) => {
+                // A change of user cleared it.
+                if !bind_to(&self.myself) || !self.hand_over_terminal(context, request.tty) {
+                    return 1;
+                }
+                init::default_signals();
+                let Err(error) =
+                    context.sys.execve(&executable.path, &executable.args, &executable.env);
+                let step: &Step = &steps[steps.len() - 1];
+                context.failure(step, error)
+            }
+            Ok(_) => return 1,
+            Err(failure) => failure,
+        };
+        let bytes = serde_json::to_vec(&failure).unwrap_or_default();
+        let _ = nix::unistd::write(&self.report, &bytes);
+        127
+    }
+
+    fn hand_over_terminal(&self, context: &Context<'_>, size: Option<TerminalSize>) -> bool {
+        let (Some(pty), Some(size)) = (&context.terminal, size) else { return true };
+        // Before the exec, so that the program never sees another size.
+        terminal::set_size(pty.master.as_fd(), size).is_ok()
+            && channel::send(self.terminals.as_fd(), &(), &[pty.master.as_fd()]).is_ok()
+    }
+}
+
+/// Waits for the command's end, and does what is ordered meanwhile. Returns its raw status.
+fn look_after(command: i32, pidfd: &OwnedFd, channel: &OwnedFd) -> i32 {
+    let mut listening = true;
+    loop {
+        let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds = vec![watch(pidfd.as_fd())];
+        if listening {
+            fds.push(watch(channel.as_fd()));
+        }
+        if !matches!(poll(&mut fds, PollTimeout::NONE), Ok(_) | Err(Errno::EINTR)) {
+            return reap_raw(command);
+        }
+        let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+        if ready[0] {
+            return reap_raw(command);
+        }
+        if ready.get(1) == Some(&true) {
+            match channel::receive::<ExecOrder>(channel.as_fd()) {
+                Ok(Some(order)) => match order.message {
+                    ExecOrder::Signal(number) => drop(process::signal(pidfd, number)),
+                    ExecOrder::Kill => kill_group(command, pidfd),
+                    ExecOrder::Detach => listening = false,
+                },
+                // Who asked for it is gone.
+                _ => {
+                    listening = false;
+                    kill_group(command, pidfd);
+                }
+            }
+        }
+    }
+}
+
+/// The command leads a session, and so a process group; it is not reaped yet, so the number
+/// is still its own.
+fn kill_group(command: i32, pidfd: &OwnedFd) {
+    let _ = kill(Pid::from_raw(-command), Signal::SIGKILL);
+    let _ = process::signal(pidfd, libc::SIGKILL);
+}
+
+impl ExecRequest {
+    /// The container's specification, as if it had been made for this command.
+    fn applied_to(&self, mut file: SpecFile) -> Result<SpecFile> {
+        let spec: &mut ContainerSpec = &mut file.spec;
+        spec.command = Command::argv(self.words.clone())?;
+        for (name, value) in &self.env {
+            let var = EnvVar::new(name, value)?;
+            spec.env.retain(|other| other.name() != var.name());
+            spec.env.push(var);
+        }
+        if let Some(path) = &self.working_dir {
+            spec.working_dir = ContainerPath::parse("working_dir", path)?;
+        }
+        if let Some(user) = &self.user {
+            spec.user = user.parse()?;
+        }
+        spec.tty = self.tty.is_some();
+        // It is no PID 1, and is born in its version 2 cgroup.
+        spec.init = true;
+        file.fault = None;
+        Ok(file)
+    }
+}
+
+fn failure(step: &str, call: impl Into<String>, errno: Option<i32>) -> StepFailure {
+    StepFailure {
+        step: step.into(),
+        call: call.into(),
+        message: None,
+        errno,
+        hint: errno.map_or("Look at the container's state.", errno_hint).into(),
+    }
+}

@@ -1,0 +1,102 @@
+//! Hears when the kernel kills a process of the container for lack of memory.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::poll::PollFlags;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+/// Version 1 announces that memory has run out, and kills then: the count follows a moment
+/// after the announcement, with no other sign.
+const RECOUNT_AFTER: Duration = Duration::from_millis(5);
+const RECOUNTS: u32 = 100;
+
+/// A watch over one cgroup.
+pub(crate) struct MemoryWatch {
+    counter: PathBuf,
+    bell: Bell,
+    seen: u64,
+    recounts: u32,
+}
+
+enum Bell {
+    /// Version 2: the kernel notifies readers of `memory.events` (POLLPRI).
+    Events(File),
+    /// Version 1: an eventfd registered for the file `memory.oom_control`.
+    Registered(EventFd),
+}
+
+impl MemoryWatch {
+    /// Watches the cgroup of version 2 or 1 at `dir`. None if the kernel does not let us;
+    /// then the kills are counted at the end only.
+    pub fn new(dir: &Path, v2: bool) -> Option<MemoryWatch> {
+        let (counter, bell);
+        if v2 {
+            counter = dir.join("memory.events");
+            let mut file = File::open(&counter).ok()?;
+            read_again(&mut file);
+            bell = Bell::Events(file);
+        } else {
+            counter = dir.join("memory.oom_control");
+            let control = File::open(&counter).ok()?;
+            let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+            let event = EventFd::from_value_and_flags(0, flags).ok()?;
+            let line = format!("{} {}", event.as_fd().as_raw_fd(), control.as_raw_fd());
+            fs::write(dir.join("cgroup.event_control"), line).ok()?;
+            bell = Bell::Registered(event);
+        }
+        Some(MemoryWatch { counter, bell, seen: 0, recounts: 0 })
+    }
+
+    /// What to wait for, and how.
+    pub fn fd(&self) -> (BorrowedFd<'_>, PollFlags) {
+        match &self.bell {
+            Bell::Events(file) => (file.as_fd(), PollFlags::POLLPRI),
+            Bell::Registered(event) => (event.as_fd(), PollFlags::POLLIN),
+        }
+    }
+
+    /// When to count once more, though nothing rings.
+    pub fn deadline(&self) -> Option<Instant> {
+        (self.recounts > 0).then(|| Instant::now() + RECOUNT_AFTER)
+    }
+
+    /// The bell rang.
+    pub fn rung(&mut self) {
+        match &mut self.bell {
+            Bell::Events(file) => read_again(file),
+            Bell::Registered(event) => {
+                let _ = event.read();
+                self.recounts = RECOUNTS;
+            }
+        }
+    }
+
+    /// How many were killed so far, if more than told before.
+    pub fn news(&mut self) -> Option<u64> {
+        self.recounts = self.recounts.saturating_sub(1);
+        let kills = kills(&fs::read_to_string(&self.counter).unwrap_or_default());
+        if kills <= self.seen {
+            return None;
+        }
+        self.recounts = 0;
+        self.seen = kills;
+        Some(kills)
+    }
+}
+
+/// The count in the text of `memory.events` or `memory.oom_control`.
+pub(crate) fn kills(text: &str) -> u64 {
+    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Reading is what arms the next notification.
+fn read_again(file: &mut File) {
+    let mut text = String::new();
+    let _ = file.rewind();
+    let _ = file.read_to_string(&mut text);
+}

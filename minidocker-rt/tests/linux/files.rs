@@ -1,0 +1,375 @@
+//! Files of a container from outside: the merged view, and no way out of it.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use minidocker_rt::{
+    Container, Error, FileKind, Isolation, RestartPolicy, Runtime, Status, WriteOptions,
+};
+
+use crate::lab::{Lab, PATIENCE, child, eventually, sh, sleeper};
+
+crate::trials![
+    files_of_a_container_that_never_ran_are_those_of_its_image,
+    a_running_container_is_seen_with_its_volumes,
+    what_is_written_before_the_start_is_there_after_it,
+    a_file_is_replaced_whole_and_keeps_mode_and_owner,
+    a_failed_write_leaves_the_old_content_and_nothing_beside_it,
+    symlinks_lead_where_the_container_would_go_and_never_out_of_it,
+    pipes_devices_and_kernel_settings_are_refused_and_nothing_blocks,
+    a_removed_file_of_the_image_stays_removed,
+    a_volume_is_never_taken_away_from_a_running_container,
+    a_container_between_two_runs_can_be_mended,
+    a_start_waits_for_the_end_of_a_write,
+    a_slow_reader_does_not_hold_up_a_start,
+    bad_paths_say_what_is_wrong,
+    without_a_rootfs_of_its_own_there_is_nothing_to_show,
+    without_root_the_files_say_so,
+];
+
+const EVERYTHING: u64 = 1 << 20;
+
+fn read(container: &Container, path: &str) -> String {
+    String::from_utf8(container.files().read(path, EVERYTHING).unwrap()).unwrap()
+}
+
+fn write(container: &Container, path: &str, content: &str) {
+    container.files().write(path, content.as_bytes(), WriteOptions::default()).unwrap();
+}
+
+fn names(container: &Container, path: &str) -> Vec<String> {
+    container.files().list(path).unwrap().into_iter().map(|file| file.name).collect()
+}
+
+/// The errno of a refusal that names `path`.
+fn errno<T: std::fmt::Debug>(result: minidocker_rt::Result<T>, path: &str) -> Option<i32> {
+    match result {
+        Err(Error::File { path: told, errno, .. }) => {
+            assert_eq!(told, path);
+            errno
+        }
+        other => panic!("{path}: {other:?}"),
+    }
+}
+
+fn files_of_a_container_that_never_ran_are_those_of_its_image() {
+    let lab = Lab::new();
+    let container = lab.create(sleeper("a"));
+    assert!(read(&container, "/etc/passwd").starts_with("root:x:0:0"));
+    let root = names(&container, "/");
+    assert!(root.is_sorted() && root.contains(&"etc".to_string()), "{root:?}");
+    let folder = container.files().stat("/tmp").unwrap();
+    assert_eq!((folder.kind, folder.mode, folder.uid), (FileKind::Directory, 0o1777, 0));
+    let link = container.files().stat("/var/run").unwrap();
+    assert_eq!((link.kind, link.target.as_deref()), (FileKind::Symlink, Some("/run")));
+    let file = container.files().stat("/etc/passwd").unwrap();
+    assert_eq!(file.size as usize, read(&container, "/etc/passwd").len());
+    assert_eq!(container.status().unwrap(), Status::Created);
+}
+
+fn a_running_container_is_seen_with_its_volumes() {
+    let lab = Lab::new();
+    let folder = lab.folder("data");
+    let volume = format!("{}:/app/data", folder.display());
+    let script = "echo inside > /made; echo ready > /app/data/flag; sleep 1000";
+    let container = lab.start(sh("a", script).volume(&volume).unwrap());
+    eventually("the script wrote", || folder.join("flag").exists());
+    assert_eq!(read(&container, "/made"), "inside\n");
+    assert_eq!(read(&container, "/app/data/flag"), "ready\n");
+    fs::write(folder.join("from-host"), "x").unwrap();
+    assert_eq!(names(&container, "/app/data"), ["flag", "from-host"]);
+    write(&container, "/app/data/from-outside", "y");
+    assert_eq!(fs::read_to_string(folder.join("from-outside")).unwrap(), "y");
+    assert!(names(&container, "/usr").contains(&"bin".to_string()), "the host's programs");
+    assert!(!read(&container, "/proc/1/comm").is_empty());
+    container.files().remove("/app/data/flag").unwrap();
+    assert!(!folder.join("flag").exists());
+}
+
+fn what_is_written_before_the_start_is_there_after_it() {
+    let lab = Lab::new();
+    let script = "cat /srv/app/config; cat /etc/hosts; stat -c %a /srv/app/config /srv/app";
+    let container = lab.create(sh("a", script));
+    let options = WriteOptions { make_parents: true, mode: Some(0o600) };
+    container.files().write("/srv/app/config", b"colour=blue\n", options).unwrap();
+    write(&container, "/etc/hosts", "127.0.0.1 lab\n");
+    container.start().unwrap();
+    container.wait_timeout(PATIENCE).unwrap();
+    let output = container.logs().unwrap().read_to_string().unwrap();
+    assert_eq!(output, "colour=blue\n127.0.0.1 lab\n600\n755\n");
+    assert_eq!(read(&container, "/srv/app/config"), "colour=blue\n", "also after its end");
+    let rootfs = container.inspect().unwrap().rootfs;
+    assert_eq!(fs::read_to_string(rootfs.join("etc/hosts")).unwrap(), "127.0.0.1 lab\n");
+    let image = lab.root().join("images/host/layer/etc/hosts");
+    assert!(fs::read_to_string(image).unwrap().contains("localhost"), "the image is unchanged");
+}
+
+fn a_file_is_replaced_whole_and_keeps_mode_and_owner() {
+    let lab = Lab::new();
+    let script = "echo old > /file; chown 7:8 /file; chmod 4751 /file; \
+                  exec 3< /file; echo > /ready; \
+                  until test -e /go; do sleep 0.01; done; cat <&3; cat /file; stat -c %u:%g:%a /file";
+    let container = lab.start(sh("a", script));
+    let files = container.files();
+    eventually("the script is ready", || files.stat("/ready").is_ok());
+    write(&container, "/file", "new\n");
+    write(&container, "/go", "");
+    container.wait_timeout(PATIENCE).unwrap();
+    let output = container.logs().unwrap().read_to_string().unwrap();
+    assert_eq!(output, "old\nnew\n7:8:4751\n", "who had it open reads the old content");
+    let fresh = files.stat("/go").unwrap();
+    assert_eq!((fresh.mode, fresh.uid, fresh.gid), (0o644, 0, 0));
+}
+
+fn a_failed_write_leaves_the_old_content_and_nothing_beside_it() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::from_raw_os_error(5))
+        }
+    }
+    let lab = Lab::new();
+    let container = lab.create(sleeper("a"));
+    let before = names(&container, "/etc");
+    let files = container.files();
+    let failed = files.write_from("/etc/hosts", &mut Broken, WriteOptions::default());
+    assert_eq!(errno(failed, "/etc/hosts"), Some(5));
+    assert!(read(&container, "/etc/hosts").contains("localhost"));
+    let failed = files.write_from("/etc/new", &mut Broken, WriteOptions::default());
+    assert_eq!(errno(failed, "/etc/new"), Some(5));
+    assert_eq!(names(&container, "/etc"), before);
+}
+
+fn symlinks_lead_where_the_container_would_go_and_never_out_of_it() {
+    let lab = Lab::new();
+    let secret = lab.folder("secrets").join("secret");
+    fs::write(&secret, "of the host").unwrap();
+    for running in [false, true] {
+        let container = lab.create(sleeper(if running { "running" } else { "stopped" }));
+        let rootfs = container.inspect().unwrap().rootfs;
+        symlink(&secret, rootfs.join("absolute")).unwrap();
+        symlink(format!("../../../../../..{}", secret.display()), rootfs.join("upwards")).unwrap();
+        symlink("/proc/1/root", rootfs.join("magic")).unwrap();
+        symlink("circle", rootfs.join("circle")).unwrap();
+        symlink("../etc/./hosts", rootfs.join("inner")).unwrap();
+        if running {
+            container.start().unwrap();
+        }
+        let files = container.files();
+        for path in ["/absolute", "/upwards"] {
+            assert_eq!(errno(files.read(path, EVERYTHING), path), Some(2), "ENOENT");
+            // A write goes to the place of that name inside the container.
+            let refused = files.write(path, b"x", WriteOptions::default());
+            assert_eq!(errno(refused, path), Some(2));
+            let options = WriteOptions { make_parents: true, mode: None };
+            files.write(path, b"of the container", options).unwrap();
+            assert_eq!(read(&container, path), "of the container");
+            files.remove(&lab.root().parent().unwrap().display().to_string()).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&secret).unwrap(), "of the host");
+        assert!(files.list("/magic").is_err() && files.read("/magic/etc/passwd", 100).is_err());
+        assert_eq!(errno(files.read("/circle", 1), "/circle"), Some(40), "ELOOP");
+        let refused = files.write("/circle", b"", WriteOptions::default());
+        assert_eq!(errno(refused, "/circle"), Some(40));
+        write(&container, "/inner", "through the link");
+        assert_eq!(read(&container, "/etc/hosts"), "through the link");
+        assert_eq!(files.stat("/inner").unwrap().kind, FileKind::Symlink, "the link stays");
+        files.remove("/inner").unwrap();
+        assert_eq!(read(&container, "/etc/hosts"), "through the link", "only the link goes");
+    }
+}
+
+fn pipes_devices_and_kernel_settings_are_refused_and_nothing_blocks() {
+    let lab = Lab::new();
+    let script = "mkfifo /pipe; mknod /device c 1 3; ln -s /proc/sys/kernel/hostname /setting; \
+                  ln -s /dev/zero /endless; echo > /ready; sleep 1000";
+    let container = lab.start(sh("a", script));
+    let files = container.files();
+    eventually("the script is ready", || files.stat("/ready").is_ok());
+    for stopped in [false, true] {
+        if stopped {
+            container.stop_within(Duration::ZERO).unwrap();
+        }
+        for path in ["/pipe", "/device"] {
+            assert_eq!(errno(files.read(path, 1), path), Some(22));
+            assert_eq!(errno(files.open(path), path), Some(22));
+            let refused = files.write(path, b"x", WriteOptions::default());
+            assert_eq!(errno(refused, path), Some(22));
+        }
+        assert!(files.read("/endless", 1).is_err());
+    }
+    assert_eq!(files.stat("/pipe").unwrap().kind, FileKind::Fifo);
+    assert_eq!(files.stat("/device").unwrap().kind, FileKind::CharacterDevice);
+    container.start().unwrap();
+    let refused = files.write("/setting", b"x", WriteOptions::default());
+    assert_eq!(errno(refused, "/setting"), Some(1));
+    assert_eq!(errno(files.remove("/proc/1"), "/proc/1"), Some(1));
+    let too_long = files.read("/etc/passwd", 10);
+    assert_eq!(errno(too_long, "/etc/passwd"), Some(27), "EFBIG");
+}
+
+fn a_removed_file_of_the_image_stays_removed() {
+    let lab = Lab::new();
+    let container = lab.create(sh("a", "ls /etc /opt"));
+    container.files().remove("/etc").unwrap();
+    container.files().make_directory("/etc/nested/deeply/").unwrap();
+    container.files().make_directory("/etc/nested").unwrap();
+    container.start().unwrap();
+    container.wait_timeout(PATIENCE).unwrap();
+    let output = container.logs().unwrap().read_to_string().unwrap();
+    assert!(output.starts_with("/etc:\nnested\n"), "{output}");
+    assert_eq!(errno(container.files().stat("/etc/passwd"), "/etc/passwd"), Some(2));
+    assert!(lab.root().join("images/host/layer/etc/passwd").exists());
+}
+
+fn a_volume_is_never_taken_away_from_a_running_container() {
+    let lab = Lab::new();
+    let folder = lab.folder("data");
+    fs::write(folder.join("precious"), "x").unwrap();
+    let config = folder.join("config");
+    fs::write(&config, "old and long").unwrap();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).unwrap();
+    let spec = sleeper("a")
+        .volume(&format!("{}:/app/data", folder.display()))
+        .unwrap()
+        .volume(&format!("{}:/app/config", config.display()))
+        .unwrap()
+        .volume(&format!("{}:/app/fixed:ro", config.display()))
+        .unwrap();
+    let container = lab.start(spec);
+    let files = container.files();
+    for path in ["/app/data", "/app", "/app/config"] {
+        assert_eq!(errno(files.remove(path), path), Some(16), "EBUSY");
+    }
+    let inode = fs::metadata(&config).unwrap().ino();
+    write(&container, "/app/config", "new");
+    let after = fs::metadata(&config).unwrap();
+    assert_eq!((after.ino(), after.permissions().mode() & 0o777), (inode, 0o640), "same file");
+    assert_eq!(fs::read_to_string(&config).unwrap(), "new");
+    assert_eq!(read(&container, "/app/config"), "new");
+    let refused = files.write("/app/fixed", b"x", WriteOptions::default());
+    assert_eq!(errno(refused, "/app/fixed"), Some(30), "EROFS");
+    assert_eq!(fs::read_to_string(folder.join("precious")).unwrap(), "x");
+    assert_eq!(names(&container, "/app/data"), ["config", "precious"]);
+}
+
+fn a_container_between_two_runs_can_be_mended() {
+    let lab = Lab::new();
+    let spec = sh("a", "test -e /mended && sleep 1000; exit 1").restart(RestartPolicy::Always);
+    let container = lab.start(spec);
+    eventually("it fails", || container.inspect().unwrap().restarts > 1);
+    // Whatever it does at this moment: starting, running, ending, waiting.
+    for number in 0..20 {
+        write(&container, &format!("/etc/file-{number}"), "x");
+    }
+    write(&container, "/mended", "");
+    eventually("it stays", || {
+        let restarts = container.inspect().unwrap().restarts;
+        container.wait_timeout(Duration::from_millis(300)).is_err()
+            && container.inspect().unwrap().restarts == restarts
+            && container.status().unwrap() == Status::Running
+    });
+    let listed = names(&container, "/etc");
+    assert!((0..20).all(|number| listed.contains(&format!("file-{number}"))), "{listed:?}");
+}
+
+fn a_start_waits_for_the_end_of_a_write() {
+    /// Says that it is being read, and goes on when it is told to.
+    struct Slow(Sender<()>, Receiver<()>);
+    impl Read for Slow {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            self.0.send(()).unwrap();
+            self.1.recv().unwrap();
+            Ok(0)
+        }
+    }
+    let lab = Lab::new();
+    let container = lab.create(sleeper("a"));
+    let lock = fs::File::open(container.inspect().unwrap().rootfs.with_file_name("lock")).unwrap();
+    let ((reading, is_read), (go_on, told)) = (channel(), channel());
+    std::thread::scope(|scope| {
+        let files = container.files();
+        let mut content = Slow(reading, told);
+        let write =
+            scope.spawn(move || files.write_from("/file", &mut content, WriteOptions::default()));
+        is_read.recv().unwrap();
+        assert!(lock.try_lock().is_err(), "the overlay is mounted: nobody else may mount it");
+        go_on.send(()).unwrap();
+        write.join().unwrap().unwrap();
+    });
+    lock.try_lock().unwrap();
+    lock.unlock().unwrap();
+    container.start().unwrap();
+}
+
+fn a_slow_reader_does_not_hold_up_a_start() {
+    let lab = Lab::new();
+    let container = lab.create(sh("a", "echo changed > /file; sleep 1000"));
+    write(&container, "/file", "as it was");
+    let mut reader = container.files().open("/file").unwrap();
+    container.start().unwrap();
+    eventually("it changed", || read(&container, "/file") == "changed\n");
+    let mut content = String::new();
+    reader.read_to_string(&mut content).unwrap();
+    assert_eq!(content, "as it was");
+    let mut live = container.files().open("/file").unwrap();
+    content.clear();
+    live.read_to_string(&mut content).unwrap();
+    assert_eq!(content, "changed\n");
+}
+
+fn bad_paths_say_what_is_wrong() {
+    let lab = Lab::new();
+    let container = lab.create(sleeper("a"));
+    let files = container.files();
+    for path in ["", "etc/passwd", "/etc/..", "/a\0b"] {
+        assert_eq!(errno(files.stat(path), path), Some(22));
+        assert_eq!(errno(files.write(path, b"", WriteOptions::default()), path), Some(22));
+        assert_eq!(errno(files.make_directory(path), path), Some(22));
+        assert_eq!(errno(files.remove(path), path), Some(22));
+    }
+    assert_eq!(errno(files.remove("/"), "/"), Some(16));
+    assert_eq!(errno(files.read("/etc", 1), "/etc"), Some(21), "EISDIR");
+    assert_eq!(errno(files.list("/etc/passwd"), "/etc/passwd"), Some(20), "ENOTDIR");
+    let path = "/etc/passwd/x";
+    assert_eq!(errno(files.make_directory(path), path), Some(20));
+    assert_eq!(errno(files.write("/etc", b"", WriteOptions::default()), "/etc"), Some(21));
+    assert_eq!(errno(files.write("/new/", b"", WriteOptions::default()), "/new/"), Some(21));
+    let path = "/no/such/file";
+    let error = files.write(path, b"", WriteOptions::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot write \"/no/such/file\" in container \"a\": No such file or directory"
+    );
+    container.clone().delete().unwrap();
+    assert!(matches!(files.stat("/"), Err(Error::NotFound { .. })));
+}
+
+fn without_a_rootfs_of_its_own_there_is_nothing_to_show() {
+    let lab = Lab::new();
+    let isolation = Isolation { rootfs: false, ..Isolation::default() };
+    let container = lab.create(sleeper("a").isolation(isolation));
+    assert!(matches!(container.files().list("/"), Err(Error::Unsupported { .. })));
+}
+
+fn without_root_the_files_say_so() {
+    let lab = Lab::new();
+    let mut program = child("unprivileged-files", lab.root());
+    let said = program.line();
+    assert!(said.contains("EPERM") && said.contains("Run as root"), "{said}");
+}
+
+/// A program of an ordinary user, with a root folder of its own.
+pub fn unprivileged(_root: &str) {
+    use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+    setgroups(&[]).unwrap();
+    setgid(Gid::from_raw(65534)).unwrap();
+    setuid(Uid::from_raw(65534)).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let container = Runtime::open(root.path()).unwrap().create(sleeper("a")).unwrap();
+    let error = container.files().list("/etc").unwrap_err();
+    println!("{error}: {}", error.hint());
+}

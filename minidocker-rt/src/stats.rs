@@ -23,11 +23,13 @@ pub struct Stats {
     /// For how long its command has been running, in seconds. Counted by the kernel from the
     /// machine's boot, so that no change of the clock disturbs it.
     pub uptime_seconds: Option<f64>,
-    /// How often its restart policy has started it again.
-    pub restarts: Option<u64>,
-    /// What its health check has found.
+    /// How often its restart policy has started it since an operator last did.
+    pub restarts: u64,
+    /// What its health check has found, if it has one and is alive. Between two runs: what
+    /// it had found at the end of the last.
     pub health: Option<Health>,
-    /// How often the kernel killed one of its processes for lack of memory.
+    /// How often the kernel killed one of its processes for lack of memory, in this run or,
+    /// if it does not run, in the last.
     pub oom_kills: u64,
     /// Its memory.
     pub memory: MemoryStats,
@@ -197,7 +199,7 @@ mod tests {
             status: Status::Running,
             started_at: Some(Timestamp::UNIX_EPOCH),
             uptime_seconds: uptime,
-            restarts: None,
+            restarts: 0,
             health: None,
             oom_kills: 0,
             memory: MemoryStats::default(),

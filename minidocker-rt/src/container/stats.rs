@@ -43,8 +43,9 @@ impl Container {
     }
 
     /// Samples every `interval`, the first at once, each with the CPU percentage since
-    /// the one before. Ends as soon as the container does; one that does not run gives a
-    /// single sample. A slow reader gets fewer samples, never old ones.
+    /// the one before. Ends as soon as the container does or is deleted; one that does not
+    /// run gives a single sample. A restart, by its policy or by [`Container::restart`], is
+    /// no end. A slow reader gets fewer samples, never old ones.
     ///
     /// # Errors
     /// [`Error::InvalidSpec`] if the interval is zero; [`Error::NotFound`] if it was deleted.
@@ -58,8 +59,10 @@ impl Container {
             });
         }
         let (record, status, _) = self.status_in(&self.dir()?)?;
-        let supervisor = record.filter(|_| status.is_alive()).map(|record| record.supervisor);
-        let ticker = Ticker::new(interval, supervisor)?;
+        let mut ticker = Ticker::new(interval)?;
+        if let Some(record) = record.filter(|_| status.is_alive()) {
+            ticker.follow(record.supervisor);
+        }
         Ok(StatsStream { container: self.clone(), ticker, last: None, ended: false })
     }
 }
@@ -76,8 +79,13 @@ pub struct StatsStream {
 
 impl StatsStream {
     fn sample(&mut self) -> Result<Option<Stats>> {
-        if self.ended || (self.last.is_some() && !self.ticker.tick()?) {
+        if self.ended {
             return Ok(None);
+        }
+        while self.last.is_some() && !self.ticker.tick()? {
+            if !self.was_restarted()? {
+                return Ok(None);
+            }
         }
         let mut stats = match self.container.stats() {
             // Deleted with force since the tick, which is an end like any other.
@@ -87,6 +95,19 @@ impl StatsStream {
         stats.cpu.percent = self.last.as_ref().and_then(|last| stats.cpu_percent_since(last));
         self.last = Some(stats.clone());
         Ok(Some(stats))
+    }
+
+    /// Whether the container, whose supervisor has ended, has another. An operator's restart
+    /// holds the lock from the stop to the start, so with the lock there is no in between.
+    fn was_restarted(&mut self) -> Result<bool> {
+        let locked = match self.container.lock() {
+            Err(Error::NotFound { .. }) => return Ok(false),
+            result => result?,
+        };
+        let (record, status, _) = self.container.status_in(&locked.dir)?;
+        let Some(record) = record.filter(|_| status.is_alive()) else { return Ok(false) };
+        self.ticker.follow(record.supervisor);
+        Ok(true)
     }
 }
 

@@ -36,7 +36,9 @@ pub(crate) fn measure(
     host: &Host,
 ) -> Stats {
     let mut stats = at_rest(file, record, status, host);
-    let Some(record) = record.filter(|_| status.is_alive()) else { return stats };
+    // Between two runs there is no cgroup to ask, and the record knows how the last ended.
+    let runs = matches!(status, Status::Running | Status::Paused);
+    let Some(record) = record.filter(|_| runs) else { return stats };
     let cgroup = Cgroup::of(&host.cgroups, file.id.as_str());
     let mut files = Files { bytes: Vec::with_capacity(8192) };
     // Close together, because the CPU percentage is made from both.
@@ -61,8 +63,11 @@ fn at_rest(file: &SpecFile, record: Option<&StatusRecord>, status: Status, host:
         status,
         started_at: record.map(|record| record.started_at),
         uptime_seconds: None,
-        restarts: None,
-        health: None,
+        restarts: record.map_or(0, |record| record.restarts),
+        health: record
+            .filter(|_| status.is_alive())
+            .and_then(|record| record.health.as_ref())
+            .map(|report| report.status),
         oom_kills: record.map_or(0, |record| record.oom_kills),
         memory: MemoryStats {
             limit_bytes: spec.memory.map(|limit| limit.as_bytes()),

@@ -31,6 +31,7 @@ mod restart;
 mod rootfs;
 mod soak;
 mod stats;
+mod stats_stream;
 mod templates;
 mod upkeep;
 
@@ -69,6 +70,7 @@ fn main() {
         rootfs::trials(),
         soak::trials(),
         stats::trials(),
+        stats_stream::trials(),
         templates::trials(),
         upkeep::trials(),
     ];

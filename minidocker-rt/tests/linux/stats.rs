@@ -4,11 +4,13 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use minidocker_rt::{
-    Command, Container, ContainerSpec, Error, Isolation, PidsLimit, Stats, Status,
+    Command, Container, ContainerSpec, Error, Health, HealthCheck, Isolation, PidsLimit,
+    RestartPolicy, Stats, Status,
 };
 
 use crate::lab::{
-    Lab, PATIENCE, cgroup_value, cgroups_of, eventually, family, is_alive, kill, sh, sleeper,
+    Lab, PATIENCE, cgroup_value, cgroups_of, eventually, family, helpers_of, is_alive, kill, sh,
+    sleeper,
 };
 
 crate::trials![
@@ -26,11 +28,12 @@ crate::trials![
     a_paused_container_still_has_its_memory,
     a_lost_container_uses_nothing,
     uptime_counts_from_the_start,
-    a_stream_ends_with_the_container_and_not_at_the_next_tick,
-    a_stream_of_a_stopped_container_has_one_sample,
-    a_window_that_the_container_does_not_outlive_ends_with_it,
-    an_interval_of_nothing_is_refused,
+    restarts_and_health_are_told_beside_the_usage,
+    what_waits_for_its_restart_uses_nothing_and_keeps_its_counts,
+    the_figures_of_a_frozen_container_are_exactly_the_kernels,
+    pressure_is_what_the_kernel_tells,
     all_containers_are_told_at_once,
+    what_many_containers_cost_grows_with_their_number_and_no_more,
 ];
 
 const MB: u64 = 1 << 20;
@@ -202,7 +205,9 @@ fn limits_are_the_kernels() {
 
 fn what_reaches_the_disk_is_counted() {
     let lab = Lab::new();
-    let folder = lab.folder("data");
+    // Not in the lab: where /tmp is a tmpfs, nothing there ever reaches a disk.
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    let folder = folder.path();
     let script = format!(
         "f = open('/data/x', 'wb'); f.write(b'x' * {}); f.flush()\n\
          import os; os.fsync(f)\n\
@@ -222,7 +227,7 @@ fn what_reaches_the_disk_is_counted() {
     assert!(found.read_bytes >= read && found.write_bytes >= written, "{found:?}: {text}");
     close(found.read_bytes + found.write_bytes, read + written, MB);
     // Only version 2 knows who wrote what a disk gets, and a tmpfs has no disk.
-    let tmpfs = nix::sys::statfs::statfs(&folder).unwrap().filesystem_type()
+    let tmpfs = nix::sys::statfs::statfs(folder).unwrap().filesystem_type()
         == nix::sys::statfs::TMPFS_MAGIC;
     let v2 = cgroups_of(container.id().as_str()).iter().any(|path| path.join("io.stat").exists());
     if v2 && !tmpfs {
@@ -247,7 +252,7 @@ fn the_network_is_the_containers_own() {
 }
 
 /// Whether nothing at all is counted, beside the limits.
-fn is_nothing(stats: &Stats) -> bool {
+pub fn is_nothing(stats: &Stats) -> bool {
     stats.memory.current_bytes == 0
         && stats.memory.used_bytes == 0
         && stats.memory.percent == 0.0
@@ -319,56 +324,156 @@ fn uptime_counts_from_the_start() {
     assert_eq!(third.cpu_percent_since(&second), None, "it was started anew");
 }
 
-fn a_stream_ends_with_the_container_and_not_at_the_next_tick() {
+fn restarts_and_health_are_told_beside_the_usage() {
     let lab = Lab::new();
-    let container = lab.start(sleeper("a"));
-    let mut stream = container.stats_stream(Duration::from_millis(50)).unwrap();
-    let first = stream.next().unwrap().unwrap();
-    assert_eq!(first.cpu.percent, None);
-    for _ in 0..3 {
-        let next = stream.next().unwrap().unwrap();
-        assert_eq!(next.status, Status::Running);
-        assert!(next.cpu.percent.is_some());
-    }
-    let mut slow = container.stats_stream(Duration::MAX).unwrap();
-    assert!(slow.next().unwrap().is_ok());
-    let stopped = std::thread::scope(|scope| {
-        scope.spawn(|| container.stop().unwrap());
-        // Both would wait for ever if they did not see the end.
-        let mut rest = stream.map(|stats| stats.unwrap());
-        assert!(rest.all(|stats| stats.started_at == first.started_at));
-        slow.next()
+    let check = HealthCheck::new(Command::argv(["test", "-e", "/ok"])).unwrap();
+    let spec = sh("a", "test -e /again && exec sleep 1000; touch /again; exit 1")
+        .restart(RestartPolicy::OnFailure { max: None })
+        .health_check(check.interval(Duration::from_millis(50)).timeout(PATIENCE).retries(1));
+    let container = lab.create(spec);
+    let told = || {
+        let stats = container.stats().unwrap();
+        (stats.status, stats.restarts, stats.health)
+    };
+    assert_eq!(told(), (Status::Created, 0, None));
+    container.start().unwrap();
+    eventually("it is unhealthy", || told() == (Status::Running, 1, Some(Health::Unhealthy)));
+    container.exec("touch /ok").unwrap();
+    eventually("it is healthy", || told() == (Status::Running, 1, Some(Health::Healthy)));
+    container.pause().unwrap();
+    assert_eq!(told(), (Status::Paused, 1, Some(Health::Healthy)));
+    let all = lab.runtime.stats().unwrap();
+    assert_eq!((all[0].stats.restarts, all[0].stats.health), (1, Some(Health::Healthy)));
+    container.stop_within(Duration::ZERO).unwrap();
+    assert_eq!(told(), (Status::Stopped, 1, None), "what has ended has no health");
+    container.start().unwrap();
+    assert_eq!(container.stats().unwrap().restarts, 0, "counted since an operator's start");
+}
+
+fn what_waits_for_its_restart_uses_nothing_and_keeps_its_counts() {
+    let lab = Lab::new();
+    let check = HealthCheck::new(Command::argv(["true"])).unwrap();
+    let script = "python3 -c 'x = bytearray(300 << 20)'; exit 1";
+    let spec = sh("a", script).memory_mb(40).cpu_percent(50).restart(RestartPolicy::Always);
+    let container = lab.start(spec.health_check(check));
+    let mut found = None;
+    eventually("it waits", || {
+        let stats = container.stats().unwrap();
+        let waits = stats.status == Status::Restarting && stats.restarts >= 1;
+        found = waits.then_some(stats);
+        waits
     });
-    assert!(stopped.is_none());
-    assert!(slow.next().is_none(), "an end is an end");
+    let stats = found.unwrap();
+    assert!(is_nothing(&stats), "{stats:?}");
+    assert_eq!((stats.oom_kills, stats.health), (1, Some(Health::Starting)));
+    assert_eq!(stats.memory.limit_bytes, Some(40 * MB), "that will hold again");
+    assert_eq!((stats.cpu.limit_percent, stats.pids.limit), (Some(50.0), Some(512)));
+    container.stop().unwrap();
+    let stopped = container.stats().unwrap();
+    assert_eq!((stopped.oom_kills, stopped.restarts), (1, stats.restarts));
 }
 
-fn a_stream_of_a_stopped_container_has_one_sample() {
-    let lab = Lab::new();
-    let container = lab.create(sleeper("a"));
-    let all: Vec<_> = container.stats_stream(Duration::MAX).unwrap().collect();
-    assert_eq!(all.len(), 1);
-    assert!(is_nothing(all[0].as_ref().unwrap()));
+/// One number of a file of `key value` lines.
+fn keyed(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))?;
+    line.trim().parse().ok()
 }
 
-fn a_window_that_the_container_does_not_outlive_ends_with_it() {
+fn the_figures_of_a_frozen_container_are_exactly_the_kernels() {
     let lab = Lab::new();
-    let container = lab.start(sleeper("a"));
-    let killer = container.clone();
-    let stats = std::thread::scope(|scope| {
-        scope.spawn(move || killer.stop().unwrap());
-        container.stats_over(PATIENCE * 1000).unwrap()
+    let script = "head -c 3000000 /usr/bin/python3 > /copy; echo > /ready; while :; do :; done";
+    let spec = sh("a", script).cpu_percent(20).memory_mb(64);
+    let container = start_ready(&lab, spec);
+    eventually("it is throttled", || container.stats().unwrap().cpu.throttled_periods > 2);
+    container.pause().unwrap();
+    // Each tree of version 1 has its own files; version 2 has them all in one folder.
+    let kernel = || {
+        let folders = cgroups_of(container.id().as_str());
+        let mut text = String::new();
+        for name in ["cpu.stat", "cpuacct.stat", "memory.stat", "memory.oom_control"] {
+            for folder in &folders {
+                text += &fs::read_to_string(folder.join(name)).unwrap_or_default();
+            }
+        }
+        let one = |key| keyed(&text, key);
+        let micros = |v2, v1, per: u64| one(v2).or_else(|| Some(one(v1)? / per)).unwrap();
+        let ticks = |v2, v1| one(v2).or_else(|| Some(one(v1)? * 10_000)).unwrap();
+        let total = one("usage_usec")
+            .unwrap_or_else(|| number(&container, "cpuacct.usage", "cpuacct.usage") / 1000);
+        let cpu = [
+            total,
+            ticks("user_usec", "user"),
+            ticks("system_usec", "system"),
+            one("nr_periods").unwrap(),
+            one("nr_throttled").unwrap(),
+            micros("throttled_usec", "throttled_time", 1000),
+        ];
+        let memory = [
+            number(&container, "memory.usage_in_bytes", "memory.current"),
+            number(&container, "memory.max_usage_in_bytes", "memory.peak"),
+            one("total_rss").or_else(|| one("anon")).unwrap(),
+            one("total_cache").or_else(|| one("file")).unwrap(),
+            one("total_shmem").or_else(|| one("shmem")).unwrap(),
+            one("total_inactive_file").or_else(|| one("inactive_file")).unwrap(),
+        ];
+        (cpu, memory)
+    };
+    eventually("the kernel's own figures", || {
+        let before = kernel();
+        let Stats { cpu, memory, .. } = container.stats().unwrap();
+        let ours = [
+            cpu.total_micros,
+            cpu.user_micros,
+            cpu.system_micros,
+            cpu.periods,
+            cpu.throttled_periods,
+            cpu.throttled_micros,
+        ];
+        let bytes = [
+            memory.current_bytes,
+            memory.peak_bytes.unwrap(),
+            memory.anon_bytes,
+            memory.file_bytes,
+            memory.shmem_bytes,
+            memory.current_bytes - memory.used_bytes,
+        ];
+        // What the last moments before the freeze cost may be counted a little later.
+        if before != kernel() {
+            return false;
+        }
+        assert_eq!((ours, bytes), before);
+        // User and system time are divided up by ticks, so that one of them may be zero.
+        let [total, _, _, throttled @ ..] = ours;
+        let told = [total].into_iter().chain(throttled).chain(bytes[..4].iter().copied());
+        assert!(told.min() > Some(0), "{ours:?} {bytes:?}");
+        true
     });
-    assert_eq!(stats.cpu.percent, None);
-    container.wait_timeout(PATIENCE).unwrap();
 }
 
-fn an_interval_of_nothing_is_refused() {
+fn pressure_is_what_the_kernel_tells() {
     let lab = Lab::new();
-    let container = lab.create(sleeper("a"));
-    let refused = |error| matches!(error, Error::InvalidSpec { field: "interval", .. });
-    assert!(refused(container.stats_stream(Duration::ZERO).unwrap_err()));
-    assert!(refused(container.stats_over(Duration::ZERO).unwrap_err()));
+    // Two that want a fifth of a core: each waits most of the time.
+    let script = "while :; do :; done & while :; do :; done";
+    let container = lab.start(sh("a", script).cpu_percent(20));
+    // Total microseconds, from "some avg10=... total=1"; the file cannot be read where the
+    // kernel does not keep such accounts.
+    let total = || {
+        let folders = cgroups_of(container.id().as_str());
+        let mut files =
+            folders.iter().map(|folder| fs::read_to_string(folder.join("cpu.pressure")));
+        let text = files.find_map(Result::ok)?;
+        text.lines().next()?.rsplit_once("total=")?.1.parse::<u64>().ok()
+    };
+    let Some(before) = total() else {
+        assert_eq!(container.stats().unwrap().pressure, None);
+        return;
+    };
+    let cpu = container.stats().unwrap().pressure.unwrap().cpu.some;
+    assert!((before..=total().unwrap()).contains(&cpu.total_micros), "{cpu:?} after {before}");
+    eventually("they feel it", || {
+        let cpu = container.stats().unwrap().pressure.unwrap().cpu.some;
+        cpu.total_micros > before + 100_000 && cpu.avg10 > 1.0
+    });
 }
 
 fn all_containers_are_told_at_once() {
@@ -384,4 +489,32 @@ fn all_containers_are_told_at_once() {
     assert_eq!(&all[1].id, running.id());
     assert!(is_nothing(&all[0].stats) && all[1].stats.pids.current == 1);
     fs::rename(damaged.with_file_name("gone"), &damaged).unwrap();
+}
+
+/// How often this thread has asked the kernel to read something.
+fn reads() -> u64 {
+    keyed(&fs::read_to_string("/proc/thread-self/io").unwrap(), "syscr:").unwrap()
+}
+
+fn what_many_containers_cost_grows_with_their_number_and_no_more() {
+    let lab = Lab::new();
+    let cost = || {
+        let before = reads();
+        let all = lab.runtime.stats().unwrap().len();
+        (all, reads() - before)
+    };
+    let (_, nothing) = cost();
+    for number in 0..20 {
+        lab.create(sleeper(&format!("idle-{number}")));
+    }
+    let (all, idle) = cost();
+    assert!(all == 20 && idle <= nothing + 20 * 4, "{idle} reads for {all} containers");
+    for number in 0..5 {
+        lab.start(sleeper(&format!("running-{number}")));
+    }
+    let helpers = helpers_of(lab.root());
+    let (all, running) = cost();
+    // A dozen files and more, each read to its end, which is a read that finds nothing.
+    assert!(all == 25 && running <= idle + 5 * 60, "{running} reads for {all} containers");
+    assert_eq!(helpers_of(lab.root()), helpers, "nobody is started for it");
 }

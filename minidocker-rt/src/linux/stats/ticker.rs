@@ -24,15 +24,20 @@ pub(crate) struct Ticker {
 }
 
 impl Ticker {
-    /// Ticks every `interval`, which is not zero, as long as the supervisor lives.
-    pub fn new(interval: Duration, supervisor: Option<ProcessIdentity>) -> Result<Ticker> {
+    /// Ticks every `interval`, which is not zero, for no container yet.
+    pub fn new(interval: Duration) -> Result<Ticker> {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC)
             .map_err(|errno| system("timerfd_create", errno))?;
         let interval = TimeSpec::from_duration(interval.min(LONGEST));
         timer
             .set(Expiration::Interval(interval), TimerSetTimeFlags::empty())
             .map_err(|errno| system("timerfd_settime", errno))?;
-        Ok(Ticker { timer, supervisor: supervisor.and_then(process::open) })
+        Ok(Ticker { timer, supervisor: None })
+    }
+
+    /// Ticks, from now on, as long as this supervisor lives.
+    pub fn follow(&mut self, supervisor: ProcessIdentity) {
+        self.supervisor = process::open(supervisor);
     }
 
     /// Waits for the next tick. Returns false, without waiting for it, once the container

@@ -77,7 +77,15 @@ impl Drop for Lab {
 /// # Errors
 /// As [`ContainerSpec::volume`].
 pub fn spec_of_true(name: &str, programs: &Path) -> Result<ContainerSpec> {
-    let spec = ContainerSpec::new(name, "/bench/true").memory_mb(64).cpu_percent(50);
+    limited(name, "/bench/true", programs)
+}
+
+/// A container of one of the bench's own programs, with the limits of [`Lab::spec_of_true`].
+///
+/// # Errors
+/// As [`ContainerSpec::volume`].
+pub fn limited(name: &str, program: &str, programs: &Path) -> Result<ContainerSpec> {
+    let spec = ContainerSpec::new(name, program).memory_mb(64).cpu_percent(50);
     Ok(spec.volume(&format!("{}:/bench:ro", programs.display()))?)
 }
 

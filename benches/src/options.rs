@@ -9,6 +9,11 @@ pub fn option(name: &str) -> Option<String> {
     std::env::args().skip_while(|argument| argument != name).nth(1)
 }
 
+/// Whether `name` is on the command line.
+pub fn flag(name: &str) -> bool {
+    std::env::args().any(|argument| argument == name)
+}
+
 /// The number after `name` on the command line, or `default`.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
-//! The smallest program: one that ends at once, and needs no library to be found.
+//! The smallest programs: they need no library to be found, and end at once or never.
 //!
-//! With it a measurement is of the runtime, not of the dynamic linker; and it runs in a
+//! With them a measurement is of the runtime, not of the dynamic linker; and it runs in a
 //! root filesystem that holds nothing else.
 
 use std::fs;
@@ -14,8 +14,20 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Missing`] if there is no C compiler, or no static C library.
 pub fn compile_static_true(target: &Path) -> Result<()> {
+    compile_static(target, "int main(void) { return 0; }\n")
+}
+
+/// Compiles a static program that waits until it is killed to `target`.
+///
+/// # Errors
+/// As [`compile_static_true`].
+pub fn compile_static_pause(target: &Path) -> Result<()> {
+    compile_static(target, "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n")
+}
+
+fn compile_static(target: &Path, program: &str) -> Result<()> {
     let source = target.with_extension("c");
-    fs::write(&source, "int main(void) { return 0; }\n").map_err(Error::io("write true.c"))?;
+    fs::write(&source, program).map_err(Error::io("write a C program"))?;
     let result = Command::new("cc")
         .args(["-static", "-O2", "-s", "-o"])
         .args([target, source.as_path()])

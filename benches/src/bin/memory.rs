@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use minidocker_benches::{Error, Lab, Result, catch_interrupts, check_interrupt};
+use minidocker_benches::{Error, Lab, Result, catch_interrupts, check_interrupt, flag};
 use minidocker_rt::{Container, ContainerSpec};
 
 /// How many containers run when it is measured.
@@ -23,7 +23,7 @@ const COUNTS: [usize; 2] = [50, 300];
 fn main() -> Result<()> {
     minidocker_rt::init();
     catch_interrupts();
-    let mappings = std::env::args().any(|argument| argument == "--mappings");
+    let mappings = flag("--mappings");
     let lab = Lab::open()?;
     let mut containers = Vec::new();
     println!("Memory of the helpers, in kB for each running container:\n");

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use minidocker_benches::{
-    Error, Figures, Lab, Result, catch_interrupts, check_interrupt, expect_success, number_option,
+    Error, Figures, Lab, Result, catch_interrupts, check_interrupt, expect_success, flag,
+    number_option,
 };
 use minidocker_rt::Trace;
 
@@ -26,7 +27,7 @@ const WARM_UP: usize = 5;
 fn main() -> Result<()> {
     minidocker_rt::init();
     let rounds = number_option("--rounds", 100)?;
-    let calls = std::env::args().any(|argument| argument == "--calls");
+    let calls = flag("--calls");
     catch_interrupts();
     let lab = Lab::open()?;
     let mut whole = Whole::default();

@@ -27,7 +27,7 @@ impl Contender for Bubblewrap {
         "bwrap (no cgroup, no seccomp)"
     }
 
-    fn life(&mut self) -> Result<()> {
+    fn turn(&mut self) -> Result<()> {
         let mut command = Command::new(&self.program);
         command.args(["--unshare-all", "--die-with-parent", "--bind"]).arg(&self.rootfs);
         command.args(["/", "--proc", "/proc", "--dev", "/dev", "/bench/true"]);

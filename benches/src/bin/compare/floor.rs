@@ -119,7 +119,7 @@ impl Contender for Floor {
         "floor: the bare system calls"
     }
 
-    fn life(&mut self) -> Result<()> {
+    fn turn(&mut self) -> Result<()> {
         let ended = waitpid(self.start()?, None);
         self.remove();
         match ended {

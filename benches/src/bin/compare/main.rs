@@ -1,7 +1,8 @@
 //! Side by side: the whole life of a container that runs a static `true`.
 //!
 //! `cargo run --release -p minidocker-benches --bin compare -- --rounds 100` as root;
-//! `--only minidocker` leaves out those whose name does not contain that.
+//! `--only minidocker` leaves out those whose name does not contain that. With `--exec` it
+//! is one command more, the same `true`, in a container that runs already.
 //!
 //! In every round each runtime gets one turn, in changing order, so that whatever else
 //! the machine does hits all alike. Runtimes that are not installed are named and left out.
@@ -9,6 +10,7 @@
 #![allow(clippy::print_stdout, reason = "the table is what this program is for")]
 
 mod bubblewrap;
+mod exec;
 mod floor;
 mod minidocker;
 mod oci;
@@ -17,16 +19,17 @@ mod program;
 use std::time::{Duration, Instant};
 
 use minidocker_benches::{
-    Error, Figures, Lab, Result, catch_interrupts, check_interrupt, number_option, option,
+    Figures, Lab, Result, catch_interrupts, check_interrupt, flag, number_option, option,
 };
 
-/// A way to run a container.
+/// A way to run a container, or a command in one.
 trait Contender {
     /// What the table calls it.
     fn name(&self) -> &str;
 
-    /// One whole life: from nothing, to a `true` that has run, to nothing.
-    fn life(&mut self) -> Result<()>;
+    /// What is measured. A whole life, from nothing, to a `true` that has run, to nothing;
+    /// or one exec, from the wish to the `true` that has run.
+    fn turn(&mut self) -> Result<()>;
 }
 
 /// Turns before the measured ones: caches fill, helpers start.
@@ -42,7 +45,10 @@ fn main() -> Result<()> {
     catch_interrupts();
     oci::hide_hybrid_tree()?;
     let lab = Lab::open()?;
-    let mut contenders = contenders(&lab)?;
+    let (what, mut contenders) = match flag("--exec") {
+        true => ("One exec in a running container", exec::contenders(&lab)?),
+        false => ("The whole life of a container", contenders(&lab)?),
+    };
     if let Some(only) = option("--only") {
         contenders.retain(|contender| contender.name().contains(&only));
     }
@@ -55,13 +61,13 @@ fn main() -> Result<()> {
             // after the runtime has ended: that is not to be paid by the next one.
             std::thread::sleep(pause);
             let start = Instant::now();
-            contenders[turn].life()?;
+            contenders[turn].turn()?;
             if round >= WARM_UP {
                 figures[turn].add(start.elapsed());
             }
         }
     }
-    print_table(&contenders, &figures);
+    print_table(what, &contenders, &figures);
     Ok(())
 }
 
@@ -72,18 +78,8 @@ fn contenders(lab: &Lab) -> Result<Vec<Box<dyn Contender>>> {
         Box::new(minidocker::Library::new(lab)),
         Box::new(minidocker::OwnProgram::new(lab)?),
     ];
-    for runtime in ["crun", "runc"] {
-        let Some(path) = program::find(runtime) else {
-            println!("{runtime} is not on the PATH: left out");
-            continue;
-        };
-        for seccomp in [true, false] {
-            match oci::Oci::new(lab, runtime, &path, &rootfs, seccomp) {
-                Ok(contender) => contenders.push(Box::new(contender)),
-                Err(Error::Missing(why)) => println!("{why}\n{runtime} with seccomp is left out"),
-                Err(error) => return Err(error),
-            }
-        }
+    for oci in oci::installed(lab, &rootfs, "/bench/true")? {
+        contenders.push(Box::new(oci));
     }
     match program::find("bwrap") {
         Some(path) => contenders.push(Box::new(bubblewrap::Bubblewrap::new(&path, &rootfs))),
@@ -101,11 +97,11 @@ fn order(count: usize, round: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-fn print_table(contenders: &[Box<dyn Contender>], figures: &[Figures]) {
+fn print_table(what: &str, contenders: &[Box<dyn Contender>], figures: &[Figures]) {
     let width = contenders.iter().map(|contender| contender.name().len()).max().unwrap_or(0);
     let rounds = figures.first().map_or(0, Figures::count);
     let first = figures.first().map_or(f64::NAN, Figures::median);
-    println!("\nThe whole life of a container, in milliseconds, over {rounds} rounds:\n");
+    println!("\n{what}, in milliseconds, over {rounds} rounds:\n");
     println!("{:width$}  {:>7} {:>7} {:>7}  median/first", "", "median", "min", "max");
     for (contender, figures) in contenders.iter().zip(figures) {
         let (median, min, max) = (figures.median(), figures.min(), figures.max());

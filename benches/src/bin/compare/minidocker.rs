@@ -6,8 +6,8 @@ use std::process::Command;
 use minidocker_benches::{Error, Lab, Result, live, spec_of_true};
 use minidocker_rt::Runtime;
 
-use crate::Contender;
 use crate::program::run;
+use crate::{Contender, exec};
 
 /// As a library, in a program that goes on: its spawner runs already. Everything is on:
 /// all namespaces, the overlay, the limits, capabilities, seccomp, log, trace, init.
@@ -28,7 +28,7 @@ impl Contender for Library {
         "minidocker, as a library"
     }
 
-    fn life(&mut self) -> Result<()> {
+    fn turn(&mut self) -> Result<()> {
         live(&self.runtime, spec_of_true("library", &self.programs)?)
     }
 }
@@ -41,8 +41,10 @@ pub struct OwnProgram {
     programs: PathBuf,
 }
 
-/// Tells a program that was started by [`OwnProgram`].
-const OWN_PROGRAM: &str = "one-life";
+/// Tells a program that was started by [`OwnProgram`], or by its like for an exec.
+const ONE_LIFE: &str = "one-life";
+/// See [`ONE_LIFE`].
+pub const ONE_EXEC: &str = "one-exec";
 
 impl OwnProgram {
     /// Uses the root of the lab's runtime.
@@ -58,19 +60,23 @@ impl Contender for OwnProgram {
         "minidocker, a program each time"
     }
 
-    fn life(&mut self) -> Result<()> {
+    fn turn(&mut self) -> Result<()> {
         let mut command = Command::new(&self.executable);
-        command.arg(OWN_PROGRAM).args([&self.root, &self.programs]);
+        command.arg(ONE_LIFE).args([&self.root, &self.programs]);
         run(&mut command)
     }
 }
 
-/// The program of [`OwnProgram`], if that is what this is.
+/// The program that was started for one turn, if that is what this is.
 pub fn own_program() -> Option<Result<()>> {
     let mut arguments = std::env::args_os().skip(1);
-    (arguments.next()? == OWN_PROGRAM).then_some(())?;
-    let (root, programs) = (arguments.next()?, arguments.next()?);
-    Some(own_life(Path::new(&root), Path::new(&programs)))
+    let role = arguments.next()?;
+    let mut next = || arguments.next().map(PathBuf::from);
+    match role.to_str()? {
+        ONE_LIFE => Some(own_life(&next()?, &next()?)),
+        ONE_EXEC => Some(exec::own_exec(&next()?, next()?.to_str()?)),
+        _ => None,
+    }
 }
 
 fn own_life(root: &Path, programs: &Path) -> Result<()> {

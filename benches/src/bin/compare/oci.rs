@@ -16,7 +16,7 @@ use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 
 use crate::Contender;
-use crate::program::run;
+use crate::program::{self, run, run_quietly};
 
 /// Makes the root filesystem that crun, runc, bubblewrap and the floor share.
 pub fn make_rootfs(lab: &Lab) -> Result<PathBuf> {
@@ -24,8 +24,11 @@ pub fn make_rootfs(lab: &Lab) -> Result<PathBuf> {
     for folder in ["bench", "proc", "sys", "dev", "tmp", "etc"] {
         fs::create_dir_all(rootfs.join(folder)).map_err(Error::io("make the rootfs"))?;
     }
-    fs::copy(lab.programs().join("true"), rootfs.join("bench/true"))
-        .map_err(Error::io("copy the static true"))?;
+    let programs = fs::read_dir(lab.programs()).map_err(Error::io("list the programs"))?;
+    for program in programs.flatten() {
+        fs::copy(program.path(), rootfs.join("bench").join(program.file_name()))
+            .map_err(Error::io("copy a static program"))?;
+    }
     Ok(rootfs)
 }
 
@@ -48,6 +51,26 @@ pub fn hide_hybrid_tree() -> Result<()> {
         .map_err(|errno| Error::io("hide the version 2 cgroups")(errno.into()))
 }
 
+/// crun and runc, as far as they are installed, each with and without a filter. Their
+/// containers run `word`.
+pub fn installed(lab: &Lab, rootfs: &Path, word: &str) -> Result<Vec<Oci>> {
+    let mut found = Vec::new();
+    for runtime in ["crun", "runc"] {
+        let Some(path) = program::find(runtime) else {
+            println!("{runtime} is not on the PATH: left out");
+            continue;
+        };
+        for seccomp in [true, false] {
+            match Oci::new(lab, runtime, &path, rootfs, word, seccomp) {
+                Ok(oci) => found.push(oci),
+                Err(Error::Missing(why)) => println!("{why}\n{runtime} with seccomp is left out"),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// An OCI runtime with its bundle.
 pub struct Oci {
     name: String,
@@ -60,11 +83,12 @@ pub struct Oci {
 
 impl Oci {
     /// Makes the bundle.
-    pub fn new(
+    fn new(
         lab: &Lab,
         runtime: &str,
         program: &Path,
         rootfs: &Path,
+        word: &str,
         seccomp: bool,
     ) -> Result<Oci> {
         let with = if seccomp { "with" } else { "without" };
@@ -77,7 +101,7 @@ impl Oci {
             .map_err(|error| Error::Unexpected(format!("{runtime} spec: {error}")))?;
         let container = format!("minidocker-bench-{runtime}-{with}-{}", std::process::id());
         config["process"]["terminal"] = false.into();
-        config["process"]["args"] = json!(["/bench/true"]);
+        config["process"]["args"] = json!([word]);
         config["root"] = json!({"path": rootfs, "readonly": false});
         config["linux"]["cgroupsPath"] = format!("/{container}").into();
         let limits = &mut config["linux"]["resources"];
@@ -92,6 +116,25 @@ impl Oci {
         let name = format!("{runtime}, {with} seccomp");
         Ok(Oci { name, program: program.to_owned(), bundle, state, container })
     }
+
+    /// Starts the container and leaves it running. It keeps the streams it is given, so that
+    /// a pipe among them would never end.
+    pub fn start(&self) -> Result<()> {
+        let mut command = self.command();
+        command.args(["run", "--detach", "--bundle"]).arg(&self.bundle).arg(&self.container);
+        run_quietly(&mut command)
+    }
+
+    /// Executes one word in the running container.
+    pub fn exec(&self, word: &str) -> Result<()> {
+        run(self.command().args(["exec", &self.container, word]))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--root").arg(&self.state);
+        command
+    }
 }
 
 impl Contender for Oci {
@@ -99,20 +142,16 @@ impl Contender for Oci {
         &self.name
     }
 
-    fn life(&mut self) -> Result<()> {
-        let mut command = Command::new(&self.program);
-        command.arg("--root").arg(&self.state).args(["run", "--bundle"]);
-        run(command.arg(&self.bundle).arg(&self.container))
+    fn turn(&mut self) -> Result<()> {
+        run(self.command().args(["run", "--bundle"]).arg(&self.bundle).arg(&self.container))
     }
 }
 
 impl Drop for Oci {
     fn drop(&mut self) {
-        // `run` deletes its container; this is for one that was interrupted.
+        // `run` deletes its container; this is for one that was interrupted or detached.
         if self.state.join(&self.container).exists() {
-            let mut command = Command::new(&self.program);
-            command.arg("--root").arg(&self.state).args(["delete", "--force", &self.container]);
-            let _ = run(&mut command);
+            let _ = run(self.command().args(["delete", "--force", &self.container]));
         }
     }
 }

@@ -28,3 +28,15 @@ pub fn run(command: &mut Command) -> Result<()> {
     let told = String::from_utf8_lossy(&output.stderr);
     Err(Error::Unexpected(format!("{name}: {}: {}", output.status, told.trim())))
 }
+
+/// As [`run`], without hearing why it failed: for a program that leaves others behind, which
+/// would keep the pipe of its errors open.
+pub fn run_quietly(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let null = || Stdio::null();
+    let status = command.stdin(null()).stdout(null()).stderr(null()).status();
+    match status.map_err(Error::io(format!("run {name}")))? {
+        status if status.success() => Ok(()),
+        status => Err(Error::Unexpected(format!("{name}: {status}"))),
+    }
+}

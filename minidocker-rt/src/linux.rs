@@ -32,7 +32,7 @@ mod steps;
 mod supervisor;
 mod sys;
 pub(crate) mod terminal;
-mod tree;
+pub(crate) mod tree;
 pub(crate) mod upkeep;
 pub(crate) mod view;
 pub(crate) mod watch;

@@ -186,7 +186,7 @@ impl Store {
         fs::rename(path, &doomed).map_err(|error| Error::io("delete", path, error))?;
         let SpecFile { id, spec, .. } = &container.spec_file;
         self.journal().tell(spec.name.as_str(), Some(id), EventKind::Deleted);
-        fs::remove_dir_all(&doomed).map_err(|error| Error::io("delete", &doomed, error))
+        remove_folder(&doomed).map_err(|error| Error::io("delete", &doomed, error))
     }
 
     /// The names of all containers, sorted.
@@ -231,7 +231,7 @@ impl Store {
                     continue;
                 }
                 if let Some(_lock) = abandoned(&entry.path())
-                    && let Err(error) = fs::remove_dir_all(entry.path())
+                    && let Err(error) = remove_folder(&entry.path())
                     && error.kind() != ErrorKind::NotFound
                 {
                     log::warn!("cannot remove {}: {error}", entry.path().display());
@@ -370,6 +370,18 @@ fn set_mode(path: &Path, mode: u32) -> Result<()> {
     #[cfg(not(unix))]
     let _ = (path, mode);
     Ok(())
+}
+
+/// Removes a folder that a container filled, perhaps with directories nested deeper than
+/// descriptors and stacks allow.
+#[cfg(target_os = "linux")]
+fn remove_folder(path: &Path) -> std::io::Result<()> {
+    crate::linux::tree::remove_folder(path)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn remove_folder(path: &Path) -> std::io::Result<()> {
+    fs::remove_dir_all(path)
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use crate::store::LockedContainer;
 
 /// The files of a container. Made by [`Container::files`].
 ///
-/// Paths are full paths of the container, in UTF-8. Symlinks are followed as the container
+/// Paths are full paths of the container, in UTF-8; a file whose name is not UTF-8 is listed,
+/// and goes with its folder, but cannot be named. Symlinks are followed as the container
 /// would follow them, so none leads out of it, and nothing that could block (a pipe, a
 /// device) is ever opened. Every method returns
 /// - [`Error::File`] with the path and the errno if the path cannot be used as asked, which
@@ -114,7 +115,8 @@ impl Files {
     /// Opens a file to be read piece by piece.
     ///
     /// If the container does not run this is a copy of the file (without a name, gone when
-    /// closed): however slowly it is read, the container can be started meanwhile.
+    /// closed): however slowly it is read, the container can be started meanwhile. The copy
+    /// takes the disk space that the file takes, until it is closed.
     ///
     /// # Errors
     /// See [`Files`].
@@ -132,7 +134,8 @@ impl Files {
     /// is a volume is written over in place.
     ///
     /// # Errors
-    /// See [`Files`]; what was there is unchanged then.
+    /// See [`Files`]; what was there is unchanged then, but for a single file that is a volume,
+    /// which may have lost its end.
     pub fn write(&self, path: &str, content: &[u8], options: WriteOptions) -> Result<()> {
         self.write_from(path, &mut &*content, options)
     }

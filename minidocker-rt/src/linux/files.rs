@@ -8,12 +8,12 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use jiff::Timestamp;
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Statx, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, SeekFrom, Statx, Uid};
 use rustix::io::Errno;
 
 use super::tree;
@@ -143,11 +143,23 @@ pub(crate) fn remove(root: BorrowedFd<'_>, path: &str) -> Result<()> {
     }
 }
 
-/// Copies what is left of a file into one without a name in `folder`.
+/// Copies a file into one without a name in `folder`, holes as holes: a container may say that
+/// a file has a terabyte, and the copy must not take more of the disk than the file does.
 pub(crate) fn copy_into(folder: &Path, file: &mut File) -> io::Result<File> {
-    use std::io::Seek;
     let mut copy = tempfile::tempfile_in(folder)?;
-    io::copy(file, &mut copy)?;
+    let mut at = 0;
+    // ENXIO: there is no more data. See SEEK_DATA in `man 2 lseek`.
+    while let Some(start) = match rustix::fs::seek(&*file, SeekFrom::Data(at)) {
+        Err(Errno::NXIO) => None,
+        result => Some(result?),
+    } {
+        let end = rustix::fs::seek(&*file, SeekFrom::Hole(start))?;
+        file.seek(io::SeekFrom::Start(start))?;
+        copy.seek(io::SeekFrom::Start(start))?;
+        io::copy(&mut (&*file).take(end - start), &mut copy)?;
+        at = end;
+    }
+    copy.set_len(file.metadata()?.len())?;
     copy.rewind()?;
     Ok(copy)
 }

@@ -1,14 +1,18 @@
 //! Files of a container from outside: the merged view, and no way out of it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use minidocker_rt::{
-    Container, Error, FileKind, Isolation, RestartPolicy, Runtime, Status, WriteOptions,
+    Command, Container, ContainerSpec, Error, FileKind, Isolation, RestartPolicy, Runtime, Status,
+    WriteOptions,
 };
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::lab::{Lab, PATIENCE, child, eventually, sh, sleeper};
 
@@ -25,6 +29,12 @@ crate::trials![
     a_container_between_two_runs_can_be_mended,
     a_start_waits_for_the_end_of_a_write,
     a_slow_reader_does_not_hold_up_a_start,
+    a_symlink_that_is_exchanged_all_the_time_leads_nobody_out,
+    magic_links_of_proc_are_no_way_out,
+    a_file_that_looks_huge_is_read_without_taking_its_size,
+    directories_of_any_depth_can_be_removed_and_deleted,
+    a_name_that_is_not_utf8_is_listed_and_goes_with_its_folder,
+    a_read_only_volume_stays_as_it_is,
     bad_paths_say_what_is_wrong,
     without_a_rootfs_of_its_own_there_is_nothing_to_show,
     without_root_the_files_say_so,
@@ -319,6 +329,149 @@ fn a_slow_reader_does_not_hold_up_a_start() {
     content.clear();
     live.read_to_string(&mut content).unwrap();
     assert_eq!(content, "changed\n");
+}
+
+fn a_symlink_that_is_exchanged_all_the_time_leads_nobody_out() {
+    let lab = Lab::new();
+    let secrets = lab.folder("secrets");
+    fs::write(secrets.join("file"), "of the host").unwrap();
+    // A folder, and a symlink to a folder that only the host has under this name; renamed
+    // over each other as fast as the shell can.
+    let script = format!(
+        "mkdir /real; echo inside > /real/file; echo > /ready
+         while :; do
+             mv /real /swap; mv /swap /real; ln -s {0} /swap; rm /swap
+             mv /real/file /real/kept; ln -s {0}/file /real/file; mv /real/kept /real/file
+         done",
+        secrets.display()
+    );
+    let container = lab.start(sh("a", &script));
+    let files = container.files();
+    eventually("the script is ready", || files.stat("/ready").is_ok());
+    let end = Instant::now() + Duration::from_secs(2);
+    let (mut met, mut missed) = (0, 0);
+    while Instant::now() < end {
+        for folder in ["/swap", "/real"] {
+            let path = format!("{folder}/file");
+            match files.read(&path, EVERYTHING) {
+                Ok(content) => {
+                    assert!(!content.starts_with(b"of the host"), "{path}");
+                    met += 1;
+                }
+                Err(Error::File { .. }) => missed += 1,
+                Err(error) => panic!("{error}"),
+            }
+            let _ = files.write(&path, b"written\n", WriteOptions::default());
+            let _ = files.remove(&format!("{folder}/new"));
+            let _ = files.list(folder);
+        }
+    }
+    assert!(met > 0 && missed > 0, "{met} reads, {missed} that found it exchanged");
+    assert_eq!(fs::read_to_string(secrets.join("file")).unwrap(), "of the host");
+    assert_eq!(fs::read_dir(&secrets).unwrap().count(), 1);
+}
+
+fn magic_links_of_proc_are_no_way_out() {
+    let lab = Lab::new();
+    let container = lab.start(sh("a", "ln -s /proc/1/root/etc /etc-of-init; sleep 1000"));
+    let files = container.files();
+    eventually("the link is there", || files.stat("/etc-of-init").is_ok());
+    for path in ["/proc/1/root/etc/passwd", "/proc/1/cwd/etc/passwd", "/etc-of-init/passwd"] {
+        assert_eq!(errno(files.read(path, EVERYTHING), path), Some(40), "ELOOP");
+        assert_eq!(errno(files.stat(path), path), Some(40));
+        assert_eq!(errno(files.write(path, b"", WriteOptions::default()), path), Some(40));
+        assert_eq!(errno(files.remove(path), path), Some(40));
+        let path = format!("{path}/x");
+        assert_eq!(errno(files.make_directory(&path), &path), Some(40));
+    }
+    // One that leads to a file, a pipe or a device of whoever opened it.
+    for path in ["/proc/1/exe", "/proc/1/fd/1"] {
+        assert_eq!(errno(files.read(path, EVERYTHING), path), Some(40));
+    }
+    assert_eq!(files.stat("/proc/1/root").unwrap().kind, FileKind::Symlink, "it can be seen");
+}
+
+fn a_file_that_looks_huge_is_read_without_taking_its_size() {
+    let lab = Lab::new();
+    let container = lab.create(sleeper("a"));
+    const TERABYTE: u64 = 1 << 40;
+    let path = container.inspect().unwrap().rootfs.join("huge");
+    let file = fs::File::create(&path).unwrap();
+    file.write_all_at(b"begin", 0).unwrap();
+    // tmpfs and ext4 both keep a hole this large.
+    file.write_all_at(b"end", TERABYTE - 3).unwrap();
+    let files = container.files();
+    assert_eq!(files.stat("/huge").unwrap().size, TERABYTE);
+    assert_eq!(errno(files.read("/huge", 100), "/huge"), Some(27), "EFBIG");
+    for running in [false, true] {
+        if running {
+            container.start().unwrap();
+        }
+        let opened = files.open("/huge").unwrap();
+        let data = opened.metadata().unwrap();
+        assert_eq!(data.len(), TERABYTE);
+        assert!(data.blocks() * 512 < 1 << 20, "{} blocks", data.blocks());
+        let (mut begin, mut end) = ([0; 6], [0; 4]);
+        opened.read_exact_at(&mut begin, 0).unwrap();
+        opened.read_exact_at(&mut end, TERABYTE - 4).unwrap();
+        assert_eq!((&begin, &end), (b"begin\0", b"\0end"));
+    }
+}
+
+fn directories_of_any_depth_can_be_removed_and_deleted() {
+    let lab = Lab::new();
+    let script = "import os
+for top in '/removed', '/deleted':
+    os.mkdir(top); os.chdir(top)
+    for _ in range(3000): os.mkdir('d'); os.chdir('d')
+";
+    let command = Command::argv(["python3", "-c", script]);
+    let container = lab.start(ContainerSpec::new("a", command));
+    assert!(container.wait_timeout(PATIENCE).unwrap().success());
+    // As many open files as most programs may have.
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, soft.min(1024), hard).unwrap();
+    container.files().remove("/removed").unwrap();
+    assert_eq!(errno(container.files().stat("/removed"), "/removed"), Some(2));
+    let rootfs = container.inspect().unwrap().rootfs;
+    container.delete().unwrap();
+    assert!(!rootfs.exists());
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+}
+
+fn a_name_that_is_not_utf8_is_listed_and_goes_with_its_folder() {
+    let lab = Lab::new();
+    let container = lab.create(sleeper("a"));
+    let folder = container.inspect().unwrap().rootfs.join("odd");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join(OsStr::from_bytes(b"caf\xe9")), "x").unwrap();
+    let target = OsStr::from_bytes(b"/odd/caf\xe9");
+    symlink(target, folder.join("link")).unwrap();
+    assert_eq!(names(&container, "/odd"), ["caf\u{fffd}", "link"]);
+    let shown = "/odd/caf\u{fffd}";
+    assert_eq!(errno(container.files().read(shown, 1), shown), Some(2), "it is not its name");
+    assert_eq!(read(&container, "/odd/link"), "x");
+    let refused = container.files().write("/odd/link", b"", WriteOptions::default());
+    assert_eq!(errno(refused, "/odd/link"), Some(84), "EILSEQ");
+    container.files().remove("/odd").unwrap();
+    assert!(!folder.exists());
+}
+
+fn a_read_only_volume_stays_as_it_is() {
+    let lab = Lab::new();
+    let folder = lab.folder("data");
+    fs::write(folder.join("file"), "kept").unwrap();
+    let volume = format!("{}:/data:ro", folder.display());
+    let container = lab.start(sleeper("a").volume(&volume).unwrap());
+    let files = container.files();
+    for path in ["/data/file", "/data/new"] {
+        let refused = files.write(path, b"x", WriteOptions::default());
+        assert_eq!(errno(refused, path), Some(30), "EROFS");
+    }
+    assert_eq!(errno(files.remove("/data/file"), "/data/file"), Some(30));
+    assert_eq!(errno(files.make_directory("/data/folder"), "/data/folder"), Some(30));
+    assert_eq!(names(&container, "/data"), ["file"]);
+    assert_eq!(read(&container, "/data/file"), "kept");
 }
 
 fn bad_paths_say_what_is_wrong() {

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, pipe2, setsid};
 use serde::{Deserialize, Serialize};
@@ -140,7 +141,10 @@ fn execute(
     let outer =
         |context: &mut Context<'_>| -> std::result::Result<Option<i32>, super::sys::SysError> {
             context.open_doors()?;
-            let flags = steps::all_namespaces(&file.spec);
+            // Not the cgroup namespace yet: where those delegate (cgroup2 mounted with
+            // `nsdelegate`, as systemd does), a process that is in one cannot fork into a
+            // cgroup from outside of it: clone3 says ENOENT. The fork enters it.
+            let flags = steps::all_namespaces(&file.spec) - CloneFlags::CLONE_NEWCGROUP;
             if !flags.is_empty() {
                 context.sys.setns(&target_fd, flags)?;
             }
@@ -153,7 +157,12 @@ fn execute(
     let command = match outer(&mut context) {
         Ok(Some(0)) => {
             drop((report, terminals));
-            let inside = Inside { report: report_inside, terminals: terminals_inside, myself };
+            let inside = Inside {
+                report: report_inside,
+                terminals: terminals_inside,
+                myself,
+                target: target_fd,
+            };
             init::exit(inside.become_command(&mut context, &file, &dir, host, request))
         }
         Ok(Some(pid)) => pid,
@@ -192,6 +201,8 @@ struct Inside {
     report: OwnedFd,
     terminals: OwnedFd,
     myself: OwnedFd,
+    /// The container's command, whose cgroup namespace is still to be entered.
+    target: OwnedFd,
 }
 
 impl Inside {
@@ -209,6 +220,11 @@ impl Inside {
         if !bind_to(&self.myself) {
             return 1;
         }
+        if file.spec.isolation.cgroup
+            && let Err(error) = context.sys.setns(&self.target, CloneFlags::CLONE_NEWCGROUP)
+        {
+            return self.tell(&failure("enter", error.call, Some(error.errno)));
+        }
         let steps = steps::exec_plan(file, dir, host);
         let failure = match context.run_steps(&steps, Actor::Command) {
             Ok(Flow::Exec(executable)) => {
@@ -225,7 +241,12 @@ impl Inside {
             Ok(_) => return 1,
             Err(failure) => failure,
         };
-        let bytes = serde_json::to_vec(&failure).unwrap_or_default();
+        self.tell(&failure)
+    }
+
+    /// Tells what failed. Returns the exit code for that.
+    fn tell(&self, failure: &StepFailure) -> i32 {
+        let bytes = serde_json::to_vec(failure).unwrap_or_default();
         let _ = nix::unistd::write(&self.report, &bytes);
         127
     }

@@ -11,7 +11,7 @@ impl Runtime {
     /// `spec.json` is damaged does not hide the others.
     ///
     /// # Errors
-    /// [`Error::Io`] if the store cannot be read.
+    /// [`Error::Io`](crate::Error::Io) if the store cannot be read.
     pub fn stats(&self) -> Result<Vec<ContainerStats>> {
         let names = self.names()?;
         let mut all = Vec::with_capacity(names.len());

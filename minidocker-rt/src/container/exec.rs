@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
@@ -10,8 +11,8 @@ use super::Container;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
 use crate::exec::{self, Exec, ExecOutput, ExecProcess, Stdin, Terminal};
-use crate::linux::channel;
 use crate::linux::exec::{ExecReply, ExecRequest};
+use crate::linux::{channel, process};
 use crate::status::Status;
 
 impl Container {
@@ -32,7 +33,11 @@ impl Container {
     /// ([`Exec::timeout`]) is told in the output, with what was written until then.
     pub fn exec(&self, exec: impl Into<Exec>) -> Result<ExecOutput> {
         let exec = exec.into();
-        exec::capture(&mut self.exec_start(exec.clone())?, &exec)
+        let deadline = exec.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        match self.exec_by(exec.clone(), deadline)? {
+            Some(mut process) => exec::capture(&mut process, &exec, deadline),
+            None => Ok(ExecOutput::timed_out_before_it_began()),
+        }
     }
 
     /// Executes a command in the running container and returns as soon as it runs, to read
@@ -42,7 +47,13 @@ impl Container {
     /// # Errors
     /// As [`Container::exec`].
     pub fn exec_start(&self, exec: impl Into<Exec>) -> Result<ExecProcess> {
-        let mut exec = exec.into();
+        let begun = self.exec_by(exec.into(), None)?;
+        Ok(begun.expect("without a deadline, none can be missed"))
+    }
+
+    /// None if the command has not begun by then. That is no matter of milliseconds when the
+    /// container is frozen at this moment.
+    fn exec_by(&self, mut exec: Exec, deadline: Option<Instant>) -> Result<Option<ExecProcess>> {
         if let Some(problem) = exec.problem.take() {
             return Err(*problem);
         }
@@ -66,6 +77,11 @@ impl Container {
         drop(theirs);
 
         let command = exec.command.to_string();
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // With the channel's end, the helper kills what it has made so far.
+        if !process::wait_readable(channel.as_fd(), left)? {
+            return Ok(None);
+        }
         let why = match channel::receive::<ExecReply>(channel.as_fd()) {
             Ok(Some(reply)) => match reply.message {
                 ExecReply::Started { pid } => {
@@ -73,7 +89,7 @@ impl Container {
                     let mut process = ExecProcess::new(self.name.to_string(), pid, channel);
                     [process.stdin, process.stdout, process.stderr] = ours;
                     process.terminal = reply.descriptors.into_iter().next().map(Terminal::new);
-                    return Ok(process);
+                    return Ok(Some(process));
                 }
                 ExecReply::Failed(failure) => {
                     self.tell(EventKind::ExecFailed { command, failure: failure.clone() });
@@ -81,9 +97,17 @@ impl Container {
                     return Err(Error::ExecFailed { name, failure: failure.into() });
                 }
                 ExecReply::NotRunning => {
-                    return Err(self.wrong_state("execute a command in", self.status()?));
+                    // Its supervisor may not have written down yet that it ended.
+                    let status = match self.status()? {
+                        Status::Running => Status::Stopped,
+                        status => status,
+                    };
+                    return Err(self.wrong_state("execute a command in", status));
                 }
-                ExecReply::Ended(_) => "it ended before it began".into(),
+                ExecReply::Ended { oom_killed: true, .. } => {
+                    "it was killed before it began: the container is out of memory".into()
+                }
+                ExecReply::Ended { .. } => "it was killed before it began".into(),
             },
             // The helper shares the container's fate from when it has entered it.
             Ok(None) if self.status()? != Status::Running => {

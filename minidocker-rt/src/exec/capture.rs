@@ -7,19 +7,24 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::process::{ExecProcess, Terminal};
 use super::{Exec, ExecOutput, Stdin};
 use crate::error::{Error, Result};
+use crate::status::ExitStatus;
 
-/// How long a killed command may take to be gone.
-const KILL_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a killed command may take to be gone before we go on without it.
+const KILL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Feeds and reads a command until it has ended or its time is over. What it left in the
 /// background may keep the streams open: nobody waits for that.
-pub(crate) fn capture(process: &mut ExecProcess, exec: &Exec) -> Result<ExecOutput> {
-    let deadline = exec.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+pub(crate) fn capture(
+    process: &mut ExecProcess,
+    exec: &Exec,
+    deadline: Option<Instant>,
+) -> Result<ExecOutput> {
     let mut input = match &exec.stdin {
         Stdin::Bytes(bytes) => &bytes[..],
         _ => &[],
@@ -60,7 +65,12 @@ pub(crate) fn capture(process: &mut ExecProcess, exec: &Exec) -> Result<ExecOutp
             break;
         }
     }
-    let exit = process.wait_timeout(KILL_PATIENCE)?;
+    let exit = match process.wait_timeout(KILL_PATIENCE) {
+        // Frozen, or in the middle of a slow write: it dies when it goes on, and not one
+        // instruction of its own comes before.
+        Err(Error::Timeout { .. }) => KILLED,
+        result => result?,
+    };
     for source in &mut sources {
         source.drain();
     }
@@ -68,6 +78,18 @@ pub(crate) fn capture(process: &mut ExecProcess, exec: &Exec) -> Result<ExecOutp
     let [mut stdout, stderr, terminal] = sources.map(|source| source.bytes);
     stdout.extend(terminal);
     Ok(ExecOutput { stdout, stderr, exit, timed_out, truncated })
+}
+
+/// How a command ends whose time is over.
+const KILLED: ExitStatus =
+    ExitStatus { code: 128 + libc::SIGKILL, signal: Some(libc::SIGKILL), oom_killed: false };
+
+impl ExecOutput {
+    /// Of a command that was killed before it was executed.
+    pub(crate) fn timed_out_before_it_began() -> ExecOutput {
+        let (stdout, stderr) = (Vec::new(), Vec::new());
+        ExecOutput { stdout, stderr, exit: KILLED, timed_out: true, truncated: false }
+    }
 }
 
 /// Waits until something can be read or written, or the command has ended, which is told.

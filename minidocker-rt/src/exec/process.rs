@@ -52,9 +52,9 @@ impl ExecProcess {
         }
         let why = match channel::receive::<ExecReply>(self.channel.as_fd()) {
             Ok(Some(reply)) => match reply.message {
-                ExecReply::Ended(status) => {
+                ExecReply::Ended { status, oom_killed } => {
                     let (code, signal) = decode(status);
-                    return Ok(*self.exit.insert(ExitStatus { code, signal, oom_killed: false }));
+                    return Ok(*self.exit.insert(ExitStatus { code, signal, oom_killed }));
                 }
                 other => format!("unexpected answer {other:?}"),
             },

@@ -7,7 +7,7 @@
 //! or ignored is no limit. See `man 7 cgroups`.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -310,9 +310,13 @@ impl Cgroup {
 
     /// How often the kernel killed one of its processes for lack of memory.
     pub fn oom_kills(&self) -> u64 {
-        let Some((dir, v2)) = self.find(Controller::Memory) else { return 0 };
-        let file = dir.join(if v2 { "memory.events" } else { "memory.oom_control" });
-        memory_watch::kills(&fs::read_to_string(file).unwrap_or_default())
+        self.oom_counter().as_mut().map_or(0, memory_watch::read_kills)
+    }
+
+    /// The file with [`Cgroup::oom_kills`], to be read when its path is out of reach.
+    pub fn oom_counter(&self) -> Option<File> {
+        let (dir, v2) = self.find(Controller::Memory)?;
+        File::open(dir.join(if v2 { "memory.events" } else { "memory.oom_control" })).ok()
     }
 }
 

@@ -5,8 +5,9 @@
 //! capabilities, user, filter), so that the new command has exactly the rights of the first.
 //! The helper stays behind as its parent, to tell how it ended.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -17,10 +18,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, pipe2, setsid};
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::Cgroup;
 use super::channel;
 use super::context::{Context, Flow, Streams};
 use super::host::Host;
 use super::init::{self, bind_to};
+use super::memory_watch;
 use super::process;
 use super::raw::{close_all_except, reap_raw, set_process_name};
 use super::steps::{self, Step};
@@ -52,8 +55,13 @@ pub(crate) enum ExecReply {
     Failed(StepFailure),
     /// The container does not run (any more).
     NotRunning,
-    /// How it ended, as waitpid(2) says it.
-    Ended(i32),
+    /// How it ended, perhaps before it was executed.
+    Ended {
+        /// As waitpid(2) says it.
+        status: i32,
+        /// Whether the kernel killed it for lack of memory.
+        oom_killed: bool,
+    },
 }
 
 /// Whoever asked to the helper.
@@ -97,38 +105,30 @@ pub(crate) fn run(request: &ExecRequest, channel: OwnedFd, streams: Streams, hos
     let answer = |reply: &ExecReply| {
         let _ = channel::send(channel.as_fd(), reply, &[]);
     };
-    match execute(request, &channel, streams, host) {
-        Ok(Some((command, pidfd))) => {
-            let status = look_after(command, &pidfd, &channel);
-            answer(&ExecReply::Ended(status));
-        }
-        Ok(None) => answer(&ExecReply::NotRunning),
-        Err(failure) => answer(&ExecReply::Failed(failure)),
-    }
+    answer(&execute(request, &channel, streams, host).unwrap_or_else(ExecReply::Failed));
     // Not through destructors, which belong to the process this is a fork of.
     init::exit(0)
 }
 
-/// Enters the container and forks the command. None if the container has ended. Returns
-/// when the command was executed.
+/// Enters the container, forks the command and looks after it. Returns the last reply.
 fn execute(
     request: &ExecRequest,
     channel: &OwnedFd,
     streams: Streams,
     host: &Host,
-) -> std::result::Result<Option<(i32, OwnedFd)>, StepFailure> {
+) -> std::result::Result<ExecReply, StepFailure> {
     let dir = ContainerDir::at(request.container.clone());
     let trouble = |error: Error| failure("exec", error.to_string(), None);
     let (Some(file), Some(record)) =
         (dir.spec_file().map_err(trouble)?, dir.status().map_err(trouble)?)
     else {
-        return Ok(None);
+        return Ok(ExecReply::NotRunning);
     };
     // The command and not init is in the cgroup namespace, and in all the others too.
     let Some(target) = record.command.filter(|_| record.phase == Phase::Running) else {
-        return Ok(None);
+        return Ok(ExecReply::NotRunning);
     };
-    let Some(target_fd) = process::open(target) else { return Ok(None) };
+    let Some(target_fd) = process::open(target) else { return Ok(ExecReply::NotRunning) };
     let file = request.applied_to(file).map_err(trouble)?;
 
     let made = |call: &'static str| move |errno: Errno| failure("exec", call, Some(errno as i32));
@@ -138,6 +138,10 @@ fn execute(
         .map_err(|errno| failure("exec", "pidfd_open", Some(errno)))?;
 
     let mut context = Context::new(&file, &dir, host, streams);
+    // Opened here: in the container's mount namespace its path is another.
+    let mut oom_counter = Cgroup::of(&host.cgroups, file.id.as_str()).oom_counter();
+    let mut oom_kills = move || oom_counter.as_mut().map_or(0, memory_watch::read_kills);
+    let oom_kills_before = oom_kills();
     let outer =
         |context: &mut Context<'_>| -> std::result::Result<Option<i32>, super::sys::SysError> {
             context.open_doors()?;
@@ -161,30 +165,50 @@ fn execute(
                 report: report_inside,
                 terminals: terminals_inside,
                 myself,
-                target: target_fd,
+                target: &target_fd,
             };
             init::exit(inside.become_command(&mut context, &file, &dir, host, request))
         }
         Ok(Some(pid)) => pid,
-        Ok(None) => return Ok(None),
-        // It ended while we entered.
-        Err(error) if error.errno == libc::ESRCH => return Ok(None),
+        Ok(None) => return Ok(ExecReply::NotRunning),
+        // It ended while we entered; a pid namespace without its init says "no memory".
+        Err(error) if error.errno == libc::ESRCH || is_ending(&target_fd) => {
+            return Ok(ExecReply::NotRunning);
+        }
         Err(error) => return Err(failure("enter", error.call, Some(error.errno))),
     };
     drop((report_inside, terminals_inside, myself));
     context.close_streams();
 
-    // The report ends without a word when the exec closes its last copy.
-    let mut text = Vec::new();
-    let read = std::io::Read::read_to_end(&mut std::fs::File::from(report), &mut text);
-    if read.is_err() || !text.is_empty() {
-        reap_raw(command);
-        return Err(serde_json::from_slice(&text)
-            .unwrap_or_else(|_| failure("exec", "the command's report cannot be read", None)));
-    }
     // It is our child and not reaped yet, so the number is still its own.
     let pidfd =
         process::pidfd_of(command).map_err(|errno| failure("exec", "pidfd_open", Some(errno)))?;
+    let mut child = Child { pid: command, pidfd, channel: Some(channel.as_fd()) };
+    let mut ended = |status: i32| {
+        let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL;
+        let oom_killed = killed && oom_kills() > oom_kills_before;
+        ExecReply::Ended { status, oom_killed }
+    };
+    // The report ends when the exec closes its last copy.
+    child.obey_until(Some(report.as_fd()));
+    let mut text = Vec::new();
+    let read = std::io::Read::read_to_end(&mut std::fs::File::from(report), &mut text);
+    match text.split_first() {
+        Some((&ABOUT_TO_EXEC, [])) if read.is_ok() => {}
+        // It was killed before it came so far.
+        None => {
+            let status = reap_raw(command);
+            return Ok(match is_ending(&target_fd) {
+                true => ExecReply::NotRunning,
+                false => ended(status),
+            });
+        }
+        _ => {
+            reap_raw(command);
+            return Err(serde_json::from_slice(&text)
+                .unwrap_or_else(|_| failure("exec", "the command's report cannot be read", None)));
+        }
+    }
     let terminal = match request.tty {
         Some(_) => channel::receive::<()>(terminals.as_fd()).ok().flatten(),
         None => None,
@@ -193,19 +217,32 @@ fn execute(
     let descriptors: Vec<_> = terminal.iter().map(AsFd::as_fd).collect();
     let started = ExecReply::Started { pid: command };
     let _ = channel::send(channel.as_fd(), &started, &descriptors);
-    Ok(Some((command, pidfd)))
+    drop(terminal);
+    child.obey_until(None);
+    Ok(ended(reap_raw(command)))
 }
 
+/// Whether a step failed because all processes of the container are being killed, the first
+/// command perhaps a moment after this one.
+fn is_ending(target: &OwnedFd) -> bool {
+    let moment = Some(Duration::from_millis(100));
+    matches!(process::wait_readable(target.as_fd(), moment), Ok(true))
+}
+
+/// The last word of a command that has done all its steps. It is a space, so that a
+/// failure's JSON may follow, should the exec itself fail.
+const ABOUT_TO_EXEC: u8 = b' ';
+
 /// What the forked command reports through.
-struct Inside {
+struct Inside<'a> {
     report: OwnedFd,
     terminals: OwnedFd,
     myself: OwnedFd,
     /// The container's command, whose cgroup namespace is still to be entered.
-    target: OwnedFd,
+    target: &'a OwnedFd,
 }
 
-impl Inside {
+impl Inside<'_> {
     /// In the fork: the command's own steps, then the exec. Returns only if they failed.
     fn become_command(
         self,
@@ -221,7 +258,7 @@ impl Inside {
             return 1;
         }
         if file.spec.isolation.cgroup
-            && let Err(error) = context.sys.setns(&self.target, CloneFlags::CLONE_NEWCGROUP)
+            && let Err(error) = context.sys.setns(self.target, CloneFlags::CLONE_NEWCGROUP)
         {
             return self.tell(&failure("enter", error.call, Some(error.errno)));
         }
@@ -233,6 +270,7 @@ impl Inside {
                     return 1;
                 }
                 init::default_signals();
+                let _ = nix::unistd::write(&self.report, &[ABOUT_TO_EXEC]);
                 let Err(error) =
                     context.sys.execve(&executable.path, &executable.args, &executable.env);
                 let step: &Step = &steps[steps.len() - 1];
@@ -259,44 +297,55 @@ impl Inside {
     }
 }
 
-/// Waits for the command's end, and does what is ordered meanwhile. Returns its raw status.
-fn look_after(command: i32, pidfd: &OwnedFd, channel: &OwnedFd) -> i32 {
-    let mut listening = true;
-    loop {
-        let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut fds = vec![watch(pidfd.as_fd())];
-        if listening {
-            fds.push(watch(channel.as_fd()));
-        }
-        if !matches!(poll(&mut fds, PollTimeout::NONE), Ok(_) | Err(Errno::EINTR)) {
-            return reap_raw(command);
-        }
-        let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
-        if ready[0] {
-            return reap_raw(command);
-        }
-        if ready.get(1) == Some(&true) {
-            match channel::receive::<ExecOrder>(channel.as_fd()) {
-                Ok(Some(order)) => match order.message {
-                    ExecOrder::Signal(number) => drop(process::signal(pidfd, number)),
-                    ExecOrder::Kill => kill_group(command, pidfd),
-                    ExecOrder::Detach => listening = false,
-                },
-                // Who asked for it is gone.
-                _ => {
-                    listening = false;
-                    kill_group(command, pidfd);
-                }
+/// The command, as the helper sees it.
+struct Child<'a> {
+    /// Not reaped yet, so the number is still its own.
+    pid: i32,
+    pidfd: OwnedFd,
+    /// Where the orders come from, as long as anybody listens.
+    channel: Option<BorrowedFd<'a>>,
+}
+
+impl Child<'_> {
+    /// Does what is ordered until something can be read from `event` or its other end is
+    /// closed; without an event, until the command has ended.
+    fn obey_until(&mut self, event: Option<BorrowedFd<'_>>) {
+        loop {
+            let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
+            let mut fds = vec![watch(event.unwrap_or(self.pidfd.as_fd()))];
+            fds.extend(self.channel.map(watch));
+            if !matches!(poll(&mut fds, PollTimeout::NONE), Ok(_) | Err(Errno::EINTR)) {
+                return;
+            }
+            let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+            match (ready.as_slice(), self.channel) {
+                ([true, ..], _) => return,
+                ([_, true], Some(channel)) => self.obey(channel),
+                _ => {}
             }
         }
     }
-}
 
-/// The command leads a session, and so a process group; it is not reaped yet, so the number
-/// is still its own.
-fn kill_group(command: i32, pidfd: &OwnedFd) {
-    let _ = kill(Pid::from_raw(-command), Signal::SIGKILL);
-    let _ = process::signal(pidfd, libc::SIGKILL);
+    fn obey(&mut self, channel: BorrowedFd<'_>) {
+        match channel::receive::<ExecOrder>(channel) {
+            Ok(Some(order)) => match order.message {
+                ExecOrder::Signal(number) => drop(process::signal(&self.pidfd, number)),
+                ExecOrder::Kill => self.kill_group(),
+                ExecOrder::Detach => self.channel = None,
+            },
+            // Who asked for it is gone.
+            _ => {
+                self.channel = None;
+                self.kill_group();
+            }
+        }
+    }
+
+    /// The command leads a session, and so a process group, soon after the fork.
+    fn kill_group(&self) {
+        let _ = kill(Pid::from_raw(-self.pid), Signal::SIGKILL);
+        let _ = process::signal(&self.pidfd, libc::SIGKILL);
+    }
 }
 
 impl ExecRequest {

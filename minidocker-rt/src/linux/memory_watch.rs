@@ -37,7 +37,7 @@ impl MemoryWatch {
         if v2 {
             counter = dir.join("memory.events");
             let mut file = File::open(&counter).ok()?;
-            read_again(&mut file);
+            let _ = read_again(&mut file);
             bell = Bell::Events(file);
         } else {
             counter = dir.join("memory.oom_control");
@@ -67,7 +67,7 @@ impl MemoryWatch {
     /// The bell rang.
     pub fn rung(&mut self) {
         match &mut self.bell {
-            Bell::Events(file) => read_again(file),
+            Bell::Events(file) => drop(read_again(file)),
             Bell::Registered(event) => {
                 let _ = event.read();
                 self.recounts = RECOUNTS;
@@ -88,15 +88,21 @@ impl MemoryWatch {
     }
 }
 
+/// The count in an open `memory.events` or `memory.oom_control`.
+pub(crate) fn read_kills(file: &mut File) -> u64 {
+    kills(&read_again(file))
+}
+
 /// The count in the text of `memory.events` or `memory.oom_control`.
-pub(crate) fn kills(text: &str) -> u64 {
+fn kills(text: &str) -> u64 {
     let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
     count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
 }
 
 /// Reading is what arms the next notification.
-fn read_again(file: &mut File) {
+fn read_again(file: &mut File) -> String {
     let mut text = String::new();
     let _ = file.rewind();
     let _ = file.read_to_string(&mut text);
+    text
 }

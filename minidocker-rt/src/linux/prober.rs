@@ -139,10 +139,10 @@ impl Probing {
             let reply = channel::receive::<ExecReply>(self.channel.as_fd()).ok().flatten();
             let (exit_code, why) = match reply.map(|received| received.message) {
                 Some(ExecReply::Started { .. }) => return None,
-                Some(ExecReply::Ended(status)) if self.deadline.is_some() => {
+                Some(ExecReply::Ended { status, .. }) if self.deadline.is_some() => {
                     (Some(decode(status).0), None)
                 }
-                Some(ExecReply::Ended(_)) => {
+                Some(ExecReply::Ended { .. }) => {
                     let seconds = check.timeout.as_secs_f64();
                     (None, Some(format!("it was killed after {seconds} s, its timeout")))
                 }

@@ -1,7 +1,7 @@
 //! Commands in a running container.
 
 use std::io::{Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use minidocker_rt::{
     Command, Container, ContainerSpec, Error, Exec, ExecOutput, Isolation, Status, TerminalSize,
@@ -22,6 +22,7 @@ trials!(
     a_program_that_is_not_there_is_told,
     bad_values_are_refused,
     a_timeout_is_honoured_whatever_keeps_the_streams_open,
+    a_timeout_is_honoured_in_a_container_that_is_paused_meanwhile,
     what_it_leaves_in_the_background_is_not_waited_for,
     too_much_output_is_cut_and_told,
     a_terminal_has_its_size_from_the_start_and_can_be_resized,
@@ -33,6 +34,7 @@ trials!(
     without_a_pid_namespace_it_dies_with_its_container_too,
     a_killed_helper_takes_it_along_and_is_told,
     what_does_not_run_is_refused,
+    commands_begun_while_the_container_stops_are_killed_or_refused,
     fifty_at_once,
     it_counts_against_the_limits,
     no_descriptor_of_ours_leaks_into_it,
@@ -173,6 +175,25 @@ fn a_timeout_is_honoured_whatever_keeps_the_streams_open() {
     });
     let output = container.exec(Exec::new("yes").timeout(short).output_limit(1000)).unwrap();
     assert!(output.timed_out && output.truncated && output.stdout.len() == 1000);
+}
+
+fn a_timeout_is_honoured_in_a_container_that_is_paused_meanwhile() {
+    let lab = Lab::new();
+    let container = lab.start(sleeper("a"));
+    let began = Instant::now();
+    let output = std::thread::scope(|scope| {
+        let exec = script("echo before; echo x > /begun; sleep 1000; echo late > /late");
+        let exec = exec.timeout(Duration::from_millis(800));
+        let running = scope.spawn(|| container.exec(exec));
+        eventually("its begin", || container.files().stat("/begun").is_ok());
+        container.pause().unwrap();
+        running.join().unwrap().unwrap()
+    });
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert_eq!((output.timed_out, output.stdout_text().as_str()), (true, "before\n"));
+    assert_eq!((output.exit.code, output.exit.signal), (137, Some(9)));
+    container.resume().unwrap();
+    eventually("its end", || !out(&container, "ps -o args").contains("/late"));
 }
 
 fn what_it_leaves_in_the_background_is_not_waited_for() {
@@ -316,6 +337,24 @@ fn what_does_not_run_is_refused() {
     refused(Status::Stopped);
 }
 
+fn commands_begun_while_the_container_stops_are_killed_or_refused() {
+    let lab = Lab::new();
+    for round in 0..10 {
+        let container = lab.start(sleeper(&format!("c{round}")));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| match container.exec("sleep 1000") {
+                    Ok(output) => assert_eq!(output.exit.signal, Some(9)),
+                    Err(Error::WrongState { status, .. }) => assert_ne!(status, Status::Running),
+                    Err(error) => panic!("{error:?}"),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(round));
+            container.stop_within(Duration::ZERO).unwrap();
+        });
+    }
+}
+
 fn fifty_at_once() {
     let lab = Lab::new();
     let container = lab.start(sleeper("a"));
@@ -336,8 +375,11 @@ fn it_counts_against_the_limits() {
     let spec =
         sleeper("a").memory_mb(32).pids_limit(minidocker_rt::PidsLimit::at_most(20).unwrap());
     let container = lab.start(spec);
-    let output = run(&container, "python -c \"x = bytearray(100 << 20)\"");
+    let output = run(&container, "exec python -c \"x = bytearray(100 << 20)\"");
     assert_eq!(output.exit.code, 137, "{}", output.stderr_text());
+    assert!(output.exit.oom_killed);
+    let output = run(&container, "kill -KILL $$");
+    assert_eq!((output.exit.code, output.exit.oom_killed), (137, false));
     let output = run(&container, "i=0; while [ $i -lt 40 ]; do sleep 1000 & i=$((i+1)); done");
     assert!(!output.exit.success() || !output.stderr.is_empty());
 }

@@ -41,7 +41,9 @@ impl Container {
             .chain([spec.working_dir.as_str()])
             .collect();
         let (upper, layers) = (dir.rootfs(), [image.layer.clone()]);
-        linux::diff::changes(&upper, &layers, &made_by_start)
-            .map_err(|errno| Error::io("compare", &upper, errno.into()))
+        let changes = linux::diff::changes(&upper, &layers, &made_by_start);
+        // Of one deleted meanwhile we may have seen a part.
+        self.dir()?;
+        changes.map_err(|errno| Error::io("compare", &upper, errno.into()))
     }
 }

@@ -48,9 +48,13 @@ impl Container {
                 operation,
                 seconds: freezer::PATIENCE.as_secs(),
             }),
+            // Perhaps it ended by itself in the meantime, and its cgroups with it.
             Err(error) => match self.status_in(&locked.dir)?.1 {
-                // It ended by itself in the meantime, and its cgroup with it.
-                status if !status.is_alive() => Err(self.wrong_state(operation, status)),
+                status if status != from => Err(self.wrong_state(operation, status)),
+                // Its supervisor has not written it down yet.
+                _ if !record.cgroups.iter().all(|cgroup| cgroup.exists()) => {
+                    Err(self.wrong_state(operation, Status::Stopped))
+                }
                 _ => Err(error),
             },
         }

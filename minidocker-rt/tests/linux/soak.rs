@@ -8,9 +8,12 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use minidocker_rt::{Container, ContainerSpec, Error, RestartPolicy, Runtime, Status};
+use minidocker_rt::{
+    Container, ContainerSpec, Error, Events, Exec, HealthCheck, Next, RestartPolicy, Runtime,
+    Status, WriteOptions,
+};
 
-use crate::lab::{ChildProgram, Lab, child_with, helpers_of, is_alive, kill, sh};
+use crate::lab::{ChildProgram, Lab, child_with, eventually, helpers_of, is_alive, kill, sh};
 
 crate::trials![everything_at_once_with_kills_leaves_every_invariant_intact];
 
@@ -45,10 +48,12 @@ fn spec(name: &str, dice: &mut Dice) -> ContainerSpec {
         "on-failure:2".parse().unwrap(),
     ];
     let script = ["sleep 1000", "echo hello; sleep 0.05", "exit 3", "cat", "seq 1000; sleep 0.2"];
-    sh(name, script[dice.below(5) as usize])
+    let spec = sh(name, script[dice.below(5) as usize])
         .restart(policies[dice.below(4) as usize])
         .stdin_open(dice.below(2) == 0)
-        .memory_mb(64)
+        .memory_mb(64);
+    let probe = HealthCheck::new("true").unwrap().interval(Duration::from_millis(100));
+    if dice.below(4) == 0 { spec.health_check(probe) } else { spec }
 }
 
 /// One random operation on one random container.
@@ -56,7 +61,7 @@ fn operate(runtime: &Runtime, dice: &mut Dice) -> Result<(), Error> {
     let name = format!("c{}", dice.below(CONTAINERS));
     let quick = Duration::from_millis(50);
     let get = || runtime.get(&name);
-    match dice.below(20) {
+    match dice.below(30) {
         0..=3 => runtime.create(spec(&name, dice)).map(drop),
         4..=8 => get()?.start(),
         9 => get()?.stop_within(quick),
@@ -69,6 +74,22 @@ fn operate(runtime: &Runtime, dice: &mut Dice) -> Result<(), Error> {
         16 => get()?.attach().map(drop),
         17 => get()?.wait_timeout(quick).map(drop),
         18 => runtime.recover().map(drop),
+        19 | 20 => get()?.pause(),
+        21 => get()?.resume(),
+        22 => get()?.exec(Exec::new("echo fine").timeout(quick)).map(|output| {
+            let fine = output.exit.signal.is_some() || output.stdout == b"fine\n";
+            assert!(fine, "{output:?}");
+        }),
+        23 => get()?.stats_over(Duration::from_millis(10)).map(drop),
+        24 => {
+            let mut lines = get()?.logs()?.follow()?;
+            while matches!(lines.next_timeout(Duration::from_millis(20))?, Next::Item(_)) {}
+            Ok(())
+        }
+        25 => get()?.files().write("/written", b"x", WriteOptions::default()),
+        26 => get()?.diff().map(drop),
+        27 => runtime.stats().map(drop),
+        28 => runtime.prune().and_then(|_| runtime.disk_usage()).map(drop),
         _ => Runtime::open(runtime.root()).map(drop),
     }
 }
@@ -83,6 +104,7 @@ fn is_honest(error: &Error) -> bool {
             | Error::StartFailed { .. }
             | Error::HelperFailed { .. }
             | Error::Timeout { .. }
+            | Error::ExecFailed { .. }
     )
 }
 
@@ -125,6 +147,7 @@ fn everything_at_once_with_kills_leaves_every_invariant_intact() {
         next_seed
     };
     let until = seconds_since_1970() + seconds;
+    let mut events = Runtime::open(lab.root()).unwrap().events().unwrap();
     let mut programs: Vec<ChildProgram> =
         (0..PROGRAMS).map(|_| start_program(lab.root(), next(), until)).collect();
     let own = std::process::id();
@@ -156,6 +179,7 @@ fn everything_at_once_with_kills_leaves_every_invariant_intact() {
     }
     drop(programs);
     assert!(problems.is_empty(), "{problems:#?}");
+    check_events(&mut events);
     check_invariants(&lab);
 }
 
@@ -164,6 +188,16 @@ fn complaints(program: &mut ChildProgram) -> Vec<String> {
     std::iter::from_fn(|| Some(program.line()).filter(|line| !line.is_empty()))
         .filter(|line| !line.starts_with("done "))
         .collect()
+}
+
+/// Nobody's event is torn or told twice, and no number is given twice.
+fn check_events(events: &mut Events) {
+    let (mut last, mut count) = (0, 0);
+    while let Next::Item(event) = events.next_timeout(Duration::ZERO).unwrap() {
+        assert!(event.id > last, "{event:?} after {last}");
+        (last, count) = (event.id, count + 1);
+    }
+    assert!(count > 0);
 }
 
 /// Whatever was interrupted: each container can be understood, brought to an end, started
@@ -180,12 +214,17 @@ fn check_invariants(lab: &Lab) {
     assert_eq!(runtime.names().unwrap().len(), runtime.list().unwrap().len());
     runtime.recover().unwrap();
     for container in runtime.list().unwrap() {
-        let info = container.inspect().unwrap();
-        match info.status {
-            Status::Running | Status::Paused => assert!(is_alive(info.pid.unwrap()), "{info:?}"),
-            Status::Error => assert!(info.reason.is_some(), "{info:?}"),
-            _ => assert_eq!(info.pid, None, "{info:?}"),
-        }
+        // A short command may end between two looks, but not stay "running" after its end.
+        eventually("a true state", || {
+            let info = container.inspect().unwrap();
+            match info.status {
+                Status::Running | Status::Paused => info.pid.is_some_and(is_alive),
+                Status::Error => info.reason.is_some(),
+                _ => info.pid.is_none(),
+            }
+        });
+        container.stats().unwrap();
+        container.diff().unwrap();
         container.stop_within(Duration::ZERO).unwrap();
         assert!(!container.status().unwrap().is_alive());
         start_again(&container);

@@ -207,8 +207,9 @@ impl<'h> Supervisor<'h> {
 
         let mut pipes = Pipes::default();
         let streams = if spec.tty { Streams::default() } else { pipes.make(spec.stdin_open)? };
-        let mut context = Context::new(&self.file, &self.dir, self.host, streams);
-        let steps = steps::plan(&self.file, &self.dir, self.host);
+        let image = self.host.image(&spec.image)?;
+        let mut context = Context::new(&self.file, &self.dir, self.host, &image, streams);
+        let steps = steps::plan(&self.file, &self.dir, self.host, &image);
         let built = construct(&mut context, &steps, &self.file);
         context.close_streams();
         let not_enforced = std::mem::take(&mut context.not_enforced);

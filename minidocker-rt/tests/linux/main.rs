@@ -7,6 +7,7 @@
 // The scenarios of child programs print to the test that started them.
 #![allow(clippy::print_stdout)]
 
+mod archive;
 mod attach;
 mod config;
 mod crash;
@@ -19,6 +20,7 @@ mod follow;
 mod health;
 mod helpers;
 mod identity;
+mod images;
 mod isolation;
 mod lab;
 mod lifecycle;
@@ -32,6 +34,7 @@ mod rootfs;
 mod soak;
 mod stats;
 mod stats_stream;
+mod tarball;
 mod templates;
 mod upkeep;
 
@@ -47,6 +50,7 @@ fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let alone = !arguments.exact && !arguments.list;
     let trials = [
+        archive::trials(),
         attach::trials(),
         config::trials(),
         crash::trials(),
@@ -59,6 +63,7 @@ fn main() {
         health::trials(),
         helpers::trials(),
         identity::trials(),
+        images::trials(),
         isolation::trials(),
         lifecycle::trials(),
         limits::trials(),

@@ -1,7 +1,7 @@
 //! Appending to a log.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ pub(crate) struct LogWriter {
     path: PathBuf,
     file: File,
     size: u64,
+    /// Whether the last line has no end: a writer was killed, or the disk was full.
+    torn: bool,
     rotate_at: u64,
     /// Reused for every chunk, so that a busy container allocates nothing.
     buffer: Vec<u8>,
@@ -25,9 +27,11 @@ pub(crate) struct LogWriter {
 impl LogWriter {
     /// Opens the log for appending.
     pub fn open(path: &Path, rotate_at: u64) -> Result<LogWriter> {
+        let failed = |error| Error::io("read", path, error);
         let file = open_for_append(path)?;
-        let size = file.metadata().map_err(|error| Error::io("read", path, error))?.len();
-        Ok(LogWriter { path: path.to_owned(), file, size, rotate_at, buffer: Vec::new() })
+        let size = file.metadata().map_err(failed)?.len();
+        let torn = size > 0 && !ends_a_line(&file).map_err(failed)?;
+        Ok(LogWriter { path: path.to_owned(), file, size, torn, rotate_at, buffer: Vec::new() })
     }
 
     /// Appends what was read from a stream, cut at its line ends. Nothing is held
@@ -37,6 +41,8 @@ impl LogWriter {
         let mut head = String::with_capacity(48);
         let _ = write!(head, "{:.9} {} ", Timestamp::now(), stream.tag());
         self.buffer.clear();
+        // Closed, a torn line takes no other one with it.
+        self.buffer.extend(self.torn.then_some(b'\n'));
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             let (tag, text) = match line.strip_suffix(b"\n") {
                 Some(text) => (b"F ", text),
@@ -49,14 +55,23 @@ impl LogWriter {
         }
         let length = self.buffer.len() as u64;
         if self.size > 0 && self.size + length > self.rotate_at {
-            let older = self.path.with_extension("1");
-            fs::rename(&self.path, &older)
-                .map_err(|error| Error::io("rotate", &self.path, error))?;
-            self.file = open_for_append(&self.path)?;
-            self.size = 0;
+            self.rotate()?;
         }
+        self.torn = true;
         self.file.write_all(&self.buffer).map_err(|error| Error::io("write", &self.path, error))?;
+        self.torn = false;
         self.size += length;
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> Result<()> {
+        match fs::rename(&self.path, self.path.with_extension("1")) {
+            // It was renamed before, and then there was no room for a new one.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            result => result.map_err(|error| Error::io("rotate", &self.path, error))?,
+        }
+        self.file = open_for_append(&self.path)?;
+        self.size = 0;
         Ok(())
     }
 
@@ -107,8 +122,16 @@ pub(super) fn opening(id: &ContainerId, time: ZonedDateTime) -> String {
     format!("=== Container {} started at {} ===", id.short(), time.strftime("%Y-%m-%d %H:%M:%S"))
 }
 
+fn ends_a_line(mut file: &File) -> std::io::Result<bool> {
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
 fn open_for_append(path: &Path) -> Result<File> {
     File::options()
+        .read(true)
         .append(true)
         .create(true)
         .open(path)

@@ -1,16 +1,21 @@
 //! Appending to a log.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{Timestamp, ZonedDateTime};
+use memchr::memchr_iter;
 
 use super::Stream;
 use crate::error::{Error, Result};
 use crate::spec::{Command, ContainerId, RestartPolicy};
 use crate::status::ExitStatus;
+
+/// How much is written with one call, or a line more. The lines of `yes` are of one letter,
+/// and each has a head of 48: a chunk of them would fill a megabyte of memory.
+const AT_ONCE: usize = 128 << 10;
 
 /// Appends to a log. Only the supervisor has one.
 pub(crate) struct LogWriter {
@@ -37,22 +42,30 @@ impl LogWriter {
     /// Appends what was read from a stream, cut at its line ends. Nothing is held
     /// back: a line without its end is written as a part at once.
     pub fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<()> {
-        use std::fmt::Write as _;
-        let mut head = String::with_capacity(48);
-        let _ = write!(head, "{:.9} {} ", Timestamp::now(), stream.tag());
+        let head = format!("{:.9} {} ", Timestamp::now(), stream.tag());
+        let (full, part) = (format!("{head}F "), format!("{head}P "));
         self.buffer.clear();
         // Closed, a torn line takes no other one with it.
         self.buffer.extend(self.torn.then_some(b'\n'));
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let (tag, text) = match line.strip_suffix(b"\n") {
-                Some(text) => (b"F ", text),
-                None => (b"P ", line),
-            };
-            self.buffer.extend_from_slice(head.as_bytes());
-            self.buffer.extend_from_slice(tag);
-            self.buffer.extend_from_slice(text);
+        let mut begin = 0;
+        for end in memchr_iter(b'\n', bytes) {
+            self.buffer.extend_from_slice(full.as_bytes());
+            self.buffer.extend_from_slice(&bytes[begin..=end]);
+            begin = end + 1;
+            if self.buffer.len() >= AT_ONCE {
+                self.append()?;
+            }
+        }
+        if begin < bytes.len() {
+            self.buffer.extend_from_slice(part.as_bytes());
+            self.buffer.extend_from_slice(&bytes[begin..]);
             self.buffer.push(b'\n');
         }
+        self.append()
+    }
+
+    /// Appends the lines in the buffer, in the next file if this one has no room for them.
+    fn append(&mut self) -> Result<()> {
         let length = self.buffer.len() as u64;
         if self.size > 0 && self.size + length > self.rotate_at {
             self.rotate()?;
@@ -61,14 +74,19 @@ impl LogWriter {
         self.file.write_all(&self.buffer).map_err(|error| Error::io("write", &self.path, error))?;
         self.torn = false;
         self.size += length;
+        self.buffer.clear();
         Ok(())
     }
 
     fn rotate(&mut self) -> Result<()> {
-        match fs::rename(&self.path, self.path.with_extension("1")) {
-            // It was renamed before, and then there was no room for a new one.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            result => result.map_err(|error| Error::io("rotate", &self.path, error))?,
+        // It is not there if it was renamed already, and then there was no room for a new one.
+        if self.path.exists() {
+            let older = self.path.with_extension("1");
+            // Not left to rename(2): where that replaces a file, ext4 first writes the new one
+            // to the disk, and the container's output waits.
+            let _ = fs::remove_file(&older);
+            fs::rename(&self.path, older)
+                .map_err(|error| Error::io("rotate", &self.path, error))?;
         }
         self.file = open_for_append(&self.path)?;
         self.size = 0;

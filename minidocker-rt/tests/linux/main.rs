@@ -25,6 +25,7 @@ mod isolation;
 mod lab;
 mod lifecycle;
 mod limits;
+mod logs;
 mod many;
 mod pause;
 mod plan;
@@ -67,6 +68,7 @@ fn main() {
         isolation::trials(),
         lifecycle::trials(),
         limits::trials(),
+        logs::trials(),
         many::trials(),
         pause::trials(),
         plan::trials(),

@@ -42,6 +42,7 @@
 
 #[cfg(target_os = "linux")]
 mod attach;
+mod backend;
 mod config;
 #[cfg(target_os = "linux")]
 mod container;

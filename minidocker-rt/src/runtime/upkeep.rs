@@ -2,7 +2,6 @@
 
 use super::Runtime;
 use crate::error::{Error, Result};
-use crate::linux::upkeep::Measure;
 use crate::upkeep::{DiskUsage, ImageUsage, NotPruned, Pruned};
 
 impl Runtime {
@@ -25,9 +24,7 @@ impl Runtime {
             }
         }
         let folder = self.root().join("images");
-        let entries = Measure::default()
-            .entries(&folder)
-            .map_err(|errno| Error::io("measure", &folder, errno.into()))?;
+        let entries = self.inner.backend.sizes(&folder)?;
         let images_bytes = entries.iter().map(|(_, bytes)| bytes).sum();
         let images = entries
             .into_iter()

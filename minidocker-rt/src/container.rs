@@ -13,7 +13,6 @@ mod stats;
 
 pub use self::stats::StatsStream;
 
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,17 +20,14 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Started;
 use crate::error::{Error, Result};
 use crate::health::HealthReport;
-use crate::linux::control::{self, Answer, Request};
-use crate::linux::{self, Reply, freezer, process};
 use crate::logs::Logs;
 use crate::plan::{Plan, Trace};
 use crate::runtime::Inner;
 use crate::spec::{ContainerId, ContainerName, ContainerSpec};
-use crate::status::{
-    ExitStatus, KernelFacts, Phase, ProcessIdentity, Status, StatusRecord, reconcile,
-};
+use crate::status::{ExitStatus, KernelFacts, Phase, Status, StatusRecord, reconcile};
 use crate::store::{ContainerDir, LockedContainer, SpecFile};
 
 /// How long `stop` waits between SIGTERM and SIGKILL: 10 seconds, as Docker does.
@@ -123,13 +119,15 @@ impl Container {
         if status.is_alive() {
             return Err(self.wrong_state("start", status));
         }
-        self.clean_up(record.as_ref())?;
-        match self.runtime.spawner.start(locked)? {
-            Reply::Started => Ok(()),
-            Reply::Failed(failure) => {
+        self.clean_up(&locked.dir, record.as_ref())?;
+        match self.runtime.backend.start(locked)? {
+            Started::Running => Ok(()),
+            Started::Failed(failure) => {
                 Err(Error::StartFailed { name: self.name.to_string(), failure: failure.into() })
             }
-            Reply::Trouble(why) => Err(Error::HelperFailed { action: "starting a container", why }),
+            Started::Trouble(why) => {
+                Err(Error::HelperFailed { action: "starting a container", why })
+            }
         }
     }
 
@@ -157,22 +155,24 @@ impl Container {
         let Some(record) = record.filter(|_| status.is_alive()) else { return Ok(()) };
         // The supervisor does it, so that it is done even if this program is killed now.
         self.ask_to_stop(&locked.dir, grace)?;
-        if self.wait_for_supervisor(&record, Some(grace.saturating_add(ANSWER_PATIENCE)))? {
+        if self.wait_for_supervisor(
+            &locked.dir,
+            &record,
+            Some(grace.saturating_add(ANSWER_PATIENCE)),
+        )? {
             return Ok(());
         }
-        self.kill_and_wait(&record)
+        self.kill_and_wait(&locked.dir, &record)
     }
 
     fn ask_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<()> {
-        let grace_millis = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        match control::ask(dir, &Request::Stop { grace_millis }, ANSWER_PATIENCE) {
-            Ok(_) => Ok(()),
+        match self.runtime.backend.ask_to_stop(dir, grace) {
             // One that does not answer is dealt with by who waits for it.
             Err(Error::HelperFailed { why, .. }) => {
                 log::warn!("the supervisor of {}: {why}", self.name);
                 Ok(())
             }
-            Err(error) => Err(error),
+            result => result,
         }
     }
 
@@ -184,16 +184,16 @@ impl Container {
     /// [`Error::WrongState`] if it does not run; [`Error::InvalidSpec`] if the number is
     /// no signal.
     pub fn kill(&self, number: i32) -> Result<()> {
-        process::check_signal(number)?;
+        self.runtime.backend.check_signal(number)?;
         let dir = self.dir()?;
         let (_, status, _) = self.status_in(&dir)?;
         if !matches!(status, Status::Running | Status::Paused) {
             return Err(self.wrong_state("kill", status));
         }
-        match control::ask(&dir, &Request::Signal(number), ANSWER_PATIENCE)? {
-            Some((Answer::Done, _)) => Ok(()),
+        match self.runtime.backend.signal(&dir, number)? {
+            true => Ok(()),
             // It has ended in the meantime.
-            _ => Err(self.wrong_state("kill", self.status()?)),
+            false => Err(self.wrong_state("kill", self.status()?)),
         }
     }
 
@@ -231,18 +231,18 @@ impl Container {
                 _ => {}
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if process::open(record.supervisor).is_none() {
+            if !self.facts(&dir, Some(&record)).supervisor_alive {
                 // It ended since its record was read (and may even have been started anew),
                 // or it was killed and has written nothing.
                 let again = dir.status()?;
                 if again.as_ref().is_some_and(|again| {
                     (again.phase, again.supervisor) == (record.phase, record.supervisor)
                 }) {
-                    let (_, reason) = reconcile(again.as_ref(), self.facts(again.as_ref()));
+                    let (_, reason) = reconcile(again.as_ref(), self.facts(&dir, again.as_ref()));
                     let why = reason.unwrap_or_else(|| "its supervisor is gone".into());
                     return Err(Error::HelperFailed { action: "waiting for the container", why });
                 }
-            } else if !self.wait_for_supervisor(&record, left)? {
+            } else if !self.wait_for_supervisor(&dir, &record, left)? {
                 let seconds = timeout.unwrap_or_default().as_secs();
                 let name = self.name.to_string();
                 return Err(Error::Timeout { name, operation: "the end", seconds });
@@ -278,7 +278,7 @@ impl Container {
         if status.is_alive() {
             return Err(self.wrong_state("delete", status));
         }
-        self.clean_up(record.as_ref())?;
+        self.clean_up(&locked.dir, record.as_ref())?;
         self.runtime.store.delete(locked)
     }
 
@@ -295,7 +295,7 @@ impl Container {
         let locked = self.lock()?;
         self.stop_locked(&locked, Duration::ZERO)?;
         let (record, ..) = self.status_in(&locked.dir)?;
-        self.clean_up(record.as_ref())?;
+        self.clean_up(&locked.dir, record.as_ref())?;
         self.runtime.store.delete(locked)
     }
 
@@ -352,7 +352,7 @@ impl Container {
     /// [`Error::NotFound`] if it was deleted.
     pub fn plan(&self) -> Result<Plan> {
         let (dir, file) = self.dir_and_spec()?;
-        linux::preview(&file, &dir, &self.runtime.host)
+        self.runtime.backend.plan(&file, &dir)
     }
 
     /// What its last start did, step by step, with times; None before the first.
@@ -393,35 +393,32 @@ impl Container {
             }
             result => result?,
         };
-        let (status, reason) = reconcile(record.as_ref(), self.facts(record.as_ref()));
+        let (status, reason) = reconcile(record.as_ref(), self.facts(dir, record.as_ref()));
         Ok((record, status, reason))
     }
 
-    fn facts(&self, record: Option<&StatusRecord>) -> KernelFacts {
+    fn facts(&self, dir: &ContainerDir, record: Option<&StatusRecord>) -> KernelFacts {
         match record {
-            Some(record) => linux::kernel_facts(record, &self.runtime.host),
+            Some(record) => self.runtime.backend.facts(dir, record),
             None => KernelFacts { same_boot: true, supervisor_alive: false, frozen: false },
         }
     }
 
     /// Makes sure that nothing is left of an earlier start.
-    pub(crate) fn clean_up(&self, record: Option<&StatusRecord>) -> Result<()> {
-        // Without a record it was never started, or the record is damaged: its cgroups,
-        // should there be any, are known by its id.
-        let Some(record) = record else {
-            return linux::clean_up_unrecorded(&self.id, &self.runtime.host);
-        };
-        if record.boot_id != self.runtime.host.boot_id {
-            // Its processes and cgroups ended with that boot.
-            return Ok(());
-        }
-        match record.phase {
+    pub(crate) fn clean_up(&self, dir: &ContainerDir, record: Option<&StatusRecord>) -> Result<()> {
+        let backend = &self.runtime.backend;
+        match record {
+            // It was never started, or the record is damaged: whatever there may be is known
+            // by its id.
+            None => backend.clean_up(dir, &self.id, None),
+            // Its processes, and what the kernel kept for them, ended with that boot.
+            Some(record) if record.boot_id != backend.machine().boot_id => Ok(()),
             // A supervisor that was killed could not remove them.
-            Phase::Starting | Phase::Running | Phase::Waiting => linux::clean_up_after(record),
-            // Having written its last word, a supervisor still has to end.
-            Phase::Exited | Phase::Failed => {
-                self.wait_for_supervisor(record, Some(KILL_PATIENCE)).map(drop)
+            Some(record) if record.phase.is_lasting() => {
+                backend.clean_up(dir, &self.id, Some(record))
             }
+            // Having written its last word, a supervisor still has to end.
+            Some(record) => self.wait_for_supervisor(dir, record, Some(KILL_PATIENCE)).map(drop),
         }
     }
 
@@ -429,20 +426,16 @@ impl Container {
     /// came in time.
     fn wait_for_supervisor(
         &self,
+        dir: &ContainerDir,
         record: &StatusRecord,
         timeout: Option<Duration>,
     ) -> Result<bool> {
-        match process::open(record.supervisor) {
-            Some(pidfd) => process::wait_readable(pidfd.as_fd(), timeout),
-            None => Ok(true),
-        }
+        self.runtime.backend.wait_for_end(dir, record.supervisor, timeout)
     }
 
-    fn kill_and_wait(&self, record: &StatusRecord) -> Result<()> {
-        // Killing init kills its whole PID namespace; the supervisor sees to the rest.
-        signal(record.init.or(record.command), libc::SIGKILL)?;
-        freezer::kill_frozen(&record.cgroups);
-        if self.wait_for_supervisor(record, Some(KILL_PATIENCE))? {
+    fn kill_and_wait(&self, dir: &ContainerDir, record: &StatusRecord) -> Result<()> {
+        self.runtime.backend.kill(record)?;
+        if self.wait_for_supervisor(dir, record, Some(KILL_PATIENCE))? {
             return Ok(());
         }
         Err(Error::Timeout {
@@ -454,13 +447,5 @@ impl Container {
 
     fn wrong_state(&self, operation: &'static str, status: Status) -> Error {
         Error::WrongState { name: self.name.to_string(), operation, status }
-    }
-}
-
-/// Signals a process if it is still the one meant.
-fn signal(identity: Option<ProcessIdentity>, number: i32) -> Result<()> {
-    match identity.and_then(process::open) {
-        Some(pidfd) => process::signal(&pidfd, number),
-        None => Ok(()),
     }
 }

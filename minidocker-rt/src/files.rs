@@ -1,7 +1,11 @@
 //! Files of a container, as its owner sees them from outside.
 
+use std::io;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::error::plain_reason;
 
 /// What is known about one file without opening it (`man 2 stat`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,4 +57,17 @@ pub struct WriteOptions {
     pub mode: Option<u32>,
     /// Whether missing folders above it are made.
     pub make_parents: bool,
+}
+
+/// Why a file could not be used.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub why: String,
+    pub errno: Option<i32>,
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Trouble {
+        Trouble { errno: error.raw_os_error(), why: plain_reason(&error) }
+    }
 }

@@ -12,19 +12,18 @@
 
 #[cfg(target_os = "linux")]
 mod oci;
+pub(crate) mod store;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::spec::{Command, ContainerSpec, refuse};
+use crate::error::{Error, Result};
+use crate::spec::{Command, ContainerSpec, ImageName, refuse};
 
 #[cfg(target_os = "linux")]
-pub(crate) use oci::{
-    Descriptor, Found, ImageJson, LONGEST_JSON, architecture, damaged, find, hex, missing,
-};
+pub(crate) use oci::{Descriptor, Found, ImageJson, LONGEST_JSON, damaged, find, hex, missing};
 
 /// An image: the layers a container's files begin with, and how it is meant to be run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,13 +100,34 @@ pub struct ImageConfig {
     pub labels: BTreeMap<String, String>,
 }
 
+/// This machine's processor, in the words of Go.
+pub(crate) fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "x86" => "386",
+        "aarch64" => "arm64",
+        "powerpc64" => "ppc64le",
+        other => other,
+    }
+}
+
+/// The refusal of a name that an image has already.
+pub(crate) fn in_use(name: &ImageName) -> Error {
+    refuse(
+        "image",
+        name,
+        "an image of this name exists already",
+        "Choose another name, or delete the image first.",
+    )
+}
+
 impl ImageInfo {
     /// The specification of a container that runs the image as it is meant to be run: its
     /// entrypoint and command, directory and user. (Its variables every container of the
     /// image gets anyway.)
     ///
     /// # Errors
-    /// [`crate::Error::InvalidSpec`] if the image names no command.
+    /// [`Error::InvalidSpec`] if the image names no command.
     pub fn spec(&self, container: &str) -> Result<ContainerSpec> {
         self.spec_with(container, &self.config.command)
     }
@@ -152,7 +172,6 @@ impl ImageInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
 
     fn image(config: ImageConfig) -> ImageInfo {
         ImageInfo {

@@ -43,6 +43,7 @@
 mod archive;
 #[cfg(target_os = "linux")]
 mod attach;
+mod backend;
 mod config;
 #[cfg(target_os = "linux")]
 mod container;
@@ -51,6 +52,9 @@ mod error;
 mod events;
 mod exec;
 mod files;
+#[doc(hidden)]
+#[cfg(all(target_os = "linux", any(test, fuzzing)))]
+pub mod fuzzing;
 mod health;
 mod images;
 mod lines;

@@ -5,24 +5,24 @@
 //! from the [`spawner`]; [`init`], PID 1 of the container; and the command.
 
 mod attachments;
+mod backend;
 mod cgroup;
 pub(crate) mod channel;
 mod construct;
 mod context;
-pub(crate) mod control;
-pub(crate) mod diff;
+mod control;
+mod diff;
 pub(crate) mod exec;
-pub(crate) mod files;
+mod files;
 pub(crate) mod frames;
-pub(crate) mod freezer;
+mod freezer;
 mod host;
 mod image;
-pub(crate) mod images;
-pub(crate) mod import;
+mod import;
 mod init;
 mod memory_watch;
 mod output;
-pub(crate) mod pack;
+mod pack;
 mod privileges;
 mod prober;
 pub(crate) mod process;
@@ -30,27 +30,30 @@ mod raw;
 mod rootfs;
 mod seccomp;
 pub(crate) mod spawner;
-pub(crate) mod stats;
+mod stats;
 mod steps;
 mod supervisor;
 mod sys;
 pub(crate) mod terminal;
 pub(crate) mod tree;
-pub(crate) mod unpack;
-pub(crate) mod upkeep;
-pub(crate) mod view;
+mod unpack;
+mod upkeep;
+mod view;
 pub(crate) mod watch;
 
-pub(crate) use channel::Reply;
-pub(crate) use host::Host;
-pub(crate) use steps::preview;
-pub(crate) use supervisor::{clean_up_after, clean_up_unrecorded, decode};
+pub(crate) use backend::LinuxBackend;
+use host::Host;
+#[cfg(any(test, fuzzing))]
+pub(crate) use import::import;
+use steps::preview;
+pub(crate) use supervisor::decode;
+use supervisor::{clean_up_after, clean_up_unrecorded};
 
 use crate::status::{KernelFacts, StatusRecord};
 
 /// What the kernel says now about a container's processes.
-pub(crate) fn kernel_facts(record: &StatusRecord, host: &Host) -> KernelFacts {
-    let same_boot = record.boot_id == host.boot_id;
+fn kernel_facts(record: &StatusRecord, host: &Host) -> KernelFacts {
+    let same_boot = record.boot_id == host.machine.boot_id;
     let supervisor_alive =
         same_boot && process::identify(record.supervisor.pid) == Some(record.supervisor);
     let frozen = supervisor_alive && freezer::is_frozen(&record.cgroups);

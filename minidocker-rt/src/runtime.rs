@@ -13,11 +13,11 @@ mod stats;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::backend::Backend;
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
-use crate::linux::Host;
-use crate::linux::spawner::Spawner;
+use crate::linux::LinuxBackend;
 use crate::spec::{ContainerName, ContainerSpec, Volume};
 use crate::store::Store;
 
@@ -31,8 +31,7 @@ pub struct Runtime {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub store: Store,
-    pub host: Host,
-    pub spawner: Spawner,
+    pub backend: Box<dyn Backend>,
 }
 
 /// Chooses how a [`Runtime`] is opened. Made by [`Runtime::builder`].
@@ -56,9 +55,8 @@ impl RuntimeBuilder {
     /// As [`Runtime::open`].
     pub fn open(self, root: impl AsRef<Path>) -> Result<Runtime> {
         let store = Store::open(root.as_ref())?;
-        let host = Host::detect(store.root())?;
-        let spawner = Spawner::new(store.root(), self.helper);
-        Ok(Runtime { inner: Arc::new(Inner { store, host, spawner }) })
+        let backend = Box::new(LinuxBackend::new(store.root(), self.helper)?);
+        Ok(Runtime { inner: Arc::new(Inner { store, backend }) })
     }
 }
 
@@ -149,12 +147,12 @@ impl Runtime {
     }
 
     fn check_against_machine(&self, spec: &ContainerSpec) -> Result<()> {
-        let host = &self.inner.host;
+        let machine = self.inner.backend.machine();
         if let Some(memory) = spec.memory {
-            memory.check_against(host.memory_bytes)?;
+            memory.check_against(machine.memory_bytes)?;
         }
         if let Some(cpu) = spec.cpu {
-            cpu.check_against(host.cores)?;
+            cpu.check_against(machine.cores)?;
         }
         if let (Some(volume), false) = (spec.volumes.first(), spec.isolation.rootfs) {
             return Err(crate::spec::refuse(

@@ -1,21 +1,11 @@
 //! A container's files as a tar archive, out and in.
 
-use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
-
-use rustix::fs::{CWD, RenameFlags};
 
 use super::Container;
-use crate::archive::{
-    ArchiveContent, ArchiveLimits, ArchiveSummary, EntryPath, Reader, decompress,
-};
-use crate::diff::ChangeKind;
-use crate::error::{Error, Result};
-use crate::linux::pack::{Packer, Trouble};
-use crate::linux::unpack::{Whiteouts, unpack};
-use crate::linux::view;
-use crate::store::{CREATING, HalfMade, set_mode};
+use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
+use crate::error::Result;
+use crate::status::Status;
 
 impl Container {
     /// Writes its files into a tar archive, running or not, with their owners, permissions,
@@ -28,41 +18,27 @@ impl Container {
     /// archive is complete.
     ///
     /// # Errors
-    /// [`Error::File`] with the path that could not be read, or if `output` cannot be written;
-    /// [`Error::Unsupported`] if the container was made without a rootfs of its own;
-    /// [`Error::NotFound`] if it was deleted.
+    /// [`crate::Error::File`] with the path that could not be read, or if `output` cannot be written;
+    /// [`crate::Error::Unsupported`] if the container was made without a rootfs of its own;
+    /// [`crate::Error::NotFound`] if it was deleted.
     pub fn export_rootfs(
         &self,
         content: ArchiveContent,
         output: &mut dyn Write,
     ) -> Result<ArchiveSummary> {
-        let view = self.view()?;
-        let mut packer = Packer::new(view.root.as_fd(), output);
-        match content {
-            ArchiveContent::Merged => packer.everything().map_err(|why| self.not_packed(why))?,
-            ArchiveContent::Changes => {
-                for (kind, path) in self.changed_paths()? {
-                    match kind {
-                        ChangeKind::Deleted => packer.whiteout(&path),
-                        ChangeKind::Added | ChangeKind::Modified => packer.path(&path),
-                    }
-                    .map_err(|why| self.not_packed(why))?;
-                }
-            }
+        let (dir, file) = self.dir_and_spec()?;
+        let (record, status, _) = self.status_in(&dir)?;
+        let backend = &self.runtime.backend;
+        if matches!(status, Status::Running | Status::Paused) {
+            return backend.pack(&dir, &file, record.as_ref(), status, content, output);
         }
-        packer
-            .finish()
-            .map_err(|error| self.not_packed(Trouble { path: EntryPath::default(), error }))
-    }
-
-    fn not_packed(&self, Trouble { path, error }: Trouble) -> Error {
-        Error::File {
-            name: self.name.to_string(),
-            action: "pack",
-            path: path.to_string(),
-            why: crate::error::plain_reason(&error),
-            errno: error.raw_os_error(),
+        let locked = self.lock()?;
+        let (record, status, _) = self.status_in(&locked.dir)?;
+        if !status.is_alive() {
+            self.clean_up(&locked.dir, record.as_ref())?;
         }
+        let (dir, file) = (&locked.dir, &locked.spec_file);
+        backend.pack(dir, file, record.as_ref(), status, content, output)
     }
 
     /// Puts the content of an archive in the place of what the container changed: afterwards it
@@ -74,8 +50,8 @@ impl Container {
     /// from a stranger.
     ///
     /// # Errors
-    /// [`Error::BadArchive`] with the path in the archive that is refused, and why;
-    /// [`Error::WrongState`] if it runs; [`Error::Unsupported`] if the container was made
+    /// [`crate::Error::BadArchive`] with the path in the archive that is refused, and why;
+    /// [`crate::Error::WrongState`] if it runs; [`crate::Error::Unsupported`] if the container was made
     /// without a rootfs of its own. Its files are as before then.
     pub fn import_rootfs(&self, archive: &mut dyn Read) -> Result<ArchiveSummary> {
         self.import_rootfs_within(archive, ArchiveLimits::default())
@@ -95,26 +71,7 @@ impl Container {
         if status.is_alive() {
             return Err(self.wrong_state("replace the files of", status));
         }
-        let (dir, spec) = (&locked.dir, &locked.spec_file.spec);
-        view::require_rootfs(&locked.spec_file, "the replacement of the files")?;
-        self.clean_up(record.as_ref())?;
-
-        let image = self.runtime.host.image(&spec.image)?;
-        let containers = dir.path().parent().unwrap_or(dir.path());
-        let making = HalfMade::new(containers, CREATING)?;
-        let (upper, work) = (making.path().join("rootfs"), making.path().join("work"));
-        for folder in [&upper, &work] {
-            fs::create_dir(folder).map_err(|error| Error::io("create", folder, error))?;
-            set_mode(folder, 0o755)?;
-        }
-        let root = view::mount(&image.layers, &upper, &work)?;
-        let mut reader = Reader::new(decompress(std::io::BufReader::new(archive))?, limits);
-        unpack(&mut reader, root, Whiteouts::Deletions)?;
-        let (summary, _) = reader.finish()?;
-        // The overlay is unmounted by now. What was there goes away with the half-made folder.
-        let (from, to) = (&upper, dir.rootfs());
-        rustix::fs::renameat_with(CWD, from, CWD, &to, RenameFlags::EXCHANGE)
-            .map_err(|errno| Error::io("replace", &to, errno.into()))?;
-        Ok(summary)
+        self.clean_up(&locked.dir, record.as_ref())?;
+        self.runtime.backend.unpack(&locked.dir, &locked.spec_file, archive, limits)
     }
 }

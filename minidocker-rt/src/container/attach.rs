@@ -1,9 +1,8 @@
 //! Attaching to a container.
 
-use super::{ANSWER_PATIENCE, Container};
+use super::Container;
 use crate::attach::Attached;
 use crate::error::Result;
-use crate::linux::control::{self, Answer, Request};
 use crate::status::Status;
 
 impl Container {
@@ -18,12 +17,10 @@ impl Container {
         if !matches!(status, Status::Running | Status::Paused) {
             return Err(self.wrong_state("attach to", status));
         }
-        match control::ask(&dir, &Request::Attach, ANSWER_PATIENCE)? {
-            Some((Answer::Attached { stdin, tty }, socket)) => {
-                Ok(Attached::new(socket, stdin, tty))
-            }
+        match self.runtime.backend.attach(&dir)? {
+            Some(attached) => Ok(attached),
             // It has ended in the meantime.
-            _ => Err(self.wrong_state("attach to", self.status()?)),
+            None => Err(self.wrong_state("attach to", self.status()?)),
         }
     }
 }

@@ -14,7 +14,7 @@ impl Container {
     /// [`crate::Error::NotFound`] if it was deleted.
     pub fn export(&self) -> Result<ExportedConfig> {
         let (_, file) = self.dir_and_spec()?;
-        let now = self.runtime.host.time_zone.to_datetime(Timestamp::now());
+        let now = self.runtime.backend.machine().time_zone.to_datetime(Timestamp::now());
         Ok(ExportedConfig::new(file.spec, now))
     }
 }

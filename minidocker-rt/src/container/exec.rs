@@ -1,18 +1,12 @@
 //! Commands beside the container's first.
 
-use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
-use nix::fcntl::OFlag;
-use nix::unistd::pipe2;
-
 use super::Container;
+use crate::backend::ExecBegun;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
-use crate::exec::{self, Exec, ExecOutput, ExecProcess, Stdin, Terminal};
-use crate::linux::exec::{ExecReply, ExecRequest};
-use crate::linux::{channel, process};
+use crate::exec::{self, Exec, ExecOutput, ExecProcess};
 use crate::status::Status;
 
 impl Container {
@@ -62,59 +56,33 @@ impl Container {
         if status != Status::Running {
             return Err(self.wrong_state("execute a command in", status));
         }
-        let request = ExecRequest {
-            container: dir.path().to_owned(),
-            words: exec.command.words().to_vec(),
-            env: exec.env.iter().map(|v| (v.name().to_string(), v.value().to_string())).collect(),
-            working_dir: exec.working_dir.as_ref().map(ToString::to_string),
-            user: exec.user.map(|user| user.to_string()),
-            tty: exec.tty,
-        };
-        let (ours, theirs) =
-            if exec.tty.is_some() { ([None, None, None], vec![]) } else { streams(&exec)? };
-        let descriptors: Vec<_> = theirs.iter().map(AsFd::as_fd).collect();
-        let channel = self.runtime.spawner.exec(request, &descriptors)?;
-        drop(theirs);
-
+        let begun = self.runtime.backend.exec(&dir, &exec, deadline)?;
         let command = exec.command.to_string();
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        // With the channel's end, the helper kills what it has made so far.
-        if !process::wait_readable(channel.as_fd(), left)? {
-            return Ok(None);
-        }
-        let why = match channel::receive::<ExecReply>(channel.as_fd()) {
-            Ok(Some(reply)) => match reply.message {
-                ExecReply::Started { pid } => {
-                    self.tell(EventKind::ExecStarted { command });
-                    let mut process = ExecProcess::new(self.name.to_string(), pid, channel);
-                    [process.stdin, process.stdout, process.stderr] = ours;
-                    process.terminal = reply.descriptors.into_iter().next().map(Terminal::new);
-                    return Ok(Some(process));
-                }
-                ExecReply::Failed(failure) => {
-                    self.tell(EventKind::ExecFailed { command, failure: failure.clone() });
-                    let name = self.name.to_string();
-                    return Err(Error::ExecFailed { name, failure: failure.into() });
-                }
-                ExecReply::NotRunning => {
-                    // Its supervisor may not have written down yet that it ended.
-                    let status = match self.status()? {
-                        Status::Running => Status::Stopped,
-                        status => status,
-                    };
-                    return Err(self.wrong_state("execute a command in", status));
-                }
-                ExecReply::Ended { oom_killed: true, .. } => {
-                    "it was killed before it began: the container is out of memory".into()
-                }
-                ExecReply::Ended { .. } => "it was killed before it began".into(),
-            },
-            // The helper shares the container's fate from when it has entered it.
-            Ok(None) if self.status()? != Status::Running => {
-                return Err(self.wrong_state("execute a command in", self.status()?));
+        let why = match begun {
+            ExecBegun::Running(process) => {
+                self.tell(EventKind::ExecStarted { command });
+                return Ok(Some(process));
             }
-            Ok(None) => "the helper was killed".to_string(),
-            Err(errno) => errno.to_string(),
+            ExecBegun::Failed(failure) => {
+                self.tell(EventKind::ExecFailed { command, failure: failure.clone() });
+                let name = self.name.to_string();
+                return Err(Error::ExecFailed { name, failure: failure.into() });
+            }
+            ExecBegun::NotRunning => {
+                // Its supervisor may not have written down yet that it ended.
+                let status = match self.status()? {
+                    Status::Running => Status::Stopped,
+                    status => status,
+                };
+                return Err(self.wrong_state("execute a command in", status));
+            }
+            ExecBegun::TimedOut => return Ok(None),
+            // The helper shares the container's fate from when it has entered it.
+            ExecBegun::Vanished => match self.status()? {
+                Status::Running => "the helper was killed".to_string(),
+                status => return Err(self.wrong_state("execute a command in", status)),
+            },
+            ExecBegun::Killed(why) => why,
         };
         Err(Error::HelperFailed { action: "executing a command in the container", why })
     }
@@ -122,19 +90,4 @@ impl Container {
     fn tell(&self, kind: EventKind) {
         self.runtime.store.journal().tell(self.name.as_str(), Some(&self.id), kind);
     }
-}
-
-/// Pipes for the three streams: our ends and the command's.
-fn streams(exec: &Exec) -> Result<([Option<File>; 3], Vec<OwnedFd>)> {
-    let pipe = || {
-        pipe2(OFlag::O_CLOEXEC)
-            .map_err(|errno| Error::System { call: "pipe2".into(), errno: errno as i32 })
-    };
-    let (stdin_inside, stdin) = pipe()?;
-    let (stdout, stdout_inside) = pipe()?;
-    let (stderr, stderr_inside) = pipe()?;
-    // Closed at once, the pipe is as empty as /dev/null.
-    let stdin = (exec.stdin != Stdin::Null).then_some(stdin);
-    let ours = [stdin, Some(stdout), Some(stderr)].map(|end| end.map(File::from));
-    Ok((ours, vec![stdin_inside, stdout_inside, stderr_inside]))
 }

@@ -2,14 +2,12 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::{ANSWER_PATIENCE, Container};
+use crate::backend::{FileResult, FileTree};
 use crate::error::{Error, Result};
-use crate::files::{FileInfo, WriteOptions};
-use crate::linux::files::{self, Trouble};
-use crate::linux::view;
+use crate::files::{FileInfo, Trouble, WriteOptions};
 use crate::status::Status;
 use crate::store::LockedContainer;
 
@@ -28,10 +26,13 @@ pub struct Files {
     container: Container,
 }
 
-/// The root of the container's files for one operation.
-pub(super) struct View {
-    pub root: OwnedFd,
-    /// Held while the container does not run, and let go of after the root: a start (or the
+/// How a system says that a file is too large: EFBIG, and on Windows ERROR_FILE_TOO_LARGE.
+const TOO_LARGE: i32 = if cfg!(windows) { 223 } else { 27 };
+
+/// The container's files for one operation.
+struct View {
+    tree: Box<dyn FileTree>,
+    /// Held while the container does not run, and let go of after the files: a start (or the
     /// supervisor's restart) in between would mount its overlay a second time, which
     /// overlayfs calls undefined.
     lock: Option<LockedContainer>,
@@ -45,14 +46,14 @@ impl Container {
         Files { container: self.clone() }
     }
 
-    pub(super) fn view(&self) -> Result<View> {
+    fn view(&self) -> Result<View> {
         let (dir, file) = self.dir_and_spec()?;
         let (record, status, _) = self.status_in(&dir)?;
         if matches!(status, Status::Running | Status::Paused) {
             // It may end at this moment; then the lock tells what became of it.
-            let host = &self.runtime.host;
-            if let Ok(root) = view::open(&dir, &file, host, record.as_ref(), status) {
-                return Ok(View { root, lock: None });
+            let tree = self.runtime.backend.files(&dir, &file, record.as_ref(), status);
+            if let Ok(tree) = tree {
+                return Ok(View { tree, lock: None });
             }
         }
         let deadline = Instant::now() + ANSWER_PATIENCE;
@@ -60,17 +61,18 @@ impl Container {
         loop {
             let (record, status, _) = self.status_in(&locked.dir)?;
             if !status.is_alive() {
-                self.clean_up(record.as_ref())?;
+                self.clean_up(&locked.dir, record.as_ref())?;
             }
             let running = matches!(status, Status::Running | Status::Paused);
-            let (dir, file, host) = (&locked.dir, &locked.spec_file, &self.runtime.host);
-            match (view::open(dir, file, host, record.as_ref(), status), record) {
-                (Ok(root), _) => return Ok(View { root, lock: (!running).then_some(locked) }),
+            let (dir, file) = (&locked.dir, &locked.spec_file);
+            let tree = self.runtime.backend.files(dir, file, record.as_ref(), status);
+            match (tree, record) {
+                (Ok(tree), _) => return Ok(View { tree, lock: (!running).then_some(locked) }),
                 // It has just ended, and its supervisor is about to say so.
                 (Err(Error::System { .. }), Some(record))
                     if running && Instant::now() < deadline =>
                 {
-                    self.wait_for_supervisor(&record, Some(Duration::from_millis(5)))?;
+                    self.wait_for_supervisor(dir, &record, Some(Duration::from_millis(5)))?;
                 }
                 (Err(error), _) => return Err(error),
             }
@@ -84,7 +86,7 @@ impl Files {
     /// # Errors
     /// See [`Files`].
     pub fn list(&self, path: &str) -> Result<Vec<FileInfo>> {
-        self.act("list", path, |root| files::list(root, path))
+        self.act("list", path, |tree| tree.list(path))
     }
 
     /// What is known about one file. Of a symlink: about itself, with its target.
@@ -92,7 +94,7 @@ impl Files {
     /// # Errors
     /// See [`Files`].
     pub fn stat(&self, path: &str) -> Result<FileInfo> {
-        self.act("look at", path, |root| files::stat(root, path))
+        self.act("look at", path, |tree| tree.stat(path))
     }
 
     /// The whole content of a file of at most `limit` bytes.
@@ -100,13 +102,13 @@ impl Files {
     /// # Errors
     /// See [`Files`]; a longer file is refused with EFBIG.
     pub fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>> {
-        self.act("read", path, |root| {
+        self.act("read", path, |tree| {
             let mut content = Vec::new();
             // One byte more tells: the size of a file of /proc is not known beforehand.
-            files::open(root, path)?.take(limit.saturating_add(1)).read_to_end(&mut content)?;
+            tree.open(path)?.take(limit.saturating_add(1)).read_to_end(&mut content)?;
             if content.len() as u64 > limit {
                 let why = format!("it is longer than {limit} bytes");
-                return Err(Trouble { why, errno: Some(libc::EFBIG) });
+                return Err(Trouble { why, errno: Some(TOO_LARGE) });
             }
             Ok(content)
         })
@@ -122,10 +124,10 @@ impl Files {
     /// See [`Files`].
     pub fn open(&self, path: &str) -> Result<File> {
         let view = self.container.view().map_err(|error| self.explain("open", path, error))?;
-        let opened = files::open(view.root.as_fd(), path).and_then(|mut file| match &view.lock {
-            Some(locked) => Ok(files::copy_into(locked.dir.path(), &mut file)?),
-            None => Ok(file),
-        });
+        let opened = match &view.lock {
+            Some(locked) => view.tree.open_for_long(path, &locked.dir),
+            None => view.tree.open(path),
+        };
         opened.map_err(|trouble| self.fail("open", path, trouble))
     }
 
@@ -151,7 +153,7 @@ impl Files {
         content: &mut dyn Read,
         options: WriteOptions,
     ) -> Result<()> {
-        self.act("write", path, |root| files::write(root, path, content, options))
+        self.act("write", path, |tree| tree.write(path, content, options))
     }
 
     /// Makes a folder, and those above it that are missing, with mode `0o755`. One that
@@ -160,7 +162,7 @@ impl Files {
     /// # Errors
     /// See [`Files`].
     pub fn make_directory(&self, path: &str) -> Result<()> {
-        self.act("make the folder", path, |root| files::make_directory(root, path))
+        self.act("make the folder", path, |tree| tree.make_directory(path))
     }
 
     /// Removes a file, a symlink (not what it leads to), or a folder with all that is in it.
@@ -169,17 +171,17 @@ impl Files {
     /// # Errors
     /// See [`Files`]; EBUSY at a volume. Part of a folder may be gone by then.
     pub fn remove(&self, path: &str) -> Result<()> {
-        self.act("remove", path, |root| files::remove(root, path))
+        self.act("remove", path, |tree| tree.remove(path))
     }
 
     fn act<T>(
         &self,
         action: &'static str,
         path: &str,
-        act: impl FnOnce(BorrowedFd<'_>) -> std::result::Result<T, Trouble>,
+        act: impl FnOnce(&dyn FileTree) -> FileResult<T>,
     ) -> Result<T> {
         let view = self.container.view().map_err(|error| self.explain(action, path, error))?;
-        act(view.root.as_fd()).map_err(|trouble| self.fail(action, path, trouble))
+        act(&*view.tree).map_err(|trouble| self.fail(action, path, trouble))
     }
 
     fn fail(&self, action: &'static str, path: &str, trouble: Trouble) -> Error {

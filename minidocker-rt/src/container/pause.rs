@@ -1,9 +1,9 @@
 //! Pause and resume.
 
 use super::Container;
+use crate::backend::FREEZE_PATIENCE;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
-use crate::linux::freezer;
 use crate::status::Status;
 
 impl Container {
@@ -29,33 +29,31 @@ impl Container {
     }
 
     fn set_frozen(&self, frozen: bool) -> Result<()> {
-        let (operation, from, change, event): (_, _, fn(&[_]) -> _, _) = match frozen {
-            true => ("pause", Status::Running, freezer::freeze, EventKind::Paused),
-            false => ("resume", Status::Paused, freezer::thaw, EventKind::Resumed),
+        let (operation, from, event) = match frozen {
+            true => ("pause", Status::Running, EventKind::Paused),
+            false => ("resume", Status::Paused, EventKind::Resumed),
         };
         let locked = self.lock()?;
         let (record, status, _) = self.status_in(&locked.dir)?;
         let Some(record) = record.filter(|_| status == from) else {
             return Err(self.wrong_state(operation, status));
         };
-        match change(&record.cgroups) {
-            Ok(true) => {
+        match self.runtime.backend.set_frozen(&locked.dir, &record, frozen) {
+            Ok(Some(true)) => {
                 locked.dir.journal().tell(self.name.as_str(), Some(&self.id), event);
                 Ok(())
             }
-            Ok(false) => Err(Error::Timeout {
+            Ok(Some(false)) => Err(Error::Timeout {
                 name: self.name.to_string(),
                 operation,
-                seconds: freezer::PATIENCE.as_secs(),
+                seconds: FREEZE_PATIENCE.as_secs(),
             }),
-            // Perhaps it ended by itself in the meantime, and its cgroups with it.
-            Err(error) => match self.status_in(&locked.dir)?.1 {
-                status if status != from => Err(self.wrong_state(operation, status)),
+            // Perhaps it ended by itself in the meantime.
+            ended => match (self.status_in(&locked.dir)?.1, ended) {
+                (status, _) if status != from => Err(self.wrong_state(operation, status)),
+                (_, Err(error)) => Err(error),
                 // Its supervisor has not written it down yet.
-                _ if !record.cgroups.iter().all(|cgroup| cgroup.exists()) => {
-                    Err(self.wrong_state(operation, Status::Stopped))
-                }
-                _ => Err(error),
+                _ => Err(self.wrong_state(operation, Status::Stopped)),
             },
         }
     }

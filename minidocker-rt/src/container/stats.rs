@@ -1,10 +1,12 @@
 //! What a container uses, now and over time.
 
+mod ticker;
+
 use std::time::Duration;
 
+use self::ticker::Ticker;
 use super::Container;
 use crate::error::{Error, Result};
-use crate::linux::stats::{Ticker, measure};
 use crate::stats::Stats;
 use crate::store::{ContainerDir, SpecFile};
 
@@ -25,7 +27,7 @@ impl Container {
 
     pub(crate) fn stats_in(&self, dir: &ContainerDir, file: &SpecFile) -> Result<Stats> {
         let (record, status, _) = self.status_in(dir)?;
-        Ok(measure(file, record.as_ref(), status, &self.runtime.host))
+        Ok(self.runtime.backend.stats(dir, file, record.as_ref(), status))
     }
 
     /// As [`Container::stats`] at the end of `window`, with the CPU percentage over it. If
@@ -59,7 +61,7 @@ impl Container {
             });
         }
         let (record, status, _) = self.status_in(&self.dir()?)?;
-        let mut ticker = Ticker::new(interval)?;
+        let mut ticker = Ticker::new(interval);
         if let Some(record) = record.filter(|_| status.is_alive()) {
             ticker.follow(record.supervisor);
         }
@@ -82,7 +84,7 @@ impl StatsStream {
         if self.ended {
             return Ok(None);
         }
-        while self.last.is_some() && !self.ticker.tick()? {
+        while self.last.is_some() && !self.tick()? {
             if !self.was_restarted()? {
                 return Ok(None);
             }
@@ -95,6 +97,11 @@ impl StatsStream {
         stats.cpu.percent = self.last.as_ref().and_then(|last| stats.cpu_percent_since(last));
         self.last = Some(stats.clone());
         Ok(Some(stats))
+    }
+
+    fn tick(&mut self) -> Result<bool> {
+        let runtime = &self.container.runtime;
+        self.ticker.tick(&*runtime.backend, &runtime.store.dir(&self.container.name))
     }
 
     /// Whether the container, whose supervisor has ended, has another. An operator's restart

@@ -1,8 +1,7 @@
 //! What a container takes on disk, and its removal by a prune.
 
 use super::Container;
-use crate::error::{Error, Result};
-use crate::linux::upkeep::Measure;
+use crate::error::Result;
 use crate::store::{ContainerDir, LockedContainer, SpecFile};
 use crate::upkeep::ContainerUsage;
 
@@ -10,7 +9,7 @@ impl Container {
     /// What it takes on disk; see [`crate::DiskUsage`] for what is counted.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if it was deleted; [`Error::Io`] if its folder cannot be read.
+    /// [`crate::Error::NotFound`] if it was deleted; [`crate::Error::Io`] if its folder cannot be read.
     pub fn disk_usage(&self) -> Result<ContainerUsage> {
         let (dir, file) = self.dir_and_spec()?;
         self.usage(&dir, file)
@@ -25,13 +24,10 @@ impl Container {
             log_bytes: 0,
             records_bytes: 0,
         };
-        let entries = Measure::default()
-            .entries(dir.path())
-            .map_err(|errno| Error::io("measure", dir.path(), errno.into()))?;
-        for (name, bytes) in entries {
-            match name.to_bytes() {
-                b"rootfs" => usage.changes_bytes += bytes,
-                b"log" | b"log.1" => usage.log_bytes += bytes,
+        for (name, bytes) in self.runtime.backend.sizes(dir.path())? {
+            match name.to_str() {
+                Some("rootfs") => usage.changes_bytes += bytes,
+                Some("log" | "log.1") => usage.log_bytes += bytes,
                 _ => usage.records_bytes += bytes,
             }
         }
@@ -53,7 +49,7 @@ impl Container {
         if status.is_alive() {
             return Ok(None);
         }
-        self.clean_up(record.as_ref())?;
+        self.clean_up(&dir, record.as_ref())?;
         let bytes = self.usage(&dir, file)?.total_bytes();
         self.runtime.store.delete(LockedContainer { dir, spec_file, lock })?;
         Ok(Some(bytes))

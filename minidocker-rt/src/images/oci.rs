@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use super::{ImageConfig, ImageSource};
+use super::{ImageConfig, ImageSource, architecture};
 use crate::archive::refuse;
 use crate::error::Result;
 
@@ -148,17 +148,6 @@ struct OciDescriptor {
 struct Platform {
     architecture: String,
     os: String,
-}
-
-/// This machine's processor, in the words of Go.
-pub(crate) fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "x86" => "386",
-        "aarch64" => "arm64",
-        "powerpc64" => "ppc64le",
-        other => other,
-    }
 }
 
 /// Finds the image in an archive. `file` returns the content of a file of it, if it is there.

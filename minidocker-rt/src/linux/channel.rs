@@ -22,7 +22,7 @@ use crate::plan::TracedStep;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     /// A supervisor that starts the container. With it go two descriptors: the supervisor's
-    /// end of a channel for the [`Reply`], and the container's lock.
+    /// end of a channel for the [`Started`](crate::backend::Started), and the container's lock.
     Start { container: PathBuf },
     /// A helper that executes a command. With it go its end of a channel and, unless it has
     /// a terminal, the three standard streams.
@@ -34,14 +34,6 @@ pub(crate) enum Request {
 pub(crate) enum Greeting {
     Ready,
     Refused(String),
-}
-
-/// Supervisor to program: how the start went.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Reply {
-    Started,
-    Failed(StepFailure),
-    Trouble(String),
 }
 
 /// Init and command to supervisor, while the container is built.

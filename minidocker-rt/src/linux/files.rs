@@ -17,23 +17,9 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, SeekFrom, S
 use rustix::io::Errno;
 
 use super::tree;
-use crate::error::plain_reason;
-use crate::files::{FileInfo, FileKind, WriteOptions};
-
-/// Why a file could not be used.
-#[derive(Debug)]
-pub(crate) struct Trouble {
-    pub why: String,
-    pub errno: Option<i32>,
-}
+use crate::files::{FileInfo, FileKind, Trouble, WriteOptions};
 
 type Result<T> = std::result::Result<T, Trouble>;
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Trouble {
-        Trouble { errno: error.raw_os_error(), why: plain_reason(&error) }
-    }
-}
 
 impl From<Errno> for Trouble {
     fn from(errno: Errno) -> Trouble {

@@ -17,11 +17,8 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 
 use super::{cgroup, process};
+use crate::backend::FREEZE_PATIENCE as PATIENCE;
 use crate::error::{Error, Result};
-
-/// How long the kernel may take to stop or release all processes. Each stops when it next
-/// leaves the kernel, which a read from a dead network disk may keep it from for long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The freezer of a cgroup.
 enum Freezer {

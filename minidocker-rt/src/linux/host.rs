@@ -9,20 +9,17 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::cgroup::CgroupLayout;
 use super::image::Image;
 use super::process;
+use crate::backend::Machine;
 use crate::error::Result;
 use crate::spec::ImageName;
 
 /// Facts that a plan is made from.
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
-    pub boot_id: String,
-    pub memory_bytes: u64,
-    pub cores: u32,
+    pub machine: Machine,
     /// How many files a process may have open at most.
     pub open_files: u64,
     pub cgroups: CgroupLayout,
-    /// Looked up once: to find it, dozens of files are read.
-    pub time_zone: TimeZone,
     /// The root folder, and the image `host` of it.
     root: PathBuf,
     host_image: Image,
@@ -32,16 +29,28 @@ impl Host {
     /// Asks the kernel, and builds the image of the store at `root` if needed.
     pub fn detect(root: &Path) -> Result<Host> {
         Ok(Host {
-            boot_id: process::boot_id(),
-            memory_bytes: memory_bytes(),
-            cores: std::thread::available_parallelism()
-                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+            machine: Machine {
+                boot_id: process::boot_id(),
+                memory_bytes: memory_bytes(),
+                cores: std::thread::available_parallelism()
+                    .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+                time_zone: TimeZone::system(),
+            },
             open_files: getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(_, hard)| hard),
             cgroups: CgroupLayout::detect(),
-            time_zone: TimeZone::system(),
             root: root.to_owned(),
             host_image: Image::load(root, &ImageName::host())?,
         })
+    }
+
+    /// The root folder of the store.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The image `host`.
+    pub fn host_image(&self) -> &Image {
+        &self.host_image
     }
 
     /// The image of that name.

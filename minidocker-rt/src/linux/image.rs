@@ -14,8 +14,8 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::images;
 use crate::error::{Error, Result};
+use crate::images::store as images;
 use crate::spec::ImageName;
 use crate::store::{IMAGE_BUILDING, write_json};
 

@@ -15,12 +15,13 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::unpack::{Whiteouts, unpack};
-use super::{files, images, tree};
+use super::{files, tree};
 use crate::archive::{ArchiveLimits, Kind, Reader, decompress, refuse, unreadable};
 use crate::error::{Error, Result};
+use crate::images::store as images;
 use crate::images::{
     Descriptor, Found, ImageConfig, ImageInfo, ImageJson, ImageLayer, ImageSource, LONGEST_JSON,
-    damaged, find, hex, missing,
+    damaged, find, hex, in_use, missing,
 };
 use crate::spec::{ContainerPath, EnvVar, ImageName, User};
 use crate::store::{HalfMade, IMAGE_BUILDING, set_mode, write_json};
@@ -36,6 +37,13 @@ pub(crate) fn import(
     archive: &mut dyn Read,
     limits: ArchiveLimits,
 ) -> Result<ImageInfo> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Error::Unsupported {
+            feature: "importing an image".into(),
+            backend: "linux",
+            why: "its files get their owners, which takes root (sudo)".into(),
+        });
+    }
     let folder = root.join("images");
     let building = HalfMade::new(&folder, IMAGE_BUILDING)?;
     let mut import = Import { root, building: building.path(), limits, unpacked: Vec::new() };
@@ -391,16 +399,6 @@ impl Import<'_> {
         }
         placed
     }
-}
-
-/// The refusal of a name that an image has already.
-pub(crate) fn in_use(name: &ImageName) -> Error {
-    crate::spec::refuse(
-        "image",
-        name,
-        "an image of this name exists already",
-        "Choose another name, or delete the image first.",
-    )
 }
 
 /// A relative symlink's target, seen from the archive's root.

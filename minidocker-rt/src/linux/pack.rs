@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::tree;
 use crate::archive::{ArchiveSummary, Entry, EntryPath, Extent, Kind, Time, Writer};
+use crate::diff::ChangeKind;
 
 /// Why a folder could not be packed, and at which path.
 #[derive(Debug)]
@@ -23,8 +24,33 @@ pub(crate) struct Trouble {
     pub error: io::Error,
 }
 
-/// Packs a tree, entry by entry, in whatever order its user likes.
-pub(crate) struct Packer<'a, W: Write> {
+/// Packs all that is below `root`, or what was changed there and the marks for what was deleted.
+pub(crate) fn pack(
+    root: BorrowedFd<'_>,
+    changes: Option<&[(ChangeKind, EntryPath)]>,
+    output: &mut dyn Write,
+) -> Result<ArchiveSummary, Trouble> {
+    let mut packer = Packer {
+        root,
+        writer: Writer::new(output),
+        links: HashMap::new(),
+        packed: ArchiveSummary::default(),
+    };
+    match changes {
+        None => packer.everything()?,
+        Some(changes) => {
+            for (kind, path) in changes {
+                match kind {
+                    ChangeKind::Deleted => packer.whiteout(path)?,
+                    ChangeKind::Added | ChangeKind::Modified => packer.path(path)?,
+                }
+            }
+        }
+    }
+    packer.finish().map_err(|error| Trouble { path: EntryPath::default(), error })
+}
+
+struct Packer<'a, W: Write> {
     root: BorrowedFd<'a>,
     writer: Writer<W>,
     /// Files with several names, by device and inode, and the name they were packed under.
@@ -33,14 +59,9 @@ pub(crate) struct Packer<'a, W: Write> {
 }
 
 impl<'a, W: Write> Packer<'a, W> {
-    pub fn new(root: BorrowedFd<'a>, output: W) -> Packer<'a, W> {
-        let (links, packed) = (HashMap::new(), ArchiveSummary::default());
-        Packer { root, writer: Writer::new(output), links, packed }
-    }
-
     /// Packs all that is in the root, each folder before what is in it. What is mounted there
     /// is not part of the tree: of a folder that is mounted on, an empty one is packed.
-    pub fn everything(&mut self) -> Result<(), Trouble> {
+    fn everything(&mut self) -> Result<(), Trouble> {
         let mut folders = vec![EntryPath::default()];
         while let Some(folder) = folders.pop() {
             let fail = |error: io::Error| Trouble { path: folder.clone(), error };
@@ -68,7 +89,7 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 
     /// Packs what is at one path; of a folder, not what is in it.
-    pub fn path(&mut self, path: &EntryPath) -> Result<(), Trouble> {
+    fn path(&mut self, path: &EntryPath) -> Result<(), Trouble> {
         let fail = |error| Trouble { path: path.clone(), error };
         let Some((folder, name)) = path.split() else { return Ok(()) };
         match self.open_directory(&folder) {
@@ -82,7 +103,7 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 
     /// Packs the mark for a path that was deleted.
-    pub fn whiteout(&mut self, path: &EntryPath) -> Result<(), Trouble> {
+    fn whiteout(&mut self, path: &EntryPath) -> Result<(), Trouble> {
         let Some((folder, name)) = path.split() else { return Ok(()) };
         let entry = Entry {
             path: folder.join(&[b".wh.", name].concat()),
@@ -97,7 +118,7 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 
     /// Writes the end mark.
-    pub fn finish(self) -> io::Result<ArchiveSummary> {
+    fn finish(self) -> io::Result<ArchiveSummary> {
         self.writer.finish()?.flush()?;
         Ok(self.packed)
     }

@@ -23,13 +23,14 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::ForkResult;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
-use super::channel::{self, Greeting, Reply, Request};
+use super::channel::{self, Greeting, Request};
 use super::context::Streams;
 use super::exec::{self, ExecRequest};
 use super::host::Host;
 use super::raw::{close_all_except, mount_setattr, release_memory, set_process_name};
 use super::sys::Sys;
 use super::{privileges, process, supervisor};
+use crate::backend::Started;
 use crate::error::{Error, Result};
 use crate::store::LockedContainer;
 
@@ -73,13 +74,13 @@ impl Spawner {
 
     /// Starts a container: returns when its command was executed, or with the step
     /// that failed. The lock goes along, and stays held until the supervisor is done.
-    pub fn start(&self, container: &LockedContainer) -> Result<Reply> {
+    pub fn start(&self, container: &LockedContainer) -> Result<Started> {
         let failed = |why: String| Error::HelperFailed { action: "starting a container", why };
         let (ours, theirs) = channel::pair().map_err(|errno| failed(errno.to_string()))?;
         let request = Request::Start { container: container.dir.path().to_owned() };
         self.send(&request, &[theirs.as_fd(), container.lock.as_fd()])?;
         drop(theirs);
-        match channel::receive::<Reply>(ours.as_fd()) {
+        match channel::receive::<Started>(ours.as_fd()) {
             Ok(Some(reply)) => Ok(reply.message),
             Ok(None) => Err(failed("the supervisor was killed".into())),
             Err(errno) => Err(failed(errno.to_string())),
@@ -300,7 +301,7 @@ fn serve(socket: &OwnedFd, host: &Host) -> i32 {
             (Ok(ForkResult::Parent { .. }), _) => {}
             // The end of the channel tells the asker of an exec.
             (Err(errno), _) => {
-                let trouble = Reply::Trouble(format!("fork() => {errno}"));
+                let trouble = Started::Trouble(format!("fork() => {errno}"));
                 let _ = channel::send(reply.as_fd(), &trouble, &[]);
             }
         }

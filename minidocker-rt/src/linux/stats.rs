@@ -6,7 +6,6 @@
 //! <https://docs.kernel.org/admin-guide/cgroup-v1/>.
 
 mod parse;
-mod ticker;
 
 use std::fs::File;
 use std::io::Read;
@@ -16,7 +15,6 @@ use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
 
 use self::parse::{MemoryDetail, TICKS_PER_SECOND};
-pub(crate) use self::ticker::Ticker;
 use super::cgroup::{Cgroup, Controller};
 use super::host::Host;
 use super::process;
@@ -44,7 +42,7 @@ pub(crate) fn measure(
     // Close together, because the CPU percentage is made from both.
     stats.uptime_seconds = record.command.or(record.init).and_then(uptime);
     stats.cpu = cpu(&mut files, &cgroup);
-    stats.memory = memory(&mut files, &cgroup, host.memory_bytes);
+    stats.memory = memory(&mut files, &cgroup, host.machine.memory_bytes);
     stats.oom_kills = cgroup.oom_kills();
     stats.pids = pids(&mut files, &cgroup);
     stats.block_io = block_io(&mut files, &cgroup);
@@ -71,7 +69,7 @@ fn at_rest(file: &SpecFile, record: Option<&StatusRecord>, status: Status, host:
         oom_kills: record.map_or(0, |record| record.oom_kills),
         memory: MemoryStats {
             limit_bytes: spec.memory.map(|limit| limit.as_bytes()),
-            machine_bytes: host.memory_bytes,
+            machine_bytes: host.machine.memory_bytes,
             ..MemoryStats::default()
         },
         cpu: CpuStats {

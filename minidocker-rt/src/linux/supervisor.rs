@@ -21,7 +21,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{pipe2, setsid};
 
 use super::attachments::Attachments;
-use super::channel::{self, Reply};
+use super::channel;
 use super::construct::{self, Running, construct};
 use super::context::{Context, Streams};
 use super::control::{self, Answer, Request};
@@ -31,6 +31,7 @@ use super::output::Output;
 use super::prober::Prober;
 use super::raw::{close_all_except, reap_raw, release_memory, set_process_name};
 use super::{cgroup, freezer, process, steps};
+use crate::backend::Started as Began;
 use crate::container::STOP_GRACE;
 use crate::error::{Error, Result, StepFailure};
 use crate::events::{EventKind, Journal};
@@ -58,7 +59,7 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
         let _ = signal(Signal::SIGPIPE, SigHandler::SigIgn);
     }
     // If the asker is gone, nobody waits for the answer.
-    let answer = |message: &Reply| {
+    let answer = |message: &Began| {
         let _ = channel::send(reply.as_fd(), message, &[]);
     };
     let begun = Supervisor::new(ContainerDir::at(container), host)
@@ -67,7 +68,7 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
         Ok((supervisor, Started::Running(run))) => {
             // The start is over: its lock is let go, and the asker told.
             drop(lock);
-            answer(&Reply::Started);
+            answer(&Began::Running);
             drop(reply);
             match supervisor.live(*run) {
                 Ok(()) => 0,
@@ -79,12 +80,12 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
         }
         Ok((_, Started::Failed(failure))) => {
             drop(lock);
-            answer(&Reply::Failed(failure));
+            answer(&Began::Failed(failure));
             1
         }
         Err(error) => {
             drop(lock);
-            answer(&Reply::Trouble(error.to_string()));
+            answer(&Began::Trouble(error.to_string()));
             1
         }
     };
@@ -157,7 +158,7 @@ impl<'h> Supervisor<'h> {
         let starts = dir.status().ok().flatten().map_or(0, |record| record.starts);
         let record = StatusRecord {
             phase: Phase::Starting,
-            boot_id: host.boot_id.clone(),
+            boot_id: host.machine.boot_id.clone(),
             supervisor: process::identify_self().ok_or_else(|| Error::HelperFailed {
                 action: "starting",
                 why: "there is no /proc".into(),
@@ -204,7 +205,7 @@ impl<'h> Supervisor<'h> {
     fn start(&mut self) -> Result<Started> {
         let spec = &self.file.spec;
         let started_at = Timestamp::now();
-        let local_time = started_at.to_zoned_datetime(self.host.time_zone.clone());
+        let local_time = started_at.to_zoned_datetime(self.host.machine.time_zone.clone());
         self.log.started(&self.file.id, &spec.command, local_time)?;
 
         let mut pipes = Pipes::default();

@@ -6,18 +6,23 @@
 
 use std::collections::HashSet;
 use std::ffi::CString;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps,
+    Uid, XattrFlags,
 };
 use rustix::io::Errno;
 
-use super::tree;
-use crate::archive::{ArchiveSummary, Entry, EntryPath, Kind, Reader, Time, refuse};
+use super::{tree, view};
+use crate::archive::{
+    ArchiveLimits, ArchiveSummary, Entry, EntryPath, Kind, Reader, Time, decompress, refuse,
+};
 use crate::error::{Error, Result, plain_reason};
+use crate::store::{CREATING, ContainerDir, HalfMade, set_mode};
 
 /// What an archive's marks for deleted files become (`.wh.NAME`; see the OCI image
 /// specification, "Whiteouts").
@@ -61,6 +66,32 @@ pub(crate) fn unpack(
         refuse("the archive", format!("its folders cannot get their times: {errno}"))
     })?;
     Ok(reader.seen())
+}
+
+/// Unpacks an archive over an image, and puts the result in the place of what a container
+/// changed: the new upper directory is made beside the old one and exchanged with it at once.
+pub(crate) fn replace_rootfs(
+    dir: &ContainerDir,
+    layers: &[PathBuf],
+    archive: &mut dyn Read,
+    limits: ArchiveLimits,
+) -> Result<ArchiveSummary> {
+    let containers = dir.path().parent().unwrap_or(dir.path());
+    let making = HalfMade::new(containers, CREATING)?;
+    let (upper, work) = (making.path().join("rootfs"), making.path().join("work"));
+    for folder in [&upper, &work] {
+        fs::create_dir(folder).map_err(|error| Error::io("create", folder, error))?;
+        set_mode(folder, 0o755)?;
+    }
+    let root = view::mount(layers, &upper, &work)?;
+    let mut reader = Reader::new(decompress(BufReader::new(archive))?, limits);
+    unpack(&mut reader, root, Whiteouts::Deletions)?;
+    let (summary, _) = reader.finish()?;
+    // The overlay is unmounted by now. What was there goes away with the half-made folder.
+    let old = dir.rootfs();
+    rustix::fs::renameat_with(CWD, &upper, CWD, &old, RenameFlags::EXCHANGE)
+        .map_err(|errno| Error::io("replace", &old, errno.into()))?;
+    Ok(summary)
 }
 
 fn cannot_copy(error: io::Error) -> Error {

@@ -1,15 +1,13 @@
 //! The images of a root: the built-in `host`, and those imported from archives.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::Runtime;
 use crate::archive::ArchiveLimits;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
-use crate::images::{ImageConfig, ImageInfo, ImageSource, architecture};
-use crate::linux::images::{self, ImagesLock};
-use crate::linux::import::{import, in_use};
+use crate::images::store::{self as images, ImagesLock};
+use crate::images::{ImageInfo, ImageSource, architecture, in_use};
 use crate::spec::{ImageName, refuse};
 
 impl Runtime {
@@ -54,14 +52,7 @@ impl Runtime {
         if name.is_host() || images::folder(self.root(), &name).exists() {
             return Err(in_use(&name));
         }
-        if !nix::unistd::geteuid().is_root() {
-            return Err(Error::Unsupported {
-                feature: "importing an image".into(),
-                backend: "linux",
-                why: "its files get their owners, which takes root (sudo)".into(),
-            });
-        }
-        let image = import(self.root(), &name, archive, limits)?;
+        let image = self.inner.backend.import_image(&name, archive, limits)?;
         self.inner.store.journal().tell(name.as_str(), None, EventKind::ImageImported);
         Ok(image)
     }
@@ -72,7 +63,7 @@ impl Runtime {
     /// # Errors
     /// [`Error::Io`] if the store cannot be read.
     pub fn images(&self) -> Result<Vec<ImageInfo>> {
-        let mut all = vec![self.host_image_info()?];
+        let mut all = vec![self.host_image_info()];
         for name in images::names(self.root())? {
             match images::load(self.root(), &name) {
                 Ok(image) => all.push(image),
@@ -93,7 +84,7 @@ impl Runtime {
         let name: ImageName =
             name.parse().map_err(|_| Error::NoSuchImage { name: name.to_string() })?;
         match name.is_host() {
-            true => self.host_image_info(),
+            true => Ok(self.host_image_info()),
             false => images::load(self.root(), &name),
         }
     }
@@ -153,21 +144,16 @@ impl Runtime {
         Ok(Some(lock))
     }
 
-    fn host_image_info(&self) -> Result<ImageInfo> {
-        let name = ImageName::host();
-        let image = self.inner.host.image(&name)?;
-        Ok(ImageInfo {
-            name: name.to_string(),
+    fn host_image_info(&self) -> ImageInfo {
+        ImageInfo {
+            name: ImageName::host().to_string(),
             id: String::new(),
             source: ImageSource::Host,
             reference: None,
             architecture: Some(architecture().to_string()),
             imported_at: None,
             layers: Vec::new(),
-            config: ImageConfig {
-                env: image.env.into_iter().collect::<BTreeMap<_, _>>(),
-                ..ImageConfig::default()
-            },
-        })
+            config: self.inner.backend.host_image(),
+        }
     }
 }

@@ -71,7 +71,7 @@ impl Container {
         let locked = self.lock()?;
         match self.status_in(&locked.dir)? {
             (Some(record), Status::Error, Some(reason)) if record.phase.is_lasting() => {
-                Ok(Some((reason, self.clean_up(Some(&record)))))
+                Ok(Some((reason, self.clean_up(&locked.dir, Some(&record)))))
             }
             _ => Ok(None),
         }
@@ -80,7 +80,7 @@ impl Container {
     fn wants_revival(&self) -> Result<bool> {
         let (dir, file) = self.dir_and_spec()?;
         let (Some(record), status, _) = self.status_in(&dir)? else { return Ok(false) };
-        let same_boot = record.boot_id == self.runtime.host.boot_id;
+        let same_boot = record.boot_id == self.runtime.backend.machine().boot_id;
         Ok(!status.is_alive() && should_revive(file.spec.restart, &record, same_boot))
     }
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::Runtime;
 use crate::error::{Error, Result};
 use crate::images::ImageInfo;
-use crate::linux::upkeep::Measure;
 use crate::upkeep::{DiskUsage, ImageUsage, NotPruned, Pruned};
 
 impl Runtime {
@@ -75,9 +74,7 @@ impl Runtime {
     /// What each thing in a folder of the root takes on disk.
     fn sizes_in(&self, folder: &str) -> Result<Vec<(String, u64)>> {
         let folder = self.root().join(folder);
-        let entries = Measure::default()
-            .entries(&folder)
-            .map_err(|errno| Error::io("measure", &folder, errno.into()))?;
+        let entries = self.inner.backend.sizes(&folder)?;
         let named = entries.into_iter();
         Ok(named.map(|(name, bytes)| (name.to_string_lossy().into_owned(), bytes)).collect())
     }

@@ -9,8 +9,8 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::ImageInfo;
 use crate::error::{Error, Result};
-use crate::images::ImageInfo;
 use crate::spec::ImageName;
 use crate::store::{DELETING, read_json, remove_folder};
 

@@ -1,0 +1,350 @@
+//! The Linux backend behind the seam: each operation, handed to the module that knows how.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::unistd::pipe2;
+
+use super::control::{self, Answer, Request};
+use super::exec::{ExecReply, ExecRequest};
+use super::import::import;
+use super::spawner::Spawner;
+use super::upkeep::Measure;
+use super::{
+    Host, channel, clean_up_after, clean_up_unrecorded, diff, files, freezer, kernel_facts, pack,
+    preview, process, stats, unpack, view,
+};
+use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary, EntryPath};
+use crate::attach::Attached;
+use crate::backend::{Backend, ExecBegun, FileResult, FileTree, Machine, Started};
+use crate::diff::{Change, ChangeKind};
+use crate::error::{Error, Result};
+use crate::exec::{Exec, ExecProcess, Stdin, Terminal};
+use crate::files::{FileInfo, WriteOptions};
+use crate::images::{ImageConfig, ImageInfo};
+use crate::plan::Plan;
+use crate::spec::{ContainerId, ImageName};
+use crate::stats::Stats;
+use crate::status::{KernelFacts, ProcessIdentity, Status, StatusRecord};
+use crate::store::{ContainerDir, LockedContainer, SpecFile};
+
+/// How long a supervisor may take to answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where every start mounts the kernel's own files; images need not have them.
+const KERNEL_PLACES: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+/// Real containers, from this kernel's own means.
+#[derive(Debug)]
+pub(crate) struct LinuxBackend {
+    host: Host,
+    spawner: Spawner,
+}
+
+impl LinuxBackend {
+    /// For the store at `root`; `helper` is the program that serves as helper process, if it
+    /// is not this one.
+    pub fn new(root: &Path, helper: Option<PathBuf>) -> Result<LinuxBackend> {
+        Ok(LinuxBackend { host: Host::detect(root)?, spawner: Spawner::new(root, helper) })
+    }
+}
+
+impl LinuxBackend {
+    /// What a container changed, compared with its image.
+    fn changed_paths(
+        &self,
+        dir: &ContainerDir,
+        file: &SpecFile,
+    ) -> Result<Vec<(ChangeKind, EntryPath)>> {
+        let spec = &file.spec;
+        view::require_rootfs(file, "the list of changes")?;
+        let image = self.host.image(&spec.image)?;
+        let made_by_start: Vec<&str> = KERNEL_PLACES
+            .into_iter()
+            .chain(image.shown.iter().map(|(_, inside)| inside.as_str()))
+            .chain(spec.volumes.iter().map(|volume| volume.container().as_str()))
+            .chain([spec.working_dir.as_str()])
+            .collect();
+        let upper = dir.rootfs();
+        diff::changes(&upper, &image.layers, &made_by_start)
+            .map_err(|errno| Error::io("compare", &upper, errno.into()))
+    }
+}
+
+impl Backend for LinuxBackend {
+    fn machine(&self) -> &Machine {
+        &self.host.machine
+    }
+
+    fn plan(&self, file: &SpecFile, dir: &ContainerDir) -> Result<Plan> {
+        preview(file, dir, &self.host)
+    }
+
+    fn start(&self, container: &LockedContainer) -> Result<Started> {
+        self.spawner.start(container)
+    }
+
+    fn ask_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<()> {
+        let grace_millis = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        control::ask(dir, &Request::Stop { grace_millis }, ANSWER_PATIENCE).map(drop)
+    }
+
+    fn check_signal(&self, number: i32) -> Result<()> {
+        process::check_signal(number).map(drop)
+    }
+
+    fn signal(&self, dir: &ContainerDir, number: i32) -> Result<bool> {
+        let answer = control::ask(dir, &Request::Signal(number), ANSWER_PATIENCE)?;
+        Ok(matches!(answer, Some((Answer::Done, _))))
+    }
+
+    fn kill(&self, record: &StatusRecord) -> Result<()> {
+        // Killing init kills its whole PID namespace.
+        if let Some(pidfd) = record.init.or(record.command).and_then(process::open) {
+            process::signal(&pidfd, libc::SIGKILL)?;
+        }
+        freezer::kill_frozen(&record.cgroups);
+        Ok(())
+    }
+
+    fn facts(&self, _dir: &ContainerDir, record: &StatusRecord) -> KernelFacts {
+        kernel_facts(record, &self.host)
+    }
+
+    fn wait_for_end(
+        &self,
+        _dir: &ContainerDir,
+        supervisor: ProcessIdentity,
+        timeout: Option<Duration>,
+    ) -> Result<bool> {
+        match process::open(supervisor) {
+            Some(pidfd) => process::wait_readable(pidfd.as_fd(), timeout),
+            None => Ok(true),
+        }
+    }
+
+    fn clean_up(
+        &self,
+        _dir: &ContainerDir,
+        id: &ContainerId,
+        record: Option<&StatusRecord>,
+    ) -> Result<()> {
+        match record {
+            Some(record) => clean_up_after(record),
+            None => clean_up_unrecorded(id, &self.host),
+        }
+    }
+
+    fn set_frozen(
+        &self,
+        _dir: &ContainerDir,
+        record: &StatusRecord,
+        frozen: bool,
+    ) -> Result<Option<bool>> {
+        let change = if frozen { freezer::freeze } else { freezer::thaw };
+        match change(&record.cgroups) {
+            Ok(done) => Ok(Some(done)),
+            // It ended by itself in the meantime, and its cgroups with it.
+            Err(_) if !record.cgroups.iter().all(|cgroup| cgroup.exists()) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn stats(
+        &self,
+        _dir: &ContainerDir,
+        file: &SpecFile,
+        record: Option<&StatusRecord>,
+        status: Status,
+    ) -> Stats {
+        stats::measure(file, record, status, &self.host)
+    }
+
+    fn attach(&self, dir: &ContainerDir) -> Result<Option<Attached>> {
+        Ok(match control::ask(dir, &Request::Attach, ANSWER_PATIENCE)? {
+            Some((Answer::Attached { stdin, tty }, socket)) => {
+                Some(Attached::new(socket, stdin, tty))
+            }
+            _ => None,
+        })
+    }
+
+    fn exec(
+        &self,
+        dir: &ContainerDir,
+        exec: &Exec,
+        deadline: Option<Instant>,
+    ) -> Result<ExecBegun> {
+        let request = ExecRequest {
+            container: dir.path().to_owned(),
+            words: exec.command.words().to_vec(),
+            env: exec.env.iter().map(|v| (v.name().to_string(), v.value().to_string())).collect(),
+            working_dir: exec.working_dir.as_ref().map(ToString::to_string),
+            user: exec.user.map(|user| user.to_string()),
+            tty: exec.tty,
+        };
+        let (ours, theirs) =
+            if exec.tty.is_some() { ([None, None, None], vec![]) } else { streams(exec)? };
+        let descriptors: Vec<_> = theirs.iter().map(AsFd::as_fd).collect();
+        let channel = self.spawner.exec(request, &descriptors)?;
+        drop(theirs);
+
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // With the channel's end, the helper kills what it has made so far.
+        if !process::wait_readable(channel.as_fd(), left)? {
+            return Ok(ExecBegun::TimedOut);
+        }
+        Ok(match channel::receive::<ExecReply>(channel.as_fd()) {
+            Ok(Some(reply)) => match reply.message {
+                ExecReply::Started { pid } => {
+                    let name = dir.path().file_name().unwrap_or_default().to_string_lossy();
+                    let mut process = ExecProcess::new(name.into_owned(), pid, channel);
+                    [process.stdin, process.stdout, process.stderr] = ours;
+                    process.terminal = reply.descriptors.into_iter().next().map(Terminal::new);
+                    ExecBegun::Running(process)
+                }
+                ExecReply::Failed(failure) => ExecBegun::Failed(failure),
+                ExecReply::NotRunning => ExecBegun::NotRunning,
+                ExecReply::Ended { oom_killed: true, .. } => ExecBegun::Killed(
+                    "it was killed before it began: the container is out of memory".into(),
+                ),
+                ExecReply::Ended { .. } => {
+                    ExecBegun::Killed("it was killed before it began".into())
+                }
+            },
+            Ok(None) => ExecBegun::Vanished,
+            Err(errno) => ExecBegun::Killed(errno.to_string()),
+        })
+    }
+
+    fn files(
+        &self,
+        dir: &ContainerDir,
+        file: &SpecFile,
+        record: Option<&StatusRecord>,
+        status: Status,
+    ) -> Result<Box<dyn FileTree>> {
+        Ok(Box::new(Root(view::open(dir, file, &self.host, record, status)?)))
+    }
+
+    fn changes(&self, dir: &ContainerDir, file: &SpecFile) -> Result<Vec<Change>> {
+        let changes = self.changed_paths(dir, file)?.into_iter();
+        Ok(changes.map(|(kind, path)| Change { kind, path: path.to_string() }).collect())
+    }
+
+    fn pack(
+        &self,
+        dir: &ContainerDir,
+        file: &SpecFile,
+        record: Option<&StatusRecord>,
+        status: Status,
+        content: ArchiveContent,
+        output: &mut dyn Write,
+    ) -> Result<ArchiveSummary> {
+        let root = view::open(dir, file, &self.host, record, status)?;
+        let changes = match content {
+            ArchiveContent::Merged => None,
+            ArchiveContent::Changes => Some(self.changed_paths(dir, file)?),
+        };
+        pack::pack(root.as_fd(), changes.as_deref(), output).map_err(
+            |pack::Trouble { path, error }| Error::File {
+                name: file.spec.name.to_string(),
+                action: "pack",
+                path: path.to_string(),
+                why: crate::error::plain_reason(&error),
+                errno: error.raw_os_error(),
+            },
+        )
+    }
+
+    fn unpack(
+        &self,
+        dir: &ContainerDir,
+        file: &SpecFile,
+        archive: &mut dyn Read,
+        limits: ArchiveLimits,
+    ) -> Result<ArchiveSummary> {
+        view::require_rootfs(file, "the replacement of the files")?;
+        unpack::replace_rootfs(dir, &self.host.image(&file.spec.image)?.layers, archive, limits)
+    }
+
+    fn import_image(
+        &self,
+        name: &ImageName,
+        archive: &mut dyn Read,
+        limits: ArchiveLimits,
+    ) -> Result<ImageInfo> {
+        import(self.host.root(), name, archive, limits)
+    }
+
+    fn host_image(&self) -> ImageConfig {
+        let env = self.host.host_image().env.iter().cloned().collect();
+        ImageConfig { env, ..ImageConfig::default() }
+    }
+
+    fn sizes(&self, folder: &Path) -> Result<Vec<(OsString, u64)>> {
+        let entries = Measure::default()
+            .entries(folder)
+            .map_err(|errno| Error::io("measure", folder, errno.into()))?;
+        let named = |(name, bytes): (std::ffi::CString, u64)| {
+            (OsString::from_vec(name.into_bytes()), bytes)
+        };
+        Ok(entries.into_iter().map(named).collect())
+    }
+}
+
+/// The root of a container's files.
+struct Root(OwnedFd);
+
+impl FileTree for Root {
+    fn list(&self, path: &str) -> FileResult<Vec<FileInfo>> {
+        files::list(self.0.as_fd(), path)
+    }
+
+    fn stat(&self, path: &str) -> FileResult<FileInfo> {
+        files::stat(self.0.as_fd(), path)
+    }
+
+    fn open(&self, path: &str) -> FileResult<File> {
+        files::open(self.0.as_fd(), path)
+    }
+
+    /// An overlay cannot be unmounted while a file of it is open: this one is a copy.
+    fn open_for_long(&self, path: &str, dir: &ContainerDir) -> FileResult<File> {
+        Ok(files::copy_into(dir.path(), &mut self.open(path)?)?)
+    }
+
+    fn write(&self, path: &str, content: &mut dyn Read, options: WriteOptions) -> FileResult<()> {
+        files::write(self.0.as_fd(), path, content, options)
+    }
+
+    fn make_directory(&self, path: &str) -> FileResult<()> {
+        files::make_directory(self.0.as_fd(), path)
+    }
+
+    fn remove(&self, path: &str) -> FileResult<()> {
+        files::remove(self.0.as_fd(), path)
+    }
+}
+
+/// Pipes for the three streams: our ends and the command's.
+fn streams(exec: &Exec) -> Result<([Option<File>; 3], Vec<OwnedFd>)> {
+    let pipe = || {
+        pipe2(OFlag::O_CLOEXEC)
+            .map_err(|errno| Error::System { call: "pipe2".into(), errno: errno as i32 })
+    };
+    let (stdin_inside, stdin) = pipe()?;
+    let (stdout, stdout_inside) = pipe()?;
+    let (stderr, stderr_inside) = pipe()?;
+    // Closed at once, the pipe is as empty as /dev/null.
+    let stdin = (exec.stdin != Stdin::Null).then_some(stdin);
+    let ours = [stdin, Some(stdout), Some(stderr)].map(|end| end.map(File::from));
+    Ok((ours, vec![stdin_inside, stdout_inside, stderr_inside]))
+}

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::events::EventKind;
 use crate::health::HealthReport;
 use crate::linux::control::{self, Answer, Request};
 use crate::linux::{self, Reply, freezer, process};
@@ -416,7 +417,15 @@ impl Container {
         }
         match record.phase {
             // A supervisor that was killed could not remove them.
-            Phase::Starting | Phase::Running | Phase::Waiting => linux::clean_up_after(record),
+            Phase::Starting | Phase::Running | Phase::Waiting => {
+                let first = record.cgroups.iter().any(|cgroup| cgroup.exists());
+                linux::clean_up_after(record)?;
+                // Who comes later finds nothing to clean up, and so has nothing new to tell.
+                if first {
+                    self.tell(EventKind::Lost);
+                }
+                Ok(())
+            }
             // Having written its last word, a supervisor still has to end.
             Phase::Exited | Phase::Failed => {
                 self.wait_for_supervisor(record, Some(KILL_PATIENCE)).map(drop)
@@ -449,6 +458,10 @@ impl Container {
             operation: "the end after SIGKILL",
             seconds: KILL_PATIENCE.as_secs(),
         })
+    }
+
+    pub(crate) fn tell(&self, kind: EventKind) {
+        self.runtime.store.journal().tell(self.name.as_str(), Some(&self.id), kind);
     }
 
     fn wrong_state(&self, operation: &'static str, status: Status) -> Error {

@@ -40,7 +40,7 @@ impl Container {
         };
         match change(&record.cgroups) {
             Ok(true) => {
-                locked.dir.journal().tell(self.name.as_str(), Some(&self.id), event);
+                self.tell(event);
                 Ok(())
             }
             Ok(false) => Err(Error::Timeout {

@@ -82,13 +82,10 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     ) -> Result<bool>;
 
     /// Removes what a lost supervisor left: processes, and what the system keeps for them.
-    /// Without a record all that is known is the container's id.
-    fn clean_up(
-        &self,
-        dir: &ContainerDir,
-        id: &ContainerId,
-        record: Option<&StatusRecord>,
-    ) -> Result<()>;
+    fn clean_up(&self, dir: &ContainerDir, record: &StatusRecord) -> Result<()>;
+
+    /// As `clean_up`, where there is no record, or none that can be read.
+    fn clean_up_unrecorded(&self, dir: &ContainerDir, id: &ContainerId) -> Result<()>;
 
     /// Stops all its processes where they are, or lets them go on. Returns whether all did
     /// within [`FREEZE_PATIENCE`], or None if it has just ended.

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Started;
 use crate::error::{Error, Result};
+use crate::events::EventKind;
 use crate::health::HealthReport;
 use crate::logs::Logs;
 use crate::plan::{Plan, Trace};
@@ -410,12 +411,18 @@ impl Container {
         match record {
             // It was never started, or the record is damaged: whatever there may be is known
             // by its id.
-            None => backend.clean_up(dir, &self.id, None),
+            None => backend.clean_up_unrecorded(dir, &self.id),
             // Its processes, and what the kernel kept for them, ended with that boot.
             Some(record) if record.boot_id != backend.machine().boot_id => Ok(()),
             // A supervisor that was killed could not remove them.
             Some(record) if record.phase.is_lasting() => {
-                backend.clean_up(dir, &self.id, Some(record))
+                let first = record.cgroups.iter().any(|cgroup| cgroup.exists());
+                backend.clean_up(dir, record)?;
+                // Who comes later finds nothing to clean up, and so has nothing new to tell.
+                if first {
+                    self.tell(EventKind::Lost);
+                }
+                Ok(())
             }
             // Having written its last word, a supervisor still has to end.
             Some(record) => self.wait_for_supervisor(dir, record, Some(KILL_PATIENCE)).map(drop),
@@ -443,6 +450,10 @@ impl Container {
             operation: "the end after SIGKILL",
             seconds: KILL_PATIENCE.as_secs(),
         })
+    }
+
+    pub(crate) fn tell(&self, kind: EventKind) {
+        self.runtime.store.journal().tell(self.name.as_str(), Some(&self.id), kind);
     }
 
     fn wrong_state(&self, operation: &'static str, status: Status) -> Error {

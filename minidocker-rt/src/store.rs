@@ -165,6 +165,14 @@ impl Store {
         remove_folder(&doomed).map_err(|error| Error::io("delete", &doomed, error))
     }
 
+    /// Removes what is left of a container that has no readable specification.
+    pub fn delete_ruin(&self, dir: &ContainerDir, name: &ContainerName) -> Result<()> {
+        let doomed = self.containers().join(format!("{DELETING}{name}"));
+        fs::rename(&dir.path, &doomed).map_err(|error| Error::io("delete", &dir.path, error))?;
+        self.journal().tell(name.as_str(), None, EventKind::Deleted);
+        remove_folder(&doomed).map_err(|error| Error::io("delete", &doomed, error))
+    }
+
     /// The names of all containers, sorted.
     pub fn names(&self) -> Result<Vec<ContainerName>> {
         let folder = self.containers();

@@ -130,16 +130,12 @@ impl Backend for LinuxBackend {
         }
     }
 
-    fn clean_up(
-        &self,
-        _dir: &ContainerDir,
-        id: &ContainerId,
-        record: Option<&StatusRecord>,
-    ) -> Result<()> {
-        match record {
-            Some(record) => clean_up_after(record),
-            None => clean_up_unrecorded(id, &self.host),
-        }
+    fn clean_up(&self, _dir: &ContainerDir, record: &StatusRecord) -> Result<()> {
+        clean_up_after(record)
+    }
+
+    fn clean_up_unrecorded(&self, _dir: &ContainerDir, id: &ContainerId) -> Result<()> {
+        clean_up_unrecorded(id, &self.host)
     }
 
     fn set_frozen(

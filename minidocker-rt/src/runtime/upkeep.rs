@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::Runtime;
 use crate::error::{Error, Result};
 use crate::images::ImageInfo;
+use crate::spec::ContainerName;
 use crate::upkeep::{DiskUsage, ImageUsage, NotPruned, Pruned};
 
 impl Runtime {
@@ -84,13 +85,20 @@ impl Runtime {
     /// to be restarted, and those that another operation works on at this moment, such as a
     /// start. Volumes and images stay. One that cannot be deleted does not keep the others.
     ///
+    /// What is left of a container whose `spec.json` is damaged or missing, as after a power
+    /// cut, goes too: nothing else can be done with it.
+    ///
     /// # Errors
     /// [`Error::Io`] if the store cannot be read.
     pub fn prune(&self) -> Result<Pruned> {
         let mut pruned = Pruned::default();
-        for container in self.list()? {
-            let name = container.name().to_string();
-            match container.prune() {
+        for name in self.names()? {
+            let result = match self.get(name.as_str()) {
+                Ok(container) => container.prune(),
+                Err(_) => self.prune_ruin(&name),
+            };
+            let name = name.to_string();
+            match result {
                 Ok(Some(bytes)) => {
                     pruned.containers.push(name);
                     pruned.reclaimed_bytes += bytes;
@@ -100,5 +108,29 @@ impl Runtime {
             }
         }
         Ok(pruned)
+    }
+
+    /// Removes a container that has no readable specification, unless it is alive. Returns how
+    /// many bytes it took, or None if it stays.
+    fn prune_ruin(&self, name: &ContainerName) -> Result<Option<u64>> {
+        let dir = self.inner.store.dir(name);
+        // Made or mended since, or deleted.
+        if matches!(dir.spec_file(), Ok(Some(_))) || !dir.path().exists() {
+            return Ok(None);
+        }
+        let backend = &self.inner.backend;
+        match dir.status() {
+            Ok(Some(record)) if record.boot_id == backend.machine().boot_id => {
+                if backend.facts(&dir, &record).supervisor_alive {
+                    return Ok(None);
+                }
+                backend.clean_up(&dir, &record)?;
+            }
+            // Nothing tells of processes, or they ended with that boot.
+            _ => {}
+        }
+        let sizes = backend.sizes(dir.path())?;
+        self.inner.store.delete_ruin(&dir, name)?;
+        Ok(Some(sizes.iter().map(|(_, bytes)| bytes).sum()))
     }
 }

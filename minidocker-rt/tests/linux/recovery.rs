@@ -1,6 +1,6 @@
 //! After a reboot or the loss of a supervisor.
 
-use minidocker_rt::{RestartPolicy, Status};
+use minidocker_rt::{EventKind, Next, RestartPolicy, Status};
 
 use crate::lab::{Lab, cgroups_of, eventually, family, is_alive, kill, sh, sleeper};
 use crate::trials;
@@ -44,15 +44,20 @@ fn a_lost_container_is_recovered_and_can_be_started_again() {
     let family = family(&container);
     kill(family.supervisor);
     eventually("its end", || !is_alive(family.command));
+    let mut events = lab.runtime.events().unwrap();
     let recovered = lab.runtime.recover().unwrap();
     assert_eq!(recovered.len(), 1);
     assert!(recovered[0].reason.contains("supervisor was killed"), "{}", recovered[0].reason);
     recovered[0].cleaned.as_ref().unwrap();
     assert!(cgroups_of(container.id().as_str()).is_empty());
     assert_eq!(container.status().unwrap(), Status::Error);
-    let revived = lab.runtime.revive().unwrap();
-    assert_eq!(revived.len(), 1);
+    assert_eq!(revived(&lab), ["a"]);
     assert_eq!(container.status().unwrap(), Status::Running);
+    let told = std::iter::from_fn(|| match events.try_next().unwrap() {
+        Next::Item(event) => Some(event.kind),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [EventKind::Lost, EventKind::Started], "once");
 }
 
 fn a_reboot_revives_what_its_policy_says() {

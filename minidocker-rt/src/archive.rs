@@ -33,6 +33,11 @@ use crate::error::Error;
 #[cfg(target_os = "linux")]
 const METADATA: u64 = 1 << 20;
 
+/// The most that all entries may have together, paths included: whoever unpacks them remembers
+/// some. A whole distribution has a tenth of it.
+#[cfg(target_os = "linux")]
+const ALL_METADATA: u64 = 256 << 20;
+
 /// How much an archive may hold. One that holds more is refused, whatever its own size is:
 /// a few kilobytes can be the compressed form of a petabyte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

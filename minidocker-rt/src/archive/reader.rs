@@ -6,7 +6,7 @@ use tar::{EntryType, GnuExtSparseHeader, Header};
 
 use super::compression::unreadable;
 use super::entry::{Entry, EntryPath, Extent, Kind, Time};
-use super::{ArchiveLimits, ArchiveSummary, METADATA, refuse};
+use super::{ALL_METADATA, ArchiveLimits, ArchiveSummary, METADATA, refuse};
 use crate::error::Result;
 
 const BLOCK: u64 = 512;
@@ -17,6 +17,8 @@ pub(crate) struct Reader<R> {
     input: R,
     limits: ArchiveLimits,
     seen: ArchiveSummary,
+    /// How many bytes of paths and extended headers all entries had together.
+    names: u64,
     /// Where in the input we are.
     position: u64,
     /// How much of the entry's content was not read yet.
@@ -51,7 +53,7 @@ struct Sparse {
 impl<R: Read> Reader<R> {
     pub fn new(input: R, limits: ArchiveLimits) -> Reader<R> {
         let seen = ArchiveSummary::default();
-        Reader { input, limits, seen, position: 0, left: 0, padding: 0 }
+        Reader { input, limits, seen, names: 0, position: 0, left: 0, padding: 0 }
     }
 
     /// What was read so far.
@@ -188,6 +190,11 @@ impl<R: Read> Reader<R> {
         // Other kinds than files have no content, whatever their size says.
         self.padding = content.next_multiple_of(BLOCK) - content;
         self.seen.entries += 1;
+        self.names += extended.bytes + path.as_bytes().len() as u64;
+        if self.names > ALL_METADATA {
+            let why = format!("its names and attributes take more than {ALL_METADATA} bytes");
+            return Err(refuse("the archive", why));
+        }
         self.seen.bytes = self.seen.bytes.saturating_add(self.left);
         if self.seen.entries > self.limits.entries {
             let most = self.limits.entries;

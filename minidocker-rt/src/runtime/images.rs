@@ -134,6 +134,11 @@ impl Runtime {
         Ok(())
     }
 
+    /// Removes the layers that belong to no image.
+    pub(super) fn remove_unused_layers(&self) -> Result<()> {
+        images::remove_unused_layers(self.root(), &images::change(self.root())?)
+    }
+
     /// Makes sure that the image of a container in the making is there, and stays.
     pub(super) fn keep_image(&self, name: &ImageName) -> Result<Option<ImagesLock>> {
         if name.is_host() {

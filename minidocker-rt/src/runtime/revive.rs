@@ -30,7 +30,8 @@ pub struct Revived {
 impl Runtime {
     /// Finds the containers that were lost (the machine was restarted while they ran, or
     /// their supervisor was killed) and removes what is left of them: processes and cgroups.
-    /// Their files stay, and they can be started again. Nothing is started.
+    /// Their files stay, and they can be started again. Nothing is started. Layers that belong
+    /// to no image, because an import was cut off at its end, go too.
     ///
     /// # Errors
     /// [`crate::Error::Io`] if the store cannot be read.
@@ -41,6 +42,7 @@ impl Runtime {
                 recovered.push(Recovered { container, reason, cleaned });
             }
         }
+        self.remove_unused_layers()?;
         Ok(recovered)
     }
 

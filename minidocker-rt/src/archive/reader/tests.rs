@@ -111,6 +111,37 @@ fn names_and_attributes_without_end_are_refused() {
 }
 
 #[test]
+fn many_attributes_are_refused_before_they_fill_the_memory() {
+    let record = |length: usize| format!("{length} SCHILY.xattr.x={}\n", "v".repeat(length - 24));
+    let extended = raw(EntryType::XHeader, b"x", record(1_000_000).as_bytes(), |_| {});
+    let file = raw(EntryType::Regular, b"x", b"", |_| {});
+    let entry = [&extended[..extended.len() - 1024], &file[..512]].concat();
+    /// The same entry again and again.
+    struct Endless {
+        entry: Vec<u8>,
+        at: usize,
+    }
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let read = (&self.entry[self.at..]).read(buffer)?;
+            self.at = (self.at + read) % self.entry.len();
+            Ok(read)
+        }
+    }
+    let limits = ArchiveLimits { bytes: 1 << 20, entries: 1_000_000 };
+    let mut reader = Reader::new(Endless { entry, at: 0 }, limits);
+    let mut entries = 0;
+    let error = loop {
+        match reader.next_entry() {
+            Ok(entry) => entries += u32::from(entry.is_some()),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.contains("names and attributes"), "{error}");
+    assert!((200..300).contains(&entries), "{entries}");
+}
+
+#[test]
 fn a_damaged_or_shortened_archive_is_refused() {
     let whole = written(&[(entry("a", Kind::File { size: 3, data: whole(3) }), b"abc".to_vec())]);
     assert_eq!(read(&whole).unwrap().0[0].1, b"abc");

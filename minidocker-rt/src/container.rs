@@ -399,7 +399,13 @@ impl Container {
     fn facts(&self, dir: &ContainerDir, record: Option<&StatusRecord>) -> KernelFacts {
         match record {
             Some(record) => self.runtime.backend.facts(dir, record),
-            None => KernelFacts { same_boot: true, supervisor_alive: false, frozen: false },
+            // It was never started: there is nothing to ask about.
+            None => KernelFacts {
+                same_boot: true,
+                supervisor_alive: false,
+                frozen: false,
+                left_behind: false,
+            },
         }
     }
 
@@ -411,7 +417,7 @@ impl Container {
             // by its id.
             None => backend.clean_up(dir, &self.id, None),
             // Its processes, and what the kernel kept for them, ended with that boot.
-            Some(record) if record.boot_id != backend.machine().boot_id => Ok(()),
+            Some(record) if !backend.machine().is_boot(&record.boot_id) => Ok(()),
             // A supervisor that was killed could not remove them.
             Some(record) if record.phase.is_lasting() => {
                 backend.clean_up(dir, &self.id, Some(record))

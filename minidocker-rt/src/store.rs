@@ -80,16 +80,7 @@ impl Store {
             // make harmless: no other user of the host may reach them (CVE-2021-41091).
             set_mode(&path, 0o700)?;
         }
-        let root = root.canonicalize().map_err(|error| Error::io("open", root, error))?;
-        if root.to_string_lossy().contains([',', ':', '\\', '\n']) {
-            return Err(Error::InvalidSpec {
-                field: "root",
-                value: root.display().to_string(),
-                why: "overlayfs cannot take a path with a comma, colon, backslash or line break"
-                    .into(),
-                hint: "Choose a root folder without these characters.".into(),
-            });
-        }
+        let root = absolute(root).map_err(|error| Error::io("open", root, error))?;
         let store = Store { root };
         store.sweep()?;
         Ok(store)
@@ -123,7 +114,7 @@ impl Store {
             return Err(in_use());
         }
         // The lock, held until the folder has its name, keeps a sweep from taking it.
-        let (temporary, _lock) = self.half_made()?;
+        let (temporary, lock) = self.half_made()?;
         let path = temporary.path().to_owned();
         for folder in ["rootfs", "work"] {
             let folder = path.join(folder);
@@ -139,6 +130,7 @@ impl Store {
             spec: spec.clone(),
         };
         write_json(&path.join("spec.json"), &spec_file)?;
+        let _lock = held_while_renamed(lock);
         // rename(2) refuses to replace a folder that is not empty, which makes this
         // the one point where a name is taken.
         match fs::rename(&path, &target) {
@@ -181,10 +173,12 @@ impl Store {
     /// Removes a locked container: renamed out first, so that it vanishes at once
     /// and whole, then removed.
     pub fn delete(&self, container: LockedContainer) -> Result<()> {
-        let path = &container.dir.path;
-        let doomed = self.containers().join(format!("{DELETING}{}", container.spec_file.id));
+        let LockedContainer { dir, spec_file, lock } = container;
+        let path = &dir.path;
+        let doomed = self.containers().join(format!("{DELETING}{}", spec_file.id));
+        let _lock = held_while_renamed(lock);
         fs::rename(path, &doomed).map_err(|error| Error::io("delete", path, error))?;
-        let SpecFile { id, spec, .. } = &container.spec_file;
+        let SpecFile { id, spec, .. } = &spec_file;
         self.journal().tell(spec.name.as_str(), Some(id), EventKind::Deleted);
         remove_folder(&doomed).map_err(|error| Error::io("delete", &doomed, error))
     }
@@ -359,6 +353,12 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(|error| Error::io("write", path, error))
 }
 
+/// The root's own path. Windows has two spellings of it, and few programs read the one that
+/// `canonicalize` gives.
+fn absolute(root: &Path) -> std::io::Result<PathBuf> {
+    if cfg!(windows) { std::path::absolute(root) } else { root.canonicalize() }
+}
+
 /// Sets a mode exactly, whatever the program's umask is.
 fn set_mode(path: &Path, mode: u32) -> Result<()> {
     #[cfg(unix)]
@@ -372,14 +372,20 @@ fn set_mode(path: &Path, mode: u32) -> Result<()> {
     Ok(())
 }
 
+/// Windows does not rename a folder while a file in it is open: there the lock is let go of
+/// just before. Who gets it then finds the folder gone, as after any delete.
+fn held_while_renamed(lock: File) -> Option<File> {
+    (!cfg!(windows)).then_some(lock)
+}
+
 /// Removes a folder that a container filled, perhaps with directories nested deeper than
 /// descriptors and stacks allow.
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 fn remove_folder(path: &Path) -> std::io::Result<()> {
     crate::linux::tree::remove_folder(path)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_backend))]
 fn remove_folder(path: &Path) -> std::io::Result<()> {
     fs::remove_dir_all(path)
 }

@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::exec::{Exec, ExecProcess, Stdin, Terminal};
 use crate::files::{FileInfo, WriteOptions};
 use crate::plan::Plan;
-use crate::spec::ContainerId;
+use crate::spec::{ContainerId, ContainerSpec};
 use crate::stats::Stats;
 use crate::status::{KernelFacts, ProcessIdentity, Status, StatusRecord};
 use crate::store::{ContainerDir, LockedContainer, SpecFile};
@@ -48,7 +48,20 @@ pub(crate) struct LinuxBackend {
 impl LinuxBackend {
     /// For the store at `root`; `helper` is the program that serves as helper process, if it
     /// is not this one.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSpec`] if the root's path cannot be used for an overlay; [`Error::Io`]
+    /// if the image cannot be made.
     pub fn new(root: &Path, helper: Option<PathBuf>) -> Result<LinuxBackend> {
+        if root.to_string_lossy().contains([',', ':', '\\', '\n']) {
+            return Err(Error::InvalidSpec {
+                field: "root",
+                value: root.display().to_string(),
+                why: "overlayfs cannot take a path with a comma, colon, backslash or line break"
+                    .into(),
+                hint: "Choose a root folder without these characters.".into(),
+            });
+        }
         Ok(LinuxBackend { host: Host::detect(root)?, spawner: Spawner::new(root, helper) })
     }
 }
@@ -56,6 +69,10 @@ impl LinuxBackend {
 impl Backend for LinuxBackend {
     fn machine(&self) -> &Machine {
         &self.host.machine
+    }
+
+    fn check(&self, _spec: &ContainerSpec) -> Result<()> {
+        Ok(())
     }
 
     fn plan(&self, file: &SpecFile, dir: &ContainerDir) -> Plan {

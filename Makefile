@@ -37,7 +37,7 @@ doc:
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 
 examples:
-	for example in hello volumes limits isolation embed timeline; do \
+	for example in hello volumes limits isolation embed timeline exec health; do \
 		echo "--- $$example"; cargo run -q -p minidocker-examples --example $$example || exit 1; \
 	done
 

@@ -7,19 +7,21 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
+use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
 use crate::attach::Attached;
 use crate::diff::Change;
 use crate::error::{Result, StepFailure};
 use crate::exec::{Exec, ExecProcess};
 use crate::files::{FileInfo, Trouble, WriteOptions};
+use crate::images::{ImageConfig, ImageInfo};
 use crate::plan::Plan;
-use crate::spec::{ContainerId, ContainerSpec};
+use crate::spec::{ContainerId, ContainerSpec, ImageName};
 use crate::stats::Stats;
 use crate::status::{KernelFacts, ProcessIdentity, Status, StatusRecord};
 use crate::store::{ContainerDir, LockedContainer, SpecFile};
@@ -70,7 +72,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn check(&self, spec: &ContainerSpec) -> Result<()>;
 
     /// What a start will do, step by step.
-    fn plan(&self, file: &SpecFile, dir: &ContainerDir) -> Plan;
+    fn plan(&self, file: &SpecFile, dir: &ContainerDir) -> Result<Plan>;
 
     /// Starts a container that does not run, and returns when its command was executed.
     fn start(&self, container: &LockedContainer) -> Result<Started>;
@@ -100,13 +102,11 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     ) -> Result<bool>;
 
     /// Removes what a lost supervisor left: processes, and what the system keeps for them.
-    /// Without a record all that is known is the container's id.
-    fn clean_up(
-        &self,
-        dir: &ContainerDir,
-        id: &ContainerId,
-        record: Option<&StatusRecord>,
-    ) -> Result<()>;
+    /// Returns whether there was anything.
+    fn clean_up(&self, dir: &ContainerDir, record: &StatusRecord) -> Result<bool>;
+
+    /// As `clean_up`, where there is no record, or none that can be read.
+    fn clean_up_unrecorded(&self, dir: &ContainerDir, id: &ContainerId) -> Result<()>;
 
     /// Stops all its processes where they are, or lets them go on. Returns whether all did
     /// within [`FREEZE_PATIENCE`], or None if it has just ended.
@@ -145,6 +145,38 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     /// What it changed, compared with its image.
     fn changes(&self, dir: &ContainerDir, file: &SpecFile) -> Result<Vec<Change>>;
+
+    /// Writes its files into an archive. The lock is held as for [`Backend::files`].
+    fn pack(
+        &self,
+        dir: &ContainerDir,
+        file: &SpecFile,
+        record: Option<&StatusRecord>,
+        status: Status,
+        content: ArchiveContent,
+        output: &mut dyn Write,
+    ) -> Result<ArchiveSummary>;
+
+    /// Puts the content of an archive in the place of what it changed, all or nothing. It does
+    /// not run, and the lock is held.
+    fn unpack(
+        &self,
+        dir: &ContainerDir,
+        file: &SpecFile,
+        archive: &mut dyn Read,
+        limits: ArchiveLimits,
+    ) -> Result<ArchiveSummary>;
+
+    /// Makes an image of an archive, all or nothing.
+    fn import_image(
+        &self,
+        name: &ImageName,
+        archive: &mut dyn Read,
+        limits: ArchiveLimits,
+    ) -> Result<ImageInfo>;
+
+    /// How containers of the image `host` are run.
+    fn host_image(&self) -> ImageConfig;
 
     /// What is directly in a folder: each name, and the bytes allocated at it and below. A
     /// folder that is gone has nothing in it.

@@ -1,5 +1,6 @@
 //! A handle to one container, and the operations of its life.
 
+mod archive;
 mod attach;
 mod config;
 mod diff;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Started;
 use crate::error::{Error, Result};
+use crate::events::EventKind;
 use crate::health::HealthReport;
 use crate::logs::Logs;
 use crate::plan::{Plan, Trace};
@@ -351,7 +353,7 @@ impl Container {
     /// [`Error::NotFound`] if it was deleted.
     pub fn plan(&self) -> Result<Plan> {
         let (dir, file) = self.dir_and_spec()?;
-        Ok(self.runtime.backend.plan(&file, &dir))
+        self.runtime.backend.plan(&file, &dir)
     }
 
     /// What its last start did, step by step, with times; None before the first.
@@ -415,12 +417,16 @@ impl Container {
         match record {
             // It was never started, or the record is damaged: whatever there may be is known
             // by its id.
-            None => backend.clean_up(dir, &self.id, None),
+            None => backend.clean_up_unrecorded(dir, &self.id),
             // Its processes, and what the kernel kept for them, ended with that boot.
             Some(record) if !backend.machine().is_boot(&record.boot_id) => Ok(()),
             // A supervisor that was killed could not remove them.
             Some(record) if record.phase.is_lasting() => {
-                backend.clean_up(dir, &self.id, Some(record))
+                // Who comes later finds nothing to clean up, and so has nothing new to tell.
+                if backend.clean_up(dir, record)? {
+                    self.tell(EventKind::Lost);
+                }
+                Ok(())
             }
             // Having written its last word, a supervisor still has to end.
             Some(record) => self.wait_for_supervisor(dir, record, Some(KILL_PATIENCE)).map(drop),
@@ -448,6 +454,10 @@ impl Container {
             operation: "the end after SIGKILL",
             seconds: KILL_PATIENCE.as_secs(),
         })
+    }
+
+    pub(crate) fn tell(&self, kind: EventKind) {
+        self.runtime.store.journal().tell(self.name.as_str(), Some(&self.id), kind);
     }
 
     fn wrong_state(&self, operation: &'static str, status: Status) -> Error {

@@ -84,6 +84,11 @@ pub enum EventKind {
         /// How often so far since the last start by an operator.
         restarts: u64,
     },
+    /// Its supervisor was killed, and it ended with it; nobody knows how. Told by the next
+    /// operation on it, which finds out.
+    Lost,
+    /// An operator has stopped it between two runs: it will not be started again.
+    RestartCancelled,
     /// The container was deleted.
     Deleted,
     /// A template was saved.

@@ -40,6 +40,7 @@
 //! root with fewer rights (there is no user namespace yet). Do not run hostile code
 //! for which you would not trust Docker's defaults.
 
+mod archive;
 #[cfg_attr(not(linux_backend), path = "attach/absent.rs")]
 mod attach;
 mod backend;
@@ -51,8 +52,12 @@ mod error;
 mod events;
 mod exec;
 mod files;
+#[doc(hidden)]
+#[cfg(all(linux_backend, any(test, fuzzing)))]
+pub mod fuzzing;
 mod health;
 mod helper;
+mod images;
 mod life;
 mod lines;
 #[cfg(linux_backend)]
@@ -71,6 +76,7 @@ mod templates;
 mod upkeep;
 mod watch;
 
+pub use archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
 pub use attach::{Attached, Input, Output, Piece};
 pub use capabilities::{Capability, Support};
 pub use config::ExportedConfig;
@@ -83,6 +89,7 @@ pub use exec::{Exec, ExecOutput, OUTPUT_LIMIT, Stdin};
 pub use exec::{ExecProcess, Terminal};
 pub use files::{FileInfo, FileKind, WriteOptions};
 pub use health::{HealthReport, Probe};
+pub use images::{ImageConfig, ImageInfo, ImageLayer, ImageSource};
 pub use logs::Follow;
 pub use logs::{LogEntry, Logs, Stream};
 pub use next::Next;

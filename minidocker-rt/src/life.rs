@@ -194,6 +194,8 @@ impl Life {
     /// It was stopped between two runs.
     pub fn over(mut self) -> Result<()> {
         self.record.phase = Phase::Exited;
-        self.dir.write_status(&self.record)
+        self.dir.write_status(&self.record)?;
+        self.tell(EventKind::RestartCancelled);
+        Ok(())
     }
 }

@@ -18,9 +18,11 @@ pub(crate) mod frames;
 mod freezer;
 mod host;
 mod image;
+mod import;
 mod init;
 mod memory_watch;
 mod output;
+mod pack;
 mod privileges;
 mod prober;
 pub(crate) mod process;
@@ -35,12 +37,15 @@ mod supervisor;
 mod sys;
 pub(crate) mod terminal;
 pub(crate) mod tree;
+mod unpack;
 mod upkeep;
 mod view;
 pub(crate) mod watch;
 
 pub(crate) use backend::LinuxBackend;
 use host::Host;
+#[cfg(any(test, fuzzing))]
+pub(crate) use import::import;
 pub(crate) use refusal::refusal;
 use steps::preview;
 pub(crate) use supervisor::decode;

@@ -86,8 +86,4 @@ impl Container {
         };
         Err(Error::HelperFailed { action: "executing a command in the container", why })
     }
-
-    fn tell(&self, kind: EventKind) {
-        self.runtime.store.journal().tell(self.name.as_str(), Some(&self.id), kind);
-    }
 }

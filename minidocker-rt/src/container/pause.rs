@@ -40,7 +40,7 @@ impl Container {
         };
         match self.runtime.backend.set_frozen(&locked.dir, &record, frozen) {
             Ok(Some(true)) => {
-                locked.dir.journal().tell(self.name.as_str(), Some(&self.id), event);
+                self.tell(event);
                 Ok(())
             }
             Ok(Some(false)) => Err(Error::Timeout {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -14,20 +14,23 @@ use nix::unistd::pipe2;
 
 use super::control::{self, Answer, Request};
 use super::exec::{ExecReply, ExecRequest};
+use super::import::import;
 use super::spawner::Spawner;
 use super::upkeep::Measure;
 use super::{
-    Host, channel, clean_up_after, clean_up_unrecorded, diff, files, freezer, kernel_facts,
-    preview, process, stats, view,
+    Host, channel, clean_up_after, clean_up_unrecorded, diff, files, freezer, kernel_facts, pack,
+    preview, process, stats, unpack, view,
 };
+use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary, EntryPath};
 use crate::attach::Attached;
 use crate::backend::{Backend, ExecBegun, FileResult, FileTree, Machine, Started};
-use crate::diff::Change;
+use crate::diff::{Change, ChangeKind};
 use crate::error::{Error, Result};
 use crate::exec::{Exec, ExecProcess, Stdin, Terminal};
 use crate::files::{FileInfo, WriteOptions};
+use crate::images::{ImageConfig, ImageInfo};
 use crate::plan::Plan;
-use crate::spec::{ContainerId, ContainerSpec};
+use crate::spec::{ContainerId, ContainerSpec, ImageName};
 use crate::stats::Stats;
 use crate::status::{KernelFacts, ProcessIdentity, Status, StatusRecord};
 use crate::store::{ContainerDir, LockedContainer, SpecFile};
@@ -66,6 +69,28 @@ impl LinuxBackend {
     }
 }
 
+impl LinuxBackend {
+    /// What a container changed, compared with its image.
+    fn changed_paths(
+        &self,
+        dir: &ContainerDir,
+        file: &SpecFile,
+    ) -> Result<Vec<(ChangeKind, EntryPath)>> {
+        let spec = &file.spec;
+        view::require_rootfs(file, "the list of changes")?;
+        let image = self.host.image(&spec.image)?;
+        let made_by_start: Vec<&str> = KERNEL_PLACES
+            .into_iter()
+            .chain(image.shown.iter().map(|(_, inside)| inside.as_str()))
+            .chain(spec.volumes.iter().map(|volume| volume.container().as_str()))
+            .chain([spec.working_dir.as_str()])
+            .collect();
+        let upper = dir.rootfs();
+        diff::changes(&upper, &image.layers, &made_by_start)
+            .map_err(|errno| Error::io("compare", &upper, errno.into()))
+    }
+}
+
 impl Backend for LinuxBackend {
     fn machine(&self) -> &Machine {
         &self.host.machine
@@ -75,7 +100,7 @@ impl Backend for LinuxBackend {
         Ok(())
     }
 
-    fn plan(&self, file: &SpecFile, dir: &ContainerDir) -> Plan {
+    fn plan(&self, file: &SpecFile, dir: &ContainerDir) -> Result<Plan> {
         preview(file, dir, &self.host)
     }
 
@@ -122,16 +147,14 @@ impl Backend for LinuxBackend {
         }
     }
 
-    fn clean_up(
-        &self,
-        _dir: &ContainerDir,
-        id: &ContainerId,
-        record: Option<&StatusRecord>,
-    ) -> Result<()> {
-        match record {
-            Some(record) => clean_up_after(record),
-            None => clean_up_unrecorded(id, &self.host),
-        }
+    fn clean_up(&self, _dir: &ContainerDir, record: &StatusRecord) -> Result<bool> {
+        let left = record.cgroups.iter().any(|cgroup| cgroup.exists());
+        clean_up_after(record)?;
+        Ok(left)
+    }
+
+    fn clean_up_unrecorded(&self, _dir: &ContainerDir, id: &ContainerId) -> Result<()> {
+        clean_up_unrecorded(id, &self.host)
     }
 
     fn set_frozen(
@@ -227,26 +250,58 @@ impl Backend for LinuxBackend {
     }
 
     fn changes(&self, dir: &ContainerDir, file: &SpecFile) -> Result<Vec<Change>> {
-        let spec = &file.spec;
-        if !spec.isolation.rootfs {
-            return Err(Error::Unsupported {
-                feature: "the list of changes".into(),
-                backend: "linux",
-                why: "this container was made without a rootfs of its own: what it changes, it \
-                      changes on the host"
-                    .into(),
-            });
-        }
-        let image = &self.host.image;
-        let made_by_start: Vec<&str> = KERNEL_PLACES
-            .into_iter()
-            .chain(image.shown.iter().map(|(_, inside)| inside.as_str()))
-            .chain(spec.volumes.iter().map(|volume| volume.container().as_str()))
-            .chain([spec.working_dir.as_str()])
-            .collect();
-        let (upper, layers) = (dir.rootfs(), [image.layer.clone()]);
-        diff::changes(&upper, &layers, &made_by_start)
-            .map_err(|errno| Error::io("compare", &upper, errno.into()))
+        let changes = self.changed_paths(dir, file)?.into_iter();
+        Ok(changes.map(|(kind, path)| Change { kind, path: path.to_string() }).collect())
+    }
+
+    fn pack(
+        &self,
+        dir: &ContainerDir,
+        file: &SpecFile,
+        record: Option<&StatusRecord>,
+        status: Status,
+        content: ArchiveContent,
+        output: &mut dyn Write,
+    ) -> Result<ArchiveSummary> {
+        let root = view::open(dir, file, &self.host, record, status)?;
+        let changes = match content {
+            ArchiveContent::Merged => None,
+            ArchiveContent::Changes => Some(self.changed_paths(dir, file)?),
+        };
+        pack::pack(root.as_fd(), changes.as_deref(), output).map_err(
+            |pack::Trouble { path, error }| Error::File {
+                name: file.spec.name.to_string(),
+                action: "pack",
+                path: path.to_string(),
+                why: crate::error::plain_reason(&error),
+                errno: error.raw_os_error(),
+            },
+        )
+    }
+
+    fn unpack(
+        &self,
+        dir: &ContainerDir,
+        file: &SpecFile,
+        archive: &mut dyn Read,
+        limits: ArchiveLimits,
+    ) -> Result<ArchiveSummary> {
+        view::require_rootfs(file, "the replacement of the files")?;
+        unpack::replace_rootfs(dir, &self.host.image(&file.spec.image)?.layers, archive, limits)
+    }
+
+    fn import_image(
+        &self,
+        name: &ImageName,
+        archive: &mut dyn Read,
+        limits: ArchiveLimits,
+    ) -> Result<ImageInfo> {
+        import(self.host.root(), name, archive, limits)
+    }
+
+    fn host_image(&self) -> ImageConfig {
+        let env = self.host.host_image().env.iter().cloned().collect();
+        ImageConfig { env, ..ImageConfig::default() }
     }
 
     fn sizes(&self, folder: &Path) -> Result<Vec<(OsString, u64)>> {

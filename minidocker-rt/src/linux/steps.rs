@@ -8,6 +8,7 @@ use nix::sched::CloneFlags;
 
 use super::context::{Context, Flow, StepError};
 use super::host::Host;
+use super::image::Image;
 use super::rootfs;
 use crate::plan::{self, Actor, Lesson, lesson};
 use crate::spec::{ContainerSpec, Hostname, PidsLimit, Volume};
@@ -67,7 +68,7 @@ fn step(id: &str, actor: Actor, spec: &ContainerSpec, shell: String, action: Act
 }
 
 /// The steps that build the container of `file` on `host`.
-pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step> {
+pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Image) -> Vec<Step> {
     let spec = &file.spec;
     let on = spec.isolation;
     let mut steps = Vec::new();
@@ -83,7 +84,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step
         format!("unshare --fork {}sh", unshare_options(flags)),
         Action::CloneNamespaces(flags),
     ));
-    filesystem(&mut steps, spec, dir, host);
+    filesystem(&mut steps, spec, dir, image);
     if on.uts {
         let hostname = spec.hostname.clone().unwrap_or_else(|| Hostname::from(&spec.name));
         steps.push(step(
@@ -123,8 +124,13 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step
 
 /// The steps of another command in the container that runs: those of its first, but for what
 /// is there already.
-pub(crate) fn exec_plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step> {
-    let mut steps = plan(file, dir, host);
+pub(crate) fn exec_plan(
+    file: &SpecFile,
+    dir: &ContainerDir,
+    host: &Host,
+    image: &Image,
+) -> Vec<Step> {
+    let mut steps = plan(file, dir, host, image);
     steps.retain(|step| {
         let made = matches!(step.action, Action::CgroupNamespace | Action::MountCgroup);
         step.actor == Actor::Command && !made
@@ -176,7 +182,7 @@ fn limits(steps: &mut Vec<Step>, file: &SpecFile, host: &Host) {
     }
 }
 
-fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, host: &Host) {
+fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, image: &Image) {
     let on = spec.isolation;
     let root = dir.rootfs();
     let root = root.display();
@@ -196,21 +202,23 @@ fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, h
         "overlay",
         format!(
             "mount -t overlay overlay -o lowerdir={},upperdir={root},workdir={} {root}",
-            host.image.layer.display(),
+            rootfs::joined(&image.layers),
             dir.work().display()
         ),
         Action::MountOverlay,
     );
-    init(
-        "host-programs",
-        host.image
-            .shown
-            .iter()
-            .map(|(from, to)| format!("mount --rbind -o ro {} {root}{to}", from.display()))
-            .collect::<Vec<_>>()
-            .join(" && "),
-        Action::ShowHostFolders,
-    );
+    if !image.shown.is_empty() {
+        init(
+            "host-programs",
+            image
+                .shown
+                .iter()
+                .map(|(from, to)| format!("mount --rbind -o ro {} {root}{to}", from.display()))
+                .collect::<Vec<_>>()
+                .join(" && "),
+            Action::ShowHostFolders,
+        );
+    }
     init("proc", format!("mount -t proc proc {root}/proc"), Action::MountProc);
     init("sysfs", format!("mount -t sysfs -o ro sysfs {root}/sys"), Action::MountSys);
     init(
@@ -356,14 +364,24 @@ impl Step {
     }
 
     /// What helps when this step fails with `errno`.
-    pub fn hint(&self, errno: i32, host: &Host) -> String {
-        use nix::libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSPC, EPERM, EROFS};
+    pub fn hint(&self, errno: i32, image: &Image) -> String {
+        use nix::libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOEXEC, ENOSPC, EPERM, EROFS};
         match (&self.action, errno) {
+            (Action::Exec, ENOENT) if image.shown.is_empty() => {
+                "Check the spelling. The container sees the programs of its image alone; a script \
+                 needs its interpreter (the #! line) there too."
+                    .into()
+            }
             (Action::Exec, ENOENT) => format!(
                 "Check the spelling. The container sees the programs of {}, not those of your \
                  home folder; a script needs its interpreter (the #! line) there too.",
-                rootfs::describe(&host.image.shown)
+                rootfs::describe(&image.shown)
             ),
+            (Action::Exec, ENOEXEC) => {
+                "Is it a program for this machine's processor? A script needs an interpreter in \
+                 its first line, such as #!/bin/sh."
+                    .into()
+            }
             (Action::Exec, EACCES) => {
                 "Make the file executable (chmod +x), or run it by its interpreter.".into()
             }
@@ -418,9 +436,17 @@ impl Step {
 
 /// The plan without the deed: every step is run through a [`super::sys::Sys`] that
 /// performs nothing.
-pub(crate) fn preview(file: &SpecFile, dir: &ContainerDir, host: &Host) -> plan::Plan {
-    let mut context = Context::preview(file, dir, host);
-    let steps = plan(file, dir, host)
+///
+/// # Errors
+/// Those of [`Host::image`].
+pub(crate) fn preview(
+    file: &SpecFile,
+    dir: &ContainerDir,
+    host: &Host,
+) -> crate::Result<plan::Plan> {
+    let image = host.image(&file.spec.image)?;
+    let mut context = Context::preview(file, dir, host, &image);
+    let steps = plan(file, dir, host, &image)
         .iter()
         .map(|step| {
             context.sys.begin(&step.id);
@@ -430,5 +456,5 @@ pub(crate) fn preview(file: &SpecFile, dir: &ContainerDir, host: &Host) -> plan:
             step.explained(calls.into_iter().map(|call| call.call).collect())
         })
         .collect();
-    plan::Plan { steps }
+    Ok(plan::Plan { steps })
 }

@@ -123,6 +123,8 @@ struct Run {
     cgroup: cgroup::Cgroup,
     /// The end of the grace period of a stop.
     kill_at: Option<Instant>,
+    /// Whether it was killed at somebody's request.
+    killed: bool,
     /// Whether it is being ended because it was unhealthy.
     unhealthy: bool,
 }
@@ -171,8 +173,9 @@ impl<'h> Supervisor<'h> {
 
         let mut pipes = Pipes::default();
         let streams = if spec.tty { Streams::default() } else { pipes.make(spec.stdin_open)? };
-        let mut context = Context::new(file, dir, self.host, streams);
-        let steps = steps::plan(file, dir, self.host);
+        let image = self.host.image(&spec.image)?;
+        let mut context = Context::new(file, dir, self.host, &image, streams);
+        let steps = steps::plan(file, dir, self.host, &image);
         let built = construct(&mut context, &steps, file);
         context.close_streams();
         let not_enforced = std::mem::take(&mut context.not_enforced);
@@ -231,6 +234,7 @@ impl<'h> Supervisor<'h> {
             prober: spec.health_check.clone().map(|check| Prober::new(check, dir.path())),
             cgroup,
             kill_at: None,
+            killed: false,
             unhealthy: false,
         }
     }
@@ -285,6 +289,8 @@ impl<'h> Supervisor<'h> {
                     .pump(&mut self.life.log, &mut |stream, bytes| attachments.show(stream, bytes));
             }
             if let Some(kills) = run.memory.as_mut().and_then(MemoryWatch::news) {
+                self.life.record.oom_kills = kills;
+                self.life.save();
                 self.life.tell(EventKind::OutOfMemory { kills });
             }
             self.probe(run);
@@ -296,6 +302,7 @@ impl<'h> Supervisor<'h> {
                 output.drain(&mut self.life.log, &mut |stream, bytes| {
                     attachments.show(stream, bytes)
                 });
+                attachments.end();
                 return Ok(());
             }
         }
@@ -306,6 +313,11 @@ impl<'h> Supervisor<'h> {
         let Some(prober) = &mut run.prober else { return };
         let cgroups = &self.life.record.cgroups;
         let Some(probe) = prober.step(self.host, || freezer::is_frozen(cgroups)) else { return };
+        // A probe that was killed with its container says nothing about its health.
+        if probe.exit_code != Some(0) && run.is_ending() {
+            return;
+        }
+        let Some(prober) = &run.prober else { return };
         if self.life.learn(probe, prober.check(), prober.is_lenient()) {
             run.unhealthy = true;
             run.stop(STOP_GRACE, &self.life.record.cgroups);
@@ -390,6 +402,7 @@ impl<'h> Supervisor<'h> {
                 }
                 run.signal(number);
                 if number == libc::SIGKILL {
+                    run.killed = true;
                     freezer::kill_frozen(&self.life.record.cgroups);
                 }
                 Answer::Done
@@ -415,7 +428,7 @@ impl<'h> Supervisor<'h> {
         drop(run.prober);
         let status = reap(run.init);
         let oom_kills = run.cgroup.oom_kills();
-        if let Some(kills) = run.memory.map(|mut memory| memory.news()).unwrap_or(Some(oom_kills))
+        if let Some(kills) = run.memory.map(|mut memory| memory.count()).unwrap_or(Some(oom_kills))
             && kills > 0
         {
             self.life.tell(EventKind::OutOfMemory { kills });
@@ -461,6 +474,12 @@ impl<'h> Supervisor<'h> {
 }
 
 impl Run {
+    /// Whether its end has begun. Init begins to exit before the kernel kills the other
+    /// processes of its namespace.
+    fn is_ending(&self) -> bool {
+        self.kill_at.is_some() || self.killed || process::is_exiting(self.init)
+    }
+
     /// Passes a signal to the command.
     fn signal(&self, number: i32) {
         let target = self.command_pidfd.as_ref().unwrap_or(&self.init_pidfd);
@@ -483,6 +502,7 @@ impl Run {
     /// end.
     fn kill(&mut self, cgroups: &[PathBuf]) {
         self.kill_at = None;
+        self.killed = true;
         let _ = process::signal(&self.init_pidfd, libc::SIGKILL);
         freezer::kill_frozen(cgroups);
     }

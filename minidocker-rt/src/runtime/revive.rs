@@ -30,7 +30,8 @@ pub struct Revived {
 impl Runtime {
     /// Finds the containers that were lost (the machine was restarted while they ran, or
     /// their supervisor was killed) and removes what is left of them: processes and cgroups.
-    /// Their files stay, and they can be started again. Nothing is started.
+    /// Their files stay, and they can be started again. Nothing is started. Layers that belong
+    /// to no image, because an import was cut off at its end, go too.
     ///
     /// # Errors
     /// [`crate::Error::Io`] if the store cannot be read.
@@ -41,14 +42,16 @@ impl Runtime {
                 recovered.push(Recovered { container, reason, cleaned });
             }
         }
+        self.remove_unused_layers()?;
         Ok(recovered)
     }
 
-    /// Starts the containers that were lost, or ended with an earlier boot of the machine, if
-    /// their restart policy says so: `on-failure`, `always` and `unless-stopped` for those
-    /// that ran and were not being stopped; `always` also for those that had ended. There is
-    /// no daemon: a program that is started with the machine, such as the web server, calls
-    /// this.
+    /// Starts the containers that were lost, or were there before the machine was restarted,
+    /// if their restart policy says so. A container that was lost is started under every policy
+    /// but `no`, unless an operator was stopping it. After a restart of the machine `always`
+    /// starts everything, and `unless-stopped` all but what an operator had stopped, also
+    /// what had ended or could not be started then. There is no daemon: a program that is
+    /// started with the machine, such as the web server, calls this.
     ///
     /// # Errors
     /// [`crate::Error::Io`] if the store cannot be read.

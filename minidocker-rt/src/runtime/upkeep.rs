@@ -1,7 +1,11 @@
 //! What a root takes on disk, and the removal of what is not needed.
 
+use std::collections::HashMap;
+
 use super::Runtime;
 use crate::error::{Error, Result};
+use crate::images::ImageInfo;
+use crate::spec::ContainerName;
 use crate::upkeep::{DiskUsage, ImageUsage, NotPruned, Pruned};
 
 impl Runtime {
@@ -23,19 +27,10 @@ impl Runtime {
                 Err(error) => return Err(error),
             }
         }
-        let folder = self.root().join("images");
-        let entries = self.inner.backend.sizes(&folder)?;
-        let images_bytes = entries.iter().map(|(_, bytes)| bytes).sum();
-        let images = entries
-            .into_iter()
-            .map(|(name, bytes)| (name.to_string_lossy().into_owned(), bytes))
-            // Those in the making count, but are not images yet.
-            .filter(|(name, _)| !name.starts_with('.'))
-            .map(|(name, bytes)| {
-                let containers = images_in_use.iter().filter(|image| **image == name).count();
-                ImageUsage { name, bytes, containers }
-            })
-            .collect();
+        let images = self.image_usage(&images_in_use)?;
+        let layers = self.sizes_in("layers")?;
+        let images_bytes =
+            self.sizes_in("images")?.iter().chain(&layers).map(|(_, bytes)| bytes).sum();
         Ok(DiskUsage {
             containers_bytes: containers.iter().map(|usage| usage.total_bytes()).sum(),
             reclaimable_bytes: containers
@@ -49,18 +44,61 @@ impl Runtime {
         })
     }
 
+    /// What each image takes. A layer of several counts for each of them.
+    fn image_usage(&self, in_use: &[String]) -> Result<Vec<ImageUsage>> {
+        let layers: HashMap<String, u64> = self.sizes_in("layers")?.into_iter().collect();
+        let own: HashMap<String, u64> = self.sizes_in("images")?.into_iter().collect();
+        let images = self.images()?;
+        let has = |image: &ImageInfo, digest: &str| {
+            image.layers.iter().any(|layer| layer.digest == digest)
+        };
+        let users = |digest: &str| images.iter().filter(|image| has(image, digest)).count();
+        let mut usage: Vec<ImageUsage> = images
+            .iter()
+            .map(|image| {
+                let size = |digest: &str| layers.get(digest).copied().unwrap_or_default();
+                let digests = image.layers.iter().map(|layer| layer.digest.as_str());
+                let shared = digests.clone().filter(|digest| users(digest) > 1).map(size).sum();
+                let own = own.get(&image.name).copied().unwrap_or_default();
+                ImageUsage {
+                    name: image.name.clone(),
+                    bytes: own + digests.map(size).sum::<u64>(),
+                    shared_bytes: shared,
+                    containers: in_use.iter().filter(|name| **name == image.name).count(),
+                }
+            })
+            .collect();
+        usage.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(usage)
+    }
+
+    /// What each thing in a folder of the root takes on disk.
+    fn sizes_in(&self, folder: &str) -> Result<Vec<(String, u64)>> {
+        let folder = self.root().join(folder);
+        let entries = self.inner.backend.sizes(&folder)?;
+        let named = entries.into_iter();
+        Ok(named.map(|(name, bytes)| (name.to_string_lossy().into_owned(), bytes)).collect())
+    }
+
     /// Deletes all containers that are not alive: those created and never started, stopped,
     /// and failed, with their files and logs. Spared are those that run, are paused or about
     /// to be restarted, and those that another operation works on at this moment, such as a
     /// start. Volumes and images stay. One that cannot be deleted does not keep the others.
     ///
+    /// What is left of a container whose `spec.json` is damaged or missing, as after a power
+    /// cut, goes too: nothing else can be done with it.
+    ///
     /// # Errors
     /// [`Error::Io`] if the store cannot be read.
     pub fn prune(&self) -> Result<Pruned> {
         let mut pruned = Pruned::default();
-        for container in self.list()? {
-            let name = container.name().to_string();
-            match container.prune() {
+        for name in self.names()? {
+            let result = match self.get(name.as_str()) {
+                Ok(container) => container.prune(),
+                Err(_) => self.prune_ruin(&name),
+            };
+            let name = name.to_string();
+            match result {
                 Ok(Some(bytes)) => {
                     pruned.containers.push(name);
                     pruned.reclaimed_bytes += bytes;
@@ -70,5 +108,29 @@ impl Runtime {
             }
         }
         Ok(pruned)
+    }
+
+    /// Removes a container that has no readable specification, unless it is alive. Returns how
+    /// many bytes it took, or None if it stays.
+    fn prune_ruin(&self, name: &ContainerName) -> Result<Option<u64>> {
+        let dir = self.inner.store.dir(name);
+        // Made or mended since, or deleted.
+        if matches!(dir.spec_file(), Ok(Some(_))) || !dir.path().exists() {
+            return Ok(None);
+        }
+        let backend = &self.inner.backend;
+        match dir.status() {
+            Ok(Some(record)) if record.boot_id == backend.machine().boot_id => {
+                if backend.facts(&dir, &record).supervisor_alive {
+                    return Ok(None);
+                }
+                backend.clean_up(&dir, &record)?;
+            }
+            // Nothing tells of processes, or they ended with that boot.
+            _ => {}
+        }
+        let sizes = backend.sizes(dir.path())?;
+        self.inner.store.delete_ruin(&dir, name)?;
+        Ok(Some(sizes.iter().map(|(_, bytes)| bytes).sum()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,15 @@ use super::governor::Report;
 use super::paths::PathMap;
 use super::tree::Tree;
 use super::{changes, helper, plan, process, rootfs};
+use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
 use crate::attach::Attached;
 use crate::backend::{Backend, ExecBegun, FREEZE_PATIENCE, FileTree, Machine, Started};
 use crate::diff::Change;
 use crate::error::{Error, Result};
 use crate::exec::Exec;
+use crate::images::{ImageConfig, ImageInfo};
 use crate::plan::Plan;
-use crate::spec::{ContainerId, ContainerSpec};
+use crate::spec::{ContainerId, ContainerSpec, ImageName};
 use crate::stats::{CpuStats, MemoryStats, PidsStats, Stats};
 use crate::status::{KernelFacts, ProcessIdentity, Status, StatusRecord};
 use crate::store::{ContainerDir, LockedContainer, SpecFile};
@@ -77,6 +79,11 @@ fn boot_id() -> String {
     }
 }
 
+const IMAGES: &str = "a simulated container runs this machine's programs; those of an image take the \
+                      Linux backend. Use the image \"host\", or Linux.";
+const ARCHIVES: &str = "the owners and kinds of files that an archive holds take the Linux backend. The \
+                        folder `rootfs` of the container can be copied, or use Linux.";
+
 fn unsupported(feature: &str, why: &str) -> Error {
     Error::Unsupported { feature: feature.into(), backend: "simulation", why: why.into() }
 }
@@ -94,17 +101,13 @@ impl Backend for SimulationBackend {
             ));
         }
         if !spec.image.is_host() {
-            return Err(unsupported(
-                "an image of its own",
-                "a simulated container runs this machine's programs; those of an image take the \
-                 Linux backend. Use the image \"host\", or Linux.",
-            ));
+            return Err(unsupported("an image of its own", IMAGES));
         }
         Ok(())
     }
 
-    fn plan(&self, file: &SpecFile, _dir: &ContainerDir) -> Plan {
-        plan::plan(&file.spec)
+    fn plan(&self, file: &SpecFile, _dir: &ContainerDir) -> Result<Plan> {
+        Ok(plan::plan(&file.spec))
     }
 
     fn start(&self, container: &LockedContainer) -> Result<Started> {
@@ -149,19 +152,17 @@ impl Backend for SimulationBackend {
         control::wait_for_end(dir, supervisor, timeout)
     }
 
-    fn clean_up(
-        &self,
-        dir: &ContainerDir,
-        _id: &ContainerId,
-        record: Option<&StatusRecord>,
-    ) -> Result<()> {
-        let Some(record) = record else { return Ok(()) };
+    fn clean_up(&self, dir: &ContainerDir, record: &StatusRecord) -> Result<bool> {
         // One that is still about to start it, for a program that has gone meanwhile.
         if control::is_supervised(dir) {
             self.ask_to_stop(dir, Duration::ZERO)?;
             self.wait_for_end(dir, record.supervisor, Some(control::PATIENCE))?;
         }
-        kill_tree(record);
+        Ok(kill_tree(record))
+    }
+
+    /// Nothing is kept for a container but its folder.
+    fn clean_up_unrecorded(&self, _dir: &ContainerDir, _id: &ContainerId) -> Result<()> {
         Ok(())
     }
 
@@ -264,6 +265,41 @@ impl Backend for SimulationBackend {
         }
     }
 
+    fn pack(
+        &self,
+        _dir: &ContainerDir,
+        _file: &SpecFile,
+        _record: Option<&StatusRecord>,
+        _status: Status,
+        _content: ArchiveContent,
+        _output: &mut dyn Write,
+    ) -> Result<ArchiveSummary> {
+        Err(unsupported("an archive of the files", ARCHIVES))
+    }
+
+    fn unpack(
+        &self,
+        _dir: &ContainerDir,
+        _file: &SpecFile,
+        _archive: &mut dyn Read,
+        _limits: ArchiveLimits,
+    ) -> Result<ArchiveSummary> {
+        Err(unsupported("files from an archive", ARCHIVES))
+    }
+
+    fn import_image(
+        &self,
+        _name: &ImageName,
+        _archive: &mut dyn Read,
+        _limits: ArchiveLimits,
+    ) -> Result<ImageInfo> {
+        Err(unsupported("an image of its own", IMAGES))
+    }
+
+    fn host_image(&self) -> ImageConfig {
+        ImageConfig::default()
+    }
+
     fn sizes(&self, folder: &Path) -> Result<Vec<(OsString, u64)>> {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -274,8 +310,9 @@ impl Backend for SimulationBackend {
     }
 }
 
-/// Kills what a supervisor has started, whether or not it lives itself.
-fn kill_tree(record: &StatusRecord) {
+/// Kills what a supervisor has started, whether or not it lives itself. Returns whether there
+/// was anything.
+fn kill_tree(record: &StatusRecord) -> bool {
     let known = record.command.filter(|command| {
         u32::try_from(command.pid).is_ok_and(|pid| process::identify(pid) == Some(*command))
     });
@@ -289,17 +326,18 @@ fn kill_tree(record: &StatusRecord) {
             Tree::new(supervisor, command.unwrap_or(supervisor))
         }
         (_, Some(command)) => Tree::below(command),
-        _ => return,
+        _ => return false,
     };
     // What they start meanwhile is found by looking again.
-    for _ in 0..100 {
+    for round in 0..100 {
         tree.look();
         let pids = tree.pids();
         if pids.is_empty() {
-            return;
+            return round > 0;
         }
         pids.into_iter().for_each(process::kill);
     }
+    true
 }
 
 /// The bytes allocated for a file or folder and what is in it.

@@ -2,6 +2,8 @@
 
 use std::io::Read;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel};
 use std::time::{Duration, Instant};
 
@@ -25,6 +27,10 @@ pub(super) struct Prober {
     check: HealthCheck,
     command: Prepared,
     began: Instant,
+    /// Whether the latest probe was begun in the start period.
+    lenient: bool,
+    /// Whether the container stands still, for the thread that follows a probe.
+    paused: Arc<AtomicBool>,
     /// When the next probe is due; None while one is under way.
     next: Option<Instant>,
     /// The pid of the probe under way.
@@ -35,7 +41,15 @@ impl Prober {
     /// The first probe comes after one interval.
     pub fn new(check: HealthCheck, command: Prepared) -> Prober {
         let began = Instant::now();
-        Prober { next: Some(began + check.interval), check, command, began, probing: None }
+        Prober {
+            next: Some(began + check.interval),
+            check,
+            command,
+            began,
+            lenient: true,
+            paused: Arc::default(),
+            probing: None,
+        }
     }
 
     /// When the next probe is due.
@@ -43,9 +57,9 @@ impl Prober {
         self.next
     }
 
-    /// Whether failures do not count yet.
+    /// Whether a failure of the latest probe does not count yet.
     pub fn is_lenient(&self) -> bool {
-        self.began.elapsed() < self.check.start_period
+        self.lenient
     }
 
     /// The health check.
@@ -55,6 +69,7 @@ impl Prober {
 
     /// Begins a probe if one is due. Its end is told as news of the run.
     pub fn step(&mut self, run: u64, paused: bool, news: &SyncSender<News>) {
+        self.paused.store(paused, Ordering::Relaxed);
         if self.next.is_none_or(|next| next > Instant::now()) {
             return;
         }
@@ -64,6 +79,7 @@ impl Prober {
             return;
         }
         self.next = None;
+        self.lenient = self.began.elapsed() < self.check.start_period;
         let started_at = Timestamp::now();
         let tell = {
             let news = news.clone();
@@ -74,10 +90,10 @@ impl Prober {
         match begin(&self.command) {
             Ok(child) => {
                 self.probing = Some(child.id());
-                let timeout = self.check.timeout;
+                let (timeout, paused) = (self.check.timeout, self.paused.clone());
                 let told = tell.clone();
                 let thread = std::thread::Builder::new().stack_size(128 << 10);
-                let begun = thread.spawn(move || told(follow(child, timeout, started_at)));
+                let begun = thread.spawn(move || told(follow(child, timeout, &paused, started_at)));
                 if let Err(error) = begun {
                     spawn_failed(tell, started_at, error.to_string());
                 }
@@ -114,7 +130,12 @@ fn begin(command: &Prepared) -> Result<Child, String> {
 }
 
 /// Waits for a probe's end, or ends it.
-fn follow(mut child: Child, timeout: Duration, started_at: Timestamp) -> Probe {
+fn follow(
+    mut child: Child,
+    timeout: Duration,
+    paused: &AtomicBool,
+    started_at: Timestamp,
+) -> Probe {
     let pid = child.id();
     let (pieces, output) = channel();
     let (done, ended_by_itself) = channel();
@@ -125,7 +146,11 @@ fn follow(mut child: Child, timeout: Duration, started_at: Timestamp) -> Probe {
         wait();
         let _ = done.send(());
     });
-    let in_time = ended_by_itself.recv_timeout(timeout).is_ok();
+    let mut in_time = ended_by_itself.recv_timeout(timeout).is_ok();
+    // One that stands still with its container has all its time once more.
+    while !in_time && paused.load(Ordering::Relaxed) {
+        in_time = ended_by_itself.recv_timeout(timeout).is_ok();
+    }
     if !in_time {
         let mut tree = Tree::below(pid);
         tree.look();

@@ -121,6 +121,8 @@ struct Run {
     /// How many of its streams are open.
     streams: u32,
     kill_at: Option<Instant>,
+    /// Whether it was killed.
+    killed: bool,
     unhealthy: bool,
 }
 
@@ -191,6 +193,7 @@ impl Supervisor {
             prober,
             streams: 2,
             kill_at: None,
+            killed: false,
             unhealthy: false,
         };
         if !prepared.mappings.is_empty()
@@ -284,6 +287,10 @@ impl Supervisor {
                 let Some(prober) = &mut run.prober else { return };
                 prober.ended();
                 let lenient = prober.is_lenient();
+                // A probe that was killed with its container says nothing about its health.
+                if probe.exit_code != Some(0) && (run.killed || run.kill_at.is_some()) {
+                    return;
+                }
                 if self.life.learn(probe, prober.check(), lenient) {
                     run.unhealthy = true;
                     self.stop(run, STOP_GRACE);
@@ -428,6 +435,7 @@ impl Supervisor {
 impl Run {
     fn kill(&mut self) {
         self.kill_at = None;
+        self.killed = true;
         governor::lock(&self.governor).kill();
     }
 }

@@ -8,6 +8,8 @@
 #![allow(clippy::print_stdout)]
 
 #[cfg(linux_backend)]
+mod archive;
+#[cfg(linux_backend)]
 mod attach;
 #[cfg(linux_backend)]
 mod config;
@@ -32,6 +34,8 @@ mod helpers;
 #[cfg(linux_backend)]
 mod identity;
 #[cfg(linux_backend)]
+mod images;
+#[cfg(linux_backend)]
 mod isolation;
 #[cfg(linux_backend)]
 mod lab;
@@ -39,6 +43,8 @@ mod lab;
 mod lifecycle;
 #[cfg(linux_backend)]
 mod limits;
+#[cfg(linux_backend)]
+mod logs;
 #[cfg(linux_backend)]
 mod many;
 #[cfg(linux_backend)]
@@ -57,6 +63,8 @@ mod soak;
 mod stats;
 #[cfg(linux_backend)]
 mod stats_stream;
+#[cfg(linux_backend)]
+mod tarball;
 #[cfg(linux_backend)]
 mod templates;
 #[cfg(linux_backend)]
@@ -79,6 +87,7 @@ fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let alone = !arguments.exact && !arguments.list;
     let trials = [
+        archive::trials(),
         attach::trials(),
         config::trials(),
         crash::trials(),
@@ -91,9 +100,11 @@ fn main() {
         health::trials(),
         helpers::trials(),
         identity::trials(),
+        images::trials(),
         isolation::trials(),
         lifecycle::trials(),
         limits::trials(),
+        logs::trials(),
         many::trials(),
         pause::trials(),
         plan::trials(),

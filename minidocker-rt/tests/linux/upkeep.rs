@@ -15,6 +15,7 @@ crate::trials![
     a_prune_spares_what_is_being_worked_on,
     a_prune_and_many_starts_do_not_hurt_each_other,
     a_lost_container_is_pruned_with_its_cgroups,
+    what_a_power_cut_left_of_a_container_is_pruned,
     after_a_reboot_a_container_can_be_started_deleted_and_pruned,
 ];
 
@@ -151,6 +152,32 @@ fn a_lost_container_is_pruned_with_its_cgroups() {
     assert!(!cgroups_of(id.as_str()).is_empty());
     assert_eq!(lab.runtime.prune().unwrap().containers, ["a"]);
     assert!(cgroups_of(id.as_str()).is_empty());
+}
+
+fn what_a_power_cut_left_of_a_container_is_pruned() {
+    let lab = Lab::new();
+    let folder = |name: &str| lab.root().join("containers").join(name);
+    for name in ["empty", "lost", "missing"] {
+        lab.start(sleeper(name));
+    }
+    let supervisor = family(&lab.runtime.get("lost").unwrap()).supervisor;
+    kill(supervisor);
+    eventually("it is lost", || !is_alive(supervisor));
+    lab.runtime.get("missing").unwrap().stop_within(Duration::ZERO).unwrap();
+    let saved = fs::read(folder("empty").join("spec.json")).unwrap();
+    let lost_id = lab.runtime.get("lost").unwrap().id().clone();
+    fs::remove_file(folder("missing").join("spec.json")).unwrap();
+    for name in ["empty", "lost"] {
+        fs::write(folder(name).join("spec.json"), "").unwrap();
+    }
+
+    let pruned = lab.runtime.prune().unwrap();
+    assert_eq!(pruned.containers, ["lost", "missing"], "what is alive is spared");
+    assert!(pruned.failed.is_empty() && pruned.reclaimed_bytes > 0, "{pruned:?}");
+    assert!(cgroups_of(lost_id.as_str()).is_empty());
+    lab.create(sleeper("missing"));
+    fs::write(folder("empty").join("spec.json"), saved).unwrap();
+    assert_eq!(lab.runtime.get("empty").unwrap().status().unwrap(), Status::Running);
 }
 
 /// Makes it look as if the machine had been restarted while the container ran.

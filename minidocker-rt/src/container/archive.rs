@@ -1,0 +1,77 @@
+//! A container's files as a tar archive, out and in.
+
+use std::io::{Read, Write};
+
+use super::Container;
+use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
+use crate::error::Result;
+use crate::status::Status;
+
+impl Container {
+    /// Writes its files into a tar archive, running or not, with their owners, permissions,
+    /// times, hard links, symlinks, devices, extended attributes and holes. Sockets are left
+    /// out, and so is what is mounted: volumes, the kernel's own files, and the programs that
+    /// the image `host` borrows from this machine.
+    ///
+    /// A file that changes meanwhile is packed as it is found; to have all files of one
+    /// moment, pause the container. One that does not run cannot be started before the
+    /// archive is complete.
+    ///
+    /// # Errors
+    /// [`crate::Error::File`] with the path that could not be read, or if `output` cannot be written;
+    /// [`crate::Error::Unsupported`] if the container was made without a rootfs of its own;
+    /// [`crate::Error::NotFound`] if it was deleted.
+    pub fn export_rootfs(
+        &self,
+        content: ArchiveContent,
+        output: &mut dyn Write,
+    ) -> Result<ArchiveSummary> {
+        let (dir, file) = self.dir_and_spec()?;
+        let (record, status, _) = self.status_in(&dir)?;
+        let backend = &self.runtime.backend;
+        if matches!(status, Status::Running | Status::Paused) {
+            return backend.pack(&dir, &file, record.as_ref(), status, content, output);
+        }
+        let locked = self.lock()?;
+        let (record, status, _) = self.status_in(&locked.dir)?;
+        if !status.is_alive() {
+            self.clean_up(&locked.dir, record.as_ref())?;
+        }
+        let (dir, file) = (&locked.dir, &locked.spec_file);
+        backend.pack(dir, file, record.as_ref(), status, content, output)
+    }
+
+    /// Puts the content of an archive in the place of what the container changed: afterwards it
+    /// has its image's files with those of the archive over them, and nothing of what it wrote
+    /// before. So an archive of [`ArchiveContent::Changes`] brings another container of the
+    /// same image to the same state. The container must not run. Takes root.
+    ///
+    /// As with [`crate::Runtime::import_image`], the archive may be compressed, and may come
+    /// from a stranger.
+    ///
+    /// # Errors
+    /// [`crate::Error::BadArchive`] with the path in the archive that is refused, and why;
+    /// [`crate::Error::WrongState`] if it runs; [`crate::Error::Unsupported`] if the container was made
+    /// without a rootfs of its own. Its files are as before then.
+    pub fn import_rootfs(&self, archive: &mut dyn Read) -> Result<ArchiveSummary> {
+        self.import_rootfs_within(archive, ArchiveLimits::default())
+    }
+
+    /// As [`Container::import_rootfs`], with other limits.
+    ///
+    /// # Errors
+    /// As [`Container::import_rootfs`].
+    pub fn import_rootfs_within(
+        &self,
+        archive: &mut dyn Read,
+        limits: ArchiveLimits,
+    ) -> Result<ArchiveSummary> {
+        let locked = self.lock()?;
+        let (record, status, _) = self.status_in(&locked.dir)?;
+        if status.is_alive() {
+            return Err(self.wrong_state("replace the files of", status));
+        }
+        self.clean_up(&locked.dir, record.as_ref())?;
+        self.runtime.backend.unpack(&locked.dir, &locked.spec_file, archive, limits)
+    }
+}

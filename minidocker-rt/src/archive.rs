@@ -8,18 +8,18 @@
 //! than [`METADATA`] bytes in memory, every path is checked before anything sees it, and
 //! what is not understood is refused instead of guessed.
 
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 mod compression;
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 mod entry;
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 mod reader;
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 mod writer;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 pub(crate) use self::{
     compression::{decompress, unreadable},
     entry::{Entry, EntryPath, Extent, Kind, Time},
@@ -30,12 +30,12 @@ pub(crate) use self::{
 use crate::error::Error;
 
 /// The most bytes of extended headers that one entry may have.
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 const METADATA: u64 = 1 << 20;
 
 /// The most that all entries may have together, paths included: whoever unpacks them remembers
 /// some. A whole distribution has a tenth of it.
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 const ALL_METADATA: u64 = 256 << 20;
 
 /// How much an archive may hold. One that holds more is refused, whatever its own size is:
@@ -77,7 +77,7 @@ pub enum ArchiveContent {
 }
 
 /// Refuses a part of an archive.
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 pub(crate) fn refuse(what: impl Into<String>, why: impl Into<String>) -> Error {
     Error::BadArchive { what: what.into(), why: why.into() }
 }

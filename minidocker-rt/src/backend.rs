@@ -21,7 +21,7 @@ use crate::exec::{Exec, ExecProcess};
 use crate::files::{FileInfo, Trouble, WriteOptions};
 use crate::images::{ImageConfig, ImageInfo};
 use crate::plan::Plan;
-use crate::spec::{ContainerId, ImageName};
+use crate::spec::{ContainerId, ContainerSpec, ImageName};
 use crate::stats::Stats;
 use crate::status::{KernelFacts, ProcessIdentity, Status, StatusRecord};
 use crate::store::{ContainerDir, LockedContainer, SpecFile};
@@ -42,6 +42,23 @@ pub(crate) struct Machine {
     pub time_zone: TimeZone,
 }
 
+impl Machine {
+    /// Whether `boot_id` is this boot. Where only a time can tell ([`Machine::boot_at`]), two
+    /// that are close are one: setting a clock moves it a little.
+    pub fn is_boot(&self, boot_id: &str) -> bool {
+        let time = |id: &str| id.strip_prefix("boot-").and_then(|time| time.parse::<i64>().ok());
+        match (time(&self.boot_id), time(boot_id)) {
+            (Some(this), Some(that)) => (this - that).abs() <= 30,
+            _ => self.boot_id == boot_id,
+        }
+    }
+
+    /// What stands for a boot of which only the time is known, in seconds since 1970.
+    pub fn boot_at(seconds: u64) -> String {
+        format!("boot-{seconds}")
+    }
+}
+
 /// One way of making containers.
 ///
 /// The folder of a container is at `dir`, its record (if it was ever started) in `record`.
@@ -50,6 +67,9 @@ pub(crate) struct Machine {
 pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// What this machine is.
     fn machine(&self) -> &Machine;
+
+    /// Refuses what this backend cannot do for a container that is to be made.
+    fn check(&self, spec: &ContainerSpec) -> Result<()>;
 
     /// What a start will do, step by step.
     fn plan(&self, file: &SpecFile, dir: &ContainerDir) -> Result<Plan>;
@@ -82,7 +102,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     ) -> Result<bool>;
 
     /// Removes what a lost supervisor left: processes, and what the system keeps for them.
-    fn clean_up(&self, dir: &ContainerDir, record: &StatusRecord) -> Result<()>;
+    /// Returns whether there was anything.
+    fn clean_up(&self, dir: &ContainerDir, record: &StatusRecord) -> Result<bool>;
 
     /// As `clean_up`, where there is no record, or none that can be read.
     fn clean_up_unrecorded(&self, dir: &ContainerDir, id: &ContainerId) -> Result<()>;
@@ -173,7 +194,8 @@ pub(crate) enum Started {
     Trouble(String),
 }
 
-/// How the execution of another command began.
+/// How the execution of another command began. Only the Linux backend can begin one.
+#[cfg_attr(not(linux_backend), allow(dead_code))]
 pub(crate) enum ExecBegun {
     /// It runs.
     Running(ExecProcess),

@@ -401,7 +401,13 @@ impl Container {
     fn facts(&self, dir: &ContainerDir, record: Option<&StatusRecord>) -> KernelFacts {
         match record {
             Some(record) => self.runtime.backend.facts(dir, record),
-            None => KernelFacts { same_boot: true, supervisor_alive: false, frozen: false },
+            // It was never started: there is nothing to ask about.
+            None => KernelFacts {
+                same_boot: true,
+                supervisor_alive: false,
+                frozen: false,
+                left_behind: false,
+            },
         }
     }
 
@@ -413,13 +419,11 @@ impl Container {
             // by its id.
             None => backend.clean_up_unrecorded(dir, &self.id),
             // Its processes, and what the kernel kept for them, ended with that boot.
-            Some(record) if record.boot_id != backend.machine().boot_id => Ok(()),
+            Some(record) if !backend.machine().is_boot(&record.boot_id) => Ok(()),
             // A supervisor that was killed could not remove them.
             Some(record) if record.phase.is_lasting() => {
-                let first = record.cgroups.iter().any(|cgroup| cgroup.exists());
-                backend.clean_up(dir, record)?;
                 // Who comes later finds nothing to clean up, and so has nothing new to tell.
-                if first {
+                if backend.clean_up(dir, record)? {
                     self.tell(EventKind::Lost);
                 }
                 Ok(())

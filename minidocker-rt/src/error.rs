@@ -294,21 +294,13 @@ impl fmt::Display for Errno {
 }
 
 /// The symbolic name of an errno, where the platform knows one.
-#[cfg(unix)]
+#[cfg(linux_backend)]
 pub(crate) fn errno_name(errno: i32) -> Option<String> {
-    #[cfg(target_os = "linux")]
-    {
-        let name = format!("{:?}", nix::errno::Errno::from_raw(errno));
-        (name != "UnknownErrno").then_some(name)
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = errno;
-        None
-    }
+    let name = format!("{:?}", nix::errno::Errno::from_raw(errno));
+    (name != "UnknownErrno").then_some(name)
 }
 
-#[cfg(not(unix))]
+#[cfg(not(linux_backend))]
 pub(crate) fn errno_name(_errno: i32) -> Option<String> {
     None
 }

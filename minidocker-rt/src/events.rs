@@ -3,7 +3,6 @@
 //! Every operation appends a line to the [`journal`] `<root>/events`; whoever follows it
 //! ([`reader`], [`follow`]) sees what *any* program does to the containers of this root.
 
-#[cfg(target_os = "linux")]
 mod follow;
 mod journal;
 mod reader;
@@ -15,7 +14,6 @@ use crate::error::StepFailure;
 use crate::spec::ContainerId;
 use crate::status::{ExitStatus, Health};
 
-#[cfg(target_os = "linux")]
 pub use follow::Events;
 pub(crate) use journal::Journal;
 

@@ -13,14 +13,20 @@
 //! # Ok(()) }
 //! ```
 
-#[cfg(target_os = "linux")]
+#[cfg(not(linux_backend))]
+mod absent;
+#[cfg(linux_backend)]
 mod capture;
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 mod process;
 
-#[cfg(target_os = "linux")]
+#[cfg(not(linux_backend))]
+pub(crate) use absent::capture;
+#[cfg(not(linux_backend))]
+pub use absent::{ExecProcess, Terminal};
+#[cfg(linux_backend)]
 pub(crate) use capture::capture;
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 pub use process::{ExecProcess, Terminal};
 
 use std::time::Duration;
@@ -76,7 +82,17 @@ pub struct ExecOutput {
     pub truncated: bool,
 }
 
+/// How a command ends whose time is over: by SIGKILL.
+pub(crate) const KILLED: ExitStatus =
+    ExitStatus { code: 128 + 9, signal: Some(9), oom_killed: false };
+
 impl ExecOutput {
+    /// Of a command that was killed before it was executed.
+    pub(crate) fn timed_out_before_it_began() -> ExecOutput {
+        let (stdout, stderr) = (Vec::new(), Vec::new());
+        ExecOutput { stdout, stderr, exit: KILLED, timed_out: true, truncated: false }
+    }
+
     /// The standard output as text; bytes that are not UTF-8 become U+FFFD.
     pub fn stdout_text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()

@@ -10,7 +10,7 @@
 //! specification calls it DiffID). It is checked while the layer is unpacked, so that a layer
 //! which is there already need not be unpacked again.
 
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 mod oci;
 pub(crate) mod store;
 
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::spec::{Command, ContainerSpec, ImageName, refuse};
 
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 pub(crate) use oci::{Descriptor, Found, ImageJson, LONGEST_JSON, damaged, find, hex, missing};
 
 /// An image: the layers a container's files begin with, and how it is meant to be run.

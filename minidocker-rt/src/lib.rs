@@ -41,11 +41,11 @@
 //! for which you would not trust Docker's defaults.
 
 mod archive;
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(linux_backend), path = "attach/absent.rs")]
 mod attach;
 mod backend;
+mod capabilities;
 mod config;
-#[cfg(target_os = "linux")]
 mod container;
 mod diff;
 mod error;
@@ -53,39 +53,39 @@ mod events;
 mod exec;
 mod files;
 #[doc(hidden)]
-#[cfg(all(target_os = "linux", any(test, fuzzing)))]
+#[cfg(all(linux_backend, any(test, fuzzing)))]
 pub mod fuzzing;
 mod health;
+mod helper;
 mod images;
+mod life;
 mod lines;
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 mod linux;
 mod logs;
 mod next;
 mod plan;
 mod restart;
-#[cfg(target_os = "linux")]
 mod runtime;
+mod simulation;
 mod spec;
 mod stats;
 mod status;
 mod store;
 mod templates;
 mod upkeep;
+mod watch;
 
 pub use archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
-#[cfg(target_os = "linux")]
 pub use attach::{Attached, Input, Output, Piece};
+pub use capabilities::{Capability, Support};
 pub use config::ExportedConfig;
-#[cfg(target_os = "linux")]
 pub use container::{Container, ContainerInfo, Files, STOP_GRACE, StatsStream};
 pub use diff::{Change, ChangeKind};
 pub use error::{Error, Result, StepFailure};
-#[cfg(target_os = "linux")]
 pub use events::Events;
 pub use events::{Event, EventKind};
 pub use exec::{Exec, ExecOutput, OUTPUT_LIMIT, Stdin};
-#[cfg(target_os = "linux")]
 pub use exec::{ExecProcess, Terminal};
 pub use files::{FileInfo, FileKind, WriteOptions};
 pub use health::{HealthReport, Probe};
@@ -94,8 +94,7 @@ pub use logs::Follow;
 pub use logs::{LogEntry, Logs, Stream};
 pub use next::Next;
 pub use plan::{Actor, Call, Outcome, Plan, Step, Trace, TracedStep};
-#[cfg(target_os = "linux")]
-pub use runtime::{Recovered, Revived, Runtime, RuntimeBuilder};
+pub use runtime::{BackendInfo, BackendKind, Recovered, Revived, Runtime, RuntimeBuilder};
 pub use spec::{
     Command, CommandText, ContainerId, ContainerName, ContainerPath, ContainerSpec, CpuPercent,
     EnvVar, HealthCheck, Hostname, ImageName, Isolation, Memory, PidsLimit, Resource,
@@ -115,8 +114,10 @@ pub use upkeep::{ContainerUsage, DiskUsage, ImageUsage, NotPruned, Pruned};
 /// program is executed once more for that, and this call recognises it: in the helper
 /// it never returns. In the program itself it does next to nothing.
 pub fn init() {
-    #[cfg(target_os = "linux")]
+    simulation::init();
+    #[cfg(linux_backend)]
     linux::spawner::init();
+    helper::remember();
 }
 
 /// The example of the README must compile.

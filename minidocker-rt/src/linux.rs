@@ -27,6 +27,7 @@ mod privileges;
 mod prober;
 pub(crate) mod process;
 mod raw;
+mod refusal;
 mod rootfs;
 mod seccomp;
 pub(crate) mod spawner;
@@ -45,6 +46,7 @@ pub(crate) use backend::LinuxBackend;
 use host::Host;
 #[cfg(any(test, fuzzing))]
 pub(crate) use import::import;
+pub(crate) use refusal::refusal;
 use steps::preview;
 pub(crate) use supervisor::decode;
 use supervisor::{clean_up_after, clean_up_unrecorded};
@@ -57,5 +59,5 @@ fn kernel_facts(record: &StatusRecord, host: &Host) -> KernelFacts {
     let supervisor_alive =
         same_boot && process::identify(record.supervisor.pid) == Some(record.supervisor);
     let frozen = supervisor_alive && freezer::is_frozen(&record.cgroups);
-    KernelFacts { same_boot, supervisor_alive, frozen }
+    KernelFacts { same_boot, supervisor_alive, frozen, left_behind: false }
 }

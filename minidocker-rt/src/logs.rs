@@ -6,7 +6,6 @@
 //! stream continues. The file is rotated by size; one older file, `log.1`, is kept.
 
 mod cursor;
-#[cfg(target_os = "linux")]
 mod follow;
 mod line;
 mod tail;
@@ -22,7 +21,6 @@ use self::line::Line;
 use crate::error::Result;
 use crate::spec::{Command, ContainerId};
 
-#[cfg(target_os = "linux")]
 pub use follow::Follow;
 pub(crate) use writer::LogWriter;
 

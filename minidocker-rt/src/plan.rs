@@ -1,11 +1,15 @@
 //! The plan: what will be done to build a container, as data, and the trace: what
 //! was done, with the kernel's answers and the time each call took.
 
+mod lessons;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StepFailure;
 use crate::spec::ContainerId;
+
+pub(crate) use lessons::{Lesson, lesson};
 
 /// Which process performs a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +47,9 @@ pub struct Step {
     pub shell: String,
     /// Where the mechanism is specified, e.g. `man 2 pivot_root`.
     pub manual: String,
+    /// What happens instead, if the backend does not do the step but imitates it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulated: Option<String>,
 }
 
 /// A plan as it was executed.
@@ -78,6 +85,9 @@ pub struct TracedStep {
     pub micros: f64,
     /// The calls it made.
     pub calls: Vec<Call>,
+    /// What happened instead, if the backend did not do the step but imitated it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulated: Option<String>,
 }
 
 /// How a step went.

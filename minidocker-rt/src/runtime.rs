@@ -1,5 +1,6 @@
 //! The entry: a [`Runtime`] on a root folder, from which containers are made.
 
+mod choice;
 mod config;
 mod events;
 mod images;
@@ -7,17 +8,19 @@ mod revive;
 mod templates;
 mod upkeep;
 
+pub use choice::{BackendInfo, BackendKind};
 pub use revive::{Recovered, Revived};
 mod stats;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::backend::Backend;
+use crate::capabilities::{self, Capability};
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
-use crate::linux::LinuxBackend;
 use crate::spec::{ContainerName, ContainerSpec, Volume};
 use crate::store::Store;
 
@@ -32,12 +35,14 @@ pub struct Runtime {
 pub(crate) struct Inner {
     pub store: Store,
     pub backend: Box<dyn Backend>,
+    chosen: BackendInfo,
 }
 
 /// Chooses how a [`Runtime`] is opened. Made by [`Runtime::builder`].
 #[derive(Debug, Clone, Default)]
 pub struct RuntimeBuilder {
     helper: Option<PathBuf>,
+    backend: Option<BackendKind>,
 }
 
 impl RuntimeBuilder {
@@ -49,14 +54,34 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Chooses the backend. Unless it is chosen, it is that of the containers of the root; if
+    /// there are none, Linux where the kernel lets us, and the simulation where not.
+    pub fn backend(mut self, kind: BackendKind) -> Self {
+        self.backend = Some(kind);
+        self
+    }
+
+    /// Opens the user's own root; see [`Runtime::open_default`].
+    ///
+    /// # Errors
+    /// As [`RuntimeBuilder::open`].
+    pub fn open_default(mut self) -> Result<Runtime> {
+        if let (None, Some(kind)) = (self.backend, variable("MINIDOCKER_BACKEND")) {
+            self.backend = Some(kind.to_string_lossy().parse()?);
+        }
+        self.open(default_root())
+    }
+
     /// Opens the runtime; see [`Runtime::open`].
     ///
     /// # Errors
-    /// As [`Runtime::open`].
+    /// As [`Runtime::open`]; also [`Error::InvalidSpec`] if the root's containers belong to
+    /// another backend than the one asked for, and [`Error::Unsupported`] if this is Linux's
+    /// and there is no Linux.
     pub fn open(self, root: impl AsRef<Path>) -> Result<Runtime> {
         let store = Store::open(root.as_ref())?;
-        let backend = Box::new(LinuxBackend::new(store.root(), self.helper)?);
-        Ok(Runtime { inner: Arc::new(Inner { store, backend }) })
+        let (chosen, backend) = choice::choose(&store, self.backend, self.helper)?;
+        Ok(Runtime { inner: Arc::new(Inner { store, backend, chosen }) })
     }
 }
 
@@ -72,18 +97,29 @@ impl Runtime {
 
     /// Opens the user's own root: `$MINIDOCKER_ROOT` if set; else
     /// `/var/lib/minidocker` for root and `$XDG_DATA_HOME/minidocker` (or
-    /// `~/.local/share/minidocker`) for others. The only place where this library
-    /// looks at the environment for its own settings.
+    /// `~/.local/share/minidocker`) for others, on Windows `%LOCALAPPDATA%\minidocker`. The only place where this library
+    /// looks at the environment for its own settings; `$MINIDOCKER_BACKEND` (`linux` or
+    /// `simulation`) chooses the backend.
     ///
     /// # Errors
-    /// As [`Runtime::open`].
+    /// As [`RuntimeBuilder::open`].
     pub fn open_default() -> Result<Runtime> {
-        Runtime::open(default_root())
+        Runtime::builder().open_default()
     }
 
     /// Chooses more than the root.
     pub fn builder() -> RuntimeBuilder {
         RuntimeBuilder::default()
+    }
+
+    /// Its backend, and why it is that one.
+    pub fn backend(&self) -> &BackendInfo {
+        &self.inner.chosen
+    }
+
+    /// What its backend can do.
+    pub fn capabilities(&self) -> Vec<Capability> {
+        capabilities::of(self.inner.chosen.kind)
     }
 
     /// The root folder.
@@ -101,6 +137,7 @@ impl Runtime {
         if let Some(problem) = spec.problem.take() {
             return Err(*problem);
         }
+        self.inner.backend.check(&spec)?;
         self.check_against_machine(&spec)?;
         let _kept = self.keep_image(&spec.image)?;
         let file = self.inner.store.create(spec)?;
@@ -176,13 +213,21 @@ impl Runtime {
     }
 }
 
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 fn default_root() -> PathBuf {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(root) = variable("MINIDOCKER_ROOT") {
         return root.into();
     }
-    if nix::unistd::geteuid().is_root() {
+    #[cfg(unix)]
+    if rustix::process::geteuid().is_root() {
         return "/var/lib/minidocker".into();
+    }
+    #[cfg(windows)]
+    if let Some(data) = variable("LOCALAPPDATA") {
+        return PathBuf::from(data).join("minidocker");
     }
     let data = variable("XDG_DATA_HOME")
         .map(PathBuf::from)

@@ -30,6 +30,7 @@ pub use restart::RestartPolicy;
 pub use rlimit::{Resource, Rlimit};
 pub use terminal::TerminalSize;
 pub use user::User;
+pub(crate) use volume::is_windows_path;
 pub use volume::{ContainerPath, Volume};
 
 use std::collections::BTreeMap;

@@ -7,8 +7,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::ContainerId;
-use crate::status::{Health, Status};
+use crate::backend::Machine;
+use crate::spec::{ContainerId, PidsLimit};
+use crate::status::{Health, Status, StatusRecord};
+use crate::store::SpecFile;
 
 /// What one container uses, at one moment. A container that does not run uses nothing:
 /// its counts are zero, its limits those that were asked for.
@@ -177,6 +179,47 @@ pub struct ContainerStats {
 }
 
 impl Stats {
+    /// Those of a container that uses nothing.
+    pub(crate) fn at_rest(
+        file: &SpecFile,
+        record: Option<&StatusRecord>,
+        status: Status,
+        machine: &Machine,
+    ) -> Stats {
+        let spec = &file.spec;
+        Stats {
+            time: Timestamp::now(),
+            status,
+            started_at: record.map(|record| record.started_at),
+            uptime_seconds: None,
+            restarts: record.map_or(0, |record| record.restarts),
+            health: record
+                .filter(|_| status.is_alive())
+                .and_then(|record| record.health.as_ref())
+                .map(|report| report.status),
+            oom_kills: record.map_or(0, |record| record.oom_kills),
+            memory: MemoryStats {
+                limit_bytes: spec.memory.map(|limit| limit.as_bytes()),
+                machine_bytes: machine.memory_bytes,
+                ..MemoryStats::default()
+            },
+            cpu: CpuStats {
+                limit_percent: spec.cpu.map(|limit| f64::from(limit.percent())),
+                ..CpuStats::default()
+            },
+            pids: PidsStats {
+                current: 0,
+                limit: match spec.pids {
+                    PidsLimit::AtMost(limit) => Some(limit.into()),
+                    PidsLimit::Unlimited => None,
+                },
+            },
+            block_io: BlockIoStats::default(),
+            network: None,
+            pressure: None,
+        }
+    }
+
     /// The CPU time used between an earlier sample and this one, in percent of one core.
     /// None if the container does not run, was started anew in between, or no time passed.
     pub fn cpu_percent_since(&self, earlier: &Stats) -> Option<f64> {

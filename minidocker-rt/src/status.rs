@@ -151,6 +151,9 @@ pub(crate) struct StatusRecord {
     /// Whether an operator has asked for its end.
     #[serde(default)]
     pub stopped: bool,
+    /// Whether an operator has paused it, where no kernel can be asked.
+    #[serde(default)]
+    pub paused: bool,
     /// What its health check has found, if it has one.
     #[serde(default)]
     pub health: Option<HealthReport>,
@@ -164,6 +167,8 @@ pub(crate) struct KernelFacts {
     pub same_boot: bool,
     pub supervisor_alive: bool,
     pub frozen: bool,
+    /// Whether what a lost supervisor leaves goes on until somebody ends it.
+    pub left_behind: bool,
 }
 
 /// What a user should be told, from what was written and what the kernel says.
@@ -186,7 +191,10 @@ pub(crate) fn reconcile(
             (Status::Error, Some("the machine was restarted while it ran".into()))
         }
         Phase::Starting | Phase::Running | Phase::Waiting if !kernel.supervisor_alive => {
-            let reason = "its supervisor was killed, and the kernel ended the container with it";
+            let reason = match kernel.left_behind {
+                false => "its supervisor was killed, and the kernel ended the container with it",
+                true => "its supervisor was killed; the next operation ends what is left of it",
+            };
             (Status::Error, Some(reason.into()))
         }
         Phase::Starting => (Status::Created, None),
@@ -216,13 +224,14 @@ pub(crate) mod tests {
             starts: 1,
             restarts: 0,
             stopped: false,
+            paused: false,
             health: None,
             cgroups: vec![],
         }
     }
 
     const ALIVE: KernelFacts =
-        KernelFacts { same_boot: true, supervisor_alive: true, frozen: false };
+        KernelFacts { same_boot: true, supervisor_alive: true, frozen: false, left_behind: false };
 
     fn status(phase: Phase, kernel: KernelFacts) -> Status {
         reconcile(Some(&record(phase)), kernel).0
@@ -252,7 +261,7 @@ pub(crate) mod tests {
 
     #[test]
     fn an_end_stays_true_after_a_reboot() {
-        let rebooted = KernelFacts { same_boot: false, supervisor_alive: false, frozen: false };
+        let rebooted = KernelFacts { same_boot: false, supervisor_alive: false, ..ALIVE };
         assert_eq!(status(Phase::Exited, rebooted), Status::Stopped);
         assert_eq!(status(Phase::Failed, rebooted), Status::Error);
     }
@@ -265,7 +274,7 @@ pub(crate) mod tests {
         ) {
             use Phase::{Exited, Failed, Running, Starting, Waiting};
             let phase = [Starting, Running, Waiting, Exited, Failed][phase];
-            let kernel = KernelFacts { same_boot, supervisor_alive, frozen };
+            let kernel = KernelFacts { same_boot, supervisor_alive, frozen, left_behind: frozen };
             let (status, reason) = reconcile(Some(&record(phase)), kernel);
             proptest::prop_assert_eq!(status == Status::Error, reason.is_some());
             if status.is_alive() {

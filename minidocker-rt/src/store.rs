@@ -81,16 +81,7 @@ impl Store {
             // make harmless: no other user of the host may reach them (CVE-2021-41091).
             set_mode(&path, 0o700)?;
         }
-        let root = root.canonicalize().map_err(|error| Error::io("open", root, error))?;
-        if root.to_string_lossy().contains([',', ':', '\\', '\n']) {
-            return Err(Error::InvalidSpec {
-                field: "root",
-                value: root.display().to_string(),
-                why: "overlayfs cannot take a path with a comma, colon, backslash or line break"
-                    .into(),
-                hint: "Choose a root folder without these characters.".into(),
-            });
-        }
+        let root = absolute(root).map_err(|error| Error::io("open", root, error))?;
         let store = Store { root };
         store.sweep()?;
         Ok(store)
@@ -124,8 +115,8 @@ impl Store {
             return Err(in_use());
         }
         // The lock, held until the folder has its name, keeps a sweep from taking it.
-        let half_made = HalfMade::new(&self.containers(), CREATING)?;
-        let path = half_made.path();
+        let mut half_made = HalfMade::new(&self.containers(), CREATING)?;
+        let path = half_made.path().to_owned();
         for folder in ["rootfs", "work"] {
             let folder = path.join(folder);
             fs::create_dir(&folder).map_err(|error| Error::io("create", &folder, error))?;
@@ -140,9 +131,10 @@ impl Store {
             spec: spec.clone(),
         };
         write_json(&path.join("spec.json"), &spec_file)?;
+        half_made.about_to_be_renamed();
         // rename(2) refuses to replace a folder that is not empty, which makes this
         // the one point where a name is taken.
-        match fs::rename(path, &target) {
+        match fs::rename(&path, &target) {
             Ok(()) => Ok(spec_file),
             Err(error)
                 if [ErrorKind::DirectoryNotEmpty, ErrorKind::AlreadyExists]
@@ -157,10 +149,12 @@ impl Store {
     /// Removes a locked container: renamed out first, so that it vanishes at once
     /// and whole, then removed.
     pub fn delete(&self, container: LockedContainer) -> Result<()> {
-        let path = &container.dir.path;
-        let doomed = self.containers().join(format!("{DELETING}{}", container.spec_file.id));
+        let LockedContainer { dir, spec_file, lock } = container;
+        let path = &dir.path;
+        let doomed = self.containers().join(format!("{DELETING}{}", spec_file.id));
+        let _lock = held_while_renamed(lock);
         fs::rename(path, &doomed).map_err(|error| Error::io("delete", path, error))?;
-        let SpecFile { id, spec, .. } = &container.spec_file;
+        let SpecFile { id, spec, .. } = &spec_file;
         self.journal().tell(spec.name.as_str(), Some(id), EventKind::Deleted);
         remove_folder(&doomed).map_err(|error| Error::io("delete", &doomed, error))
     }
@@ -233,7 +227,7 @@ impl Store {
 pub(crate) struct HalfMade {
     path: PathBuf,
     /// Keeps a sweep of another program from taking it for abandoned.
-    _lock: File,
+    lock: Option<File>,
 }
 
 impl HalfMade {
@@ -253,13 +247,18 @@ impl HalfMade {
             };
             lock.lock().map_err(|error| Error::io("lock", &path, error))?;
             if path.exists() {
-                return Ok(HalfMade { path: folder.keep(), _lock: lock });
+                return Ok(HalfMade { path: folder.keep(), lock: Some(lock) });
             }
         }
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// It will get its name now.
+    pub fn about_to_be_renamed(&mut self) {
+        self.lock = self.lock.take().and_then(held_while_renamed);
     }
 }
 
@@ -391,6 +390,12 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(|error| Error::io("write", path, error))
 }
 
+/// The root's own path. Windows has two spellings of it, and few programs read the one that
+/// `canonicalize` gives.
+fn absolute(root: &Path) -> std::io::Result<PathBuf> {
+    if cfg!(windows) { std::path::absolute(root) } else { root.canonicalize() }
+}
+
 /// Sets a mode exactly, whatever the program's umask is.
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     #[cfg(unix)]
@@ -404,14 +409,20 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     Ok(())
 }
 
+/// Windows does not rename a folder while a file in it is open: there the lock is let go of
+/// just before. Who gets it then finds the folder gone, as after any delete.
+fn held_while_renamed(lock: File) -> Option<File> {
+    (!cfg!(windows)).then_some(lock)
+}
+
 /// Removes a folder that a container filled, perhaps with directories nested deeper than
 /// descriptors and stacks allow.
-#[cfg(target_os = "linux")]
+#[cfg(linux_backend)]
 pub(crate) fn remove_folder(path: &Path) -> std::io::Result<()> {
     crate::linux::tree::remove_folder(path)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(linux_backend))]
 pub(crate) fn remove_folder(path: &Path) -> std::io::Result<()> {
     fs::remove_dir_all(path)
 }

@@ -23,6 +23,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .app_data(web::PayloadConfig::new(LARGEST_BODY))
         .service(resource("/healthz", "GET, HEAD").route(read().to(health)))
+        .service(resource("/api/backend", "GET, HEAD").route(read().to(backend)))
         .service(
             resource("/api/containers", "GET, HEAD, POST")
                 .route(read().to(list))
@@ -59,6 +60,16 @@ pub(crate) fn read() -> Route {
 async fn health(request: HttpRequest) -> Answer {
     Query::of(&request)?.end()?;
     Ok(HttpResponse::Ok().json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})))
+}
+
+async fn backend(request: HttpRequest, runtime: web::Data<Runtime>) -> Answer {
+    Query::of(&request)?.end()?;
+    let chosen = runtime.backend();
+    Ok(HttpResponse::Ok().json(json!({
+        "kind": chosen.kind,
+        "reason": chosen.reason,
+        "capabilities": runtime.capabilities(),
+    })))
 }
 
 async fn list(request: HttpRequest, runtime: web::Data<Runtime>) -> Answer {

@@ -21,6 +21,7 @@
 //! |---|---|
 //! | `GET /` | the page |
 //! | `GET /healthz` | 200 `{"status": "ok", "version"}` |
+//! | `GET /api/backend` | 200 `{"kind", "reason", "capabilities"}`: how containers are made here, why so, and what that can do |
 //! | `GET /api/containers` | 200, a list of [`ContainerInfo`](minidocker_rt::ContainerInfo), sorted by name |
 //! | `POST /api/containers` | 201 and its ContainerInfo; the body is a [`ContainerSpec`](minidocker_rt::ContainerSpec) |
 //! | `GET /api/containers/{name}` | 200 and its ContainerInfo |

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use minidocker_rt::BackendKind;
 use minidocker_web::{Options, Server, StartError};
 
 /// Serves minidocker's page and REST API on this machine.
@@ -28,12 +29,27 @@ fn main() -> ExitCode {
     minidocker_rt::init();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let Arguments { host, port, root } = Arguments::parse();
-    match serve(&Options { host, port, root }) {
+    let backend = match backend() {
+        Ok(backend) => backend,
+        Err(error) => {
+            eprintln!("minidocker-web: MINIDOCKER_BACKEND: {error}\n{}", error.hint());
+            return ExitCode::FAILURE;
+        }
+    };
+    match serve(&Options { host, port, root, backend }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("minidocker-web: {error}\n{}", error.hint());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What `MINIDOCKER_BACKEND` asks for: `linux` or `simulation`.
+fn backend() -> minidocker_rt::Result<Option<BackendKind>> {
+    match std::env::var("MINIDOCKER_BACKEND") {
+        Ok(kind) if !kind.is_empty() => kind.parse().map(Some),
+        _ => Ok(None),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::{App, HttpServer, middleware, rt, web};
-use minidocker_rt::{Revived, Runtime};
+use minidocker_rt::{BackendKind, Revived, Runtime};
 
 use crate::guard::Hosts;
 use crate::{api, guard, page};
@@ -20,11 +20,13 @@ pub struct Options {
     pub port: u16,
     /// The root folder of the containers; that of [`Runtime::open_default`] if None.
     pub root: Option<PathBuf>,
+    /// How containers are made; as [`Runtime::open`] chooses if None.
+    pub backend: Option<BackendKind>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { host: Ipv4Addr::LOCALHOST.into(), port: 5000, root: None }
+        Options { host: Ipv4Addr::LOCALHOST.into(), port: 5000, root: None, backend: None }
     }
 }
 
@@ -115,7 +117,7 @@ impl Server {
     /// # Errors
     /// All of [`StartError`] but `Failed`.
     pub fn bind(options: &Options) -> Result<Server, StartError> {
-        let Options { host, port, root } = options;
+        let Options { host, port, root, backend } = options;
         if !host.is_loopback() {
             return Err(StartError::NotLoopback { host: *host });
         }
@@ -126,9 +128,11 @@ impl Server {
         };
         let listener = TcpListener::bind(address).map_err(not_listening)?;
         let address = listener.local_addr().map_err(not_listening)?;
-        let runtime = match root {
-            Some(root) => Runtime::open(root)?,
-            None => Runtime::open_default()?,
+        let runtime = match (root, backend) {
+            (Some(root), Some(kind)) => Runtime::builder().backend(*kind).open(root)?,
+            (Some(root), None) => Runtime::open(root)?,
+            (None, Some(kind)) => Runtime::builder().backend(*kind).open_default()?,
+            (None, None) => Runtime::open_default()?,
         };
         Ok(Server { runtime, listener, address })
     }

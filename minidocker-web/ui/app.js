@@ -168,6 +168,14 @@ $("create").addEventListener("submit", async (event) => {
 });
 $("close-logs").addEventListener("click", closeLogs);
 
+// Says at the top, once, if nothing here is a real container.
+const backend = await fetch("/api/backend").then((answer) => answer.json()).catch(() => null);
+if (backend?.kind === "simulation") {
+  setText($("simulation"),
+    `Simulation: containers are ordinary processes here, without isolation. ${backend.reason}.`);
+  $("simulation").hidden = false;
+}
+
 for (;;) {
   await refresh();
   await new Promise((done) => setTimeout(done, 2000));

@@ -1,5 +1,6 @@
 //! Following the journal: waiting for what comes.
 
+#[cfg(linux_backend)]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -7,15 +8,15 @@ use super::Event;
 use super::journal::Journal;
 use super::reader::Reader;
 use crate::error::Result;
-use crate::linux::watch::{Watch, wait_for_next};
-use crate::next::Next;
+use crate::next::{Next, Source, wait_for_next};
+use crate::watch::Watch;
 
 /// The events of a root as they happen, whichever program makes them. Made by
 /// [`crate::Runtime::events`].
 ///
 /// As an iterator it waits for each event, and ends when the root folder is removed.
-/// For programs that wait for many things at once there is [`Events::try_next`], and a
-/// descriptor ([`AsFd`]) that is readable when it is worth calling; it may be registered
+/// For programs that wait for many things at once there is [`Events::try_next`], and on Linux
+/// a descriptor (`AsFd`) that is readable when it is worth calling; it may be registered
 /// edge-triggered if `try_next` is called until [`Next::NothingYet`].
 ///
 /// A reader may be as slow as it likes: it reads from the journal's files. Only if it is so
@@ -66,7 +67,19 @@ impl Events {
     /// # Errors
     /// As [`Events::try_next`].
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Next<Event>> {
-        wait_for_next(self, Events::try_next, Some(timeout))
+        wait_for_next(self, Some(timeout))
+    }
+}
+
+impl Source for Events {
+    type Item = Event;
+
+    fn try_next(&mut self) -> Result<Next<Event>> {
+        Events::try_next(self)
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
+        self.watch.wait(timeout)
     }
 }
 
@@ -74,7 +87,7 @@ impl Iterator for Events {
     type Item = Result<Event>;
 
     fn next(&mut self) -> Option<Result<Event>> {
-        match wait_for_next(self, Events::try_next, None) {
+        match wait_for_next(self, None) {
             Ok(Next::Item(event)) => Some(Ok(event)),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
@@ -82,6 +95,7 @@ impl Iterator for Events {
     }
 }
 
+#[cfg(linux_backend)]
 impl AsFd for Events {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.watch.as_fd()

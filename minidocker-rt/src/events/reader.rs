@@ -66,7 +66,6 @@ impl Reader {
     }
 
     /// Whether an event can be had without reading.
-    #[cfg(target_os = "linux")]
     pub fn has_buffered(&self) -> bool {
         self.part.as_ref().is_some_and(|(lines, _)| lines.has_buffered())
     }

@@ -7,13 +7,11 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::process::{ExecProcess, Terminal};
-use super::{Exec, ExecOutput, Stdin};
+use super::{Exec, ExecOutput, KILLED, Stdin};
 use crate::error::{Error, Result};
-use crate::status::ExitStatus;
 
 /// How long a killed command may take to be gone before we go on without it.
 const KILL_PATIENCE: Duration = Duration::from_secs(1);
@@ -78,18 +76,6 @@ pub(crate) fn capture(
     let [mut stdout, stderr, terminal] = sources.map(|source| source.bytes);
     stdout.extend(terminal);
     Ok(ExecOutput { stdout, stderr, exit, timed_out, truncated })
-}
-
-/// How a command ends whose time is over.
-const KILLED: ExitStatus =
-    ExitStatus { code: 128 + libc::SIGKILL, signal: Some(libc::SIGKILL), oom_killed: false };
-
-impl ExecOutput {
-    /// Of a command that was killed before it was executed.
-    pub(crate) fn timed_out_before_it_began() -> ExecOutput {
-        let (stdout, stderr) = (Vec::new(), Vec::new());
-        ExecOutput { stdout, stderr, exit: KILLED, timed_out: true, truncated: false }
-    }
 }
 
 /// Waits until something can be read or written, or the command has ended, which is told.

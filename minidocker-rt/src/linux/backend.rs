@@ -30,7 +30,7 @@ use crate::exec::{Exec, ExecProcess, Stdin, Terminal};
 use crate::files::{FileInfo, WriteOptions};
 use crate::images::{ImageConfig, ImageInfo};
 use crate::plan::Plan;
-use crate::spec::{ContainerId, ImageName};
+use crate::spec::{ContainerId, ContainerSpec, ImageName};
 use crate::stats::Stats;
 use crate::status::{KernelFacts, ProcessIdentity, Status, StatusRecord};
 use crate::store::{ContainerDir, LockedContainer, SpecFile};
@@ -51,7 +51,20 @@ pub(crate) struct LinuxBackend {
 impl LinuxBackend {
     /// For the store at `root`; `helper` is the program that serves as helper process, if it
     /// is not this one.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSpec`] if the root's path cannot be used for an overlay; [`Error::Io`]
+    /// if the image cannot be made.
     pub fn new(root: &Path, helper: Option<PathBuf>) -> Result<LinuxBackend> {
+        if root.to_string_lossy().contains([',', ':', '\\', '\n']) {
+            return Err(Error::InvalidSpec {
+                field: "root",
+                value: root.display().to_string(),
+                why: "overlayfs cannot take a path with a comma, colon, backslash or line break"
+                    .into(),
+                hint: "Choose a root folder without these characters.".into(),
+            });
+        }
         Ok(LinuxBackend { host: Host::detect(root)?, spawner: Spawner::new(root, helper) })
     }
 }
@@ -81,6 +94,10 @@ impl LinuxBackend {
 impl Backend for LinuxBackend {
     fn machine(&self) -> &Machine {
         &self.host.machine
+    }
+
+    fn check(&self, _spec: &ContainerSpec) -> Result<()> {
+        Ok(())
     }
 
     fn plan(&self, file: &SpecFile, dir: &ContainerDir) -> Result<Plan> {
@@ -130,8 +147,10 @@ impl Backend for LinuxBackend {
         }
     }
 
-    fn clean_up(&self, _dir: &ContainerDir, record: &StatusRecord) -> Result<()> {
-        clean_up_after(record)
+    fn clean_up(&self, _dir: &ContainerDir, record: &StatusRecord) -> Result<bool> {
+        let left = record.cgroups.iter().any(|cgroup| cgroup.exists());
+        clean_up_after(record)?;
+        Ok(left)
     }
 
     fn clean_up_unrecorded(&self, _dir: &ContainerDir, id: &ContainerId) -> Result<()> {

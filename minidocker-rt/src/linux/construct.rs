@@ -164,6 +164,7 @@ pub(crate) fn trace(
                 start_micros: micros,
                 micros: 0.0,
                 calls: Vec::new(),
+                simulated: None,
             })
         })
         .collect();

@@ -198,6 +198,7 @@ impl<'a> Context<'a> {
                 start_micros,
                 micros: ((self.elapsed_micros() - start_micros) * 10.0).round() / 10.0,
                 calls: self.sys.take_calls(),
+                simulated: None,
             });
         }
         result.map_err(|error| error.failure(step, self.image))

@@ -13,7 +13,6 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -32,22 +31,19 @@ use super::sys::Sys;
 use super::{privileges, process, supervisor};
 use crate::backend::Started;
 use crate::error::{Error, Result};
+use crate::helper;
 use crate::store::LockedContainer;
 
 /// What the helper is called in `ps`, and how [`init`] recognises it.
 const NAME: &str = "minidocker-spawner";
 
-/// Whether this program can be its own helper.
-static INITIALISED: AtomicBool = AtomicBool::new(false);
-
-/// See [`crate::init`].
+/// See [`crate::init`]: never returns in a helper.
 pub(crate) fn init() {
     let mut args = std::env::args_os();
     if args.next().is_some_and(|name| name == NAME) {
         let root = args.next().map(PathBuf::from).unwrap_or_default();
         run(&root);
     }
-    INITIALISED.store(true, Ordering::SeqCst);
 }
 
 /// The program's side: starts the helper when it is first needed, and again should it
@@ -124,7 +120,7 @@ impl Spawner {
     fn spawn(&self) -> Result<Running> {
         let program = match &self.helper {
             Some(path) => path.clone(),
-            None if INITIALISED.load(Ordering::SeqCst) => PathBuf::from("/proc/self/exe"),
+            None if helper::can_be_own() => PathBuf::from("/proc/self/exe"),
             None => {
                 return Err(Error::HelperMissing {
                     why: "minidocker_rt::init() was not called".into(),

@@ -11,14 +11,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
 
 use self::parse::{MemoryDetail, TICKS_PER_SECOND};
 use super::cgroup::{Cgroup, Controller};
 use super::host::Host;
 use super::process;
-use crate::spec::PidsLimit;
 use crate::stats::{
     BlockIoStats, CpuStats, MemoryStats, NetworkStats, PidsStats, PressureStats, Stats,
 };
@@ -33,7 +31,7 @@ pub(crate) fn measure(
     status: Status,
     host: &Host,
 ) -> Stats {
-    let mut stats = at_rest(file, record, status, host);
+    let mut stats = Stats::at_rest(file, record, status, &host.machine);
     // Between two runs there is no cgroup to ask, and the record knows how the last ended.
     let runs = matches!(status, Status::Running | Status::Paused);
     let Some(record) = record.filter(|_| runs) else { return stats };
@@ -51,42 +49,6 @@ pub(crate) fn measure(
         stats.network = record.init.and_then(|init| network(&mut files, init));
     }
     stats
-}
-
-/// The stats of a container that uses nothing.
-fn at_rest(file: &SpecFile, record: Option<&StatusRecord>, status: Status, host: &Host) -> Stats {
-    let spec = &file.spec;
-    Stats {
-        time: Timestamp::now(),
-        status,
-        started_at: record.map(|record| record.started_at),
-        uptime_seconds: None,
-        restarts: record.map_or(0, |record| record.restarts),
-        health: record
-            .filter(|_| status.is_alive())
-            .and_then(|record| record.health.as_ref())
-            .map(|report| report.status),
-        oom_kills: record.map_or(0, |record| record.oom_kills),
-        memory: MemoryStats {
-            limit_bytes: spec.memory.map(|limit| limit.as_bytes()),
-            machine_bytes: host.machine.memory_bytes,
-            ..MemoryStats::default()
-        },
-        cpu: CpuStats {
-            limit_percent: spec.cpu.map(|limit| f64::from(limit.percent())),
-            ..CpuStats::default()
-        },
-        pids: PidsStats {
-            current: 0,
-            limit: match spec.pids {
-                PidsLimit::AtMost(limit) => Some(limit.into()),
-                PidsLimit::Unlimited => None,
-            },
-        },
-        block_io: BlockIoStats::default(),
-        network: None,
-        pressure: None,
-    }
 }
 
 /// Reads small files, all into one buffer.

@@ -11,7 +11,6 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
@@ -34,13 +33,13 @@ use super::{cgroup, freezer, process, steps};
 use crate::backend::Started as Began;
 use crate::container::STOP_GRACE;
 use crate::error::{Error, Result, StepFailure};
-use crate::events::{EventKind, Journal};
-use crate::health::HealthReport;
-use crate::logs::{LogWriter, ROTATE_AT, Stream};
-use crate::restart::{Backoff, failed, wants_another};
+use crate::events::EventKind;
+use crate::life::{End, Life};
+use crate::logs::Stream;
+use crate::restart::Backoff;
 use crate::spec::ContainerId;
-use crate::status::{ExitStatus, Health, Phase, ProcessIdentity, StatusRecord};
-use crate::store::{ContainerDir, SpecFile};
+use crate::status::{ExitStatus, ProcessIdentity, StatusRecord};
+use crate::store::ContainerDir;
 
 /// More programs than this are not served at once.
 const MOST_CALLERS: usize = 256;
@@ -95,17 +94,12 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
 /// What it is for the whole of its life.
 struct Supervisor<'h> {
     host: &'h Host,
-    dir: ContainerDir,
-    file: SpecFile,
-    journal: Journal,
-    log: LogWriter,
-    record: StatusRecord,
+    life: Life,
     signals: SignalFd,
     /// Where programs knock.
     door: OwnedFd,
     /// Those who came in and have not said yet what they want.
     callers: Vec<OwnedFd>,
-    backoff: Backoff,
 }
 
 enum Started {
@@ -151,114 +145,63 @@ enum Source {
 
 impl<'h> Supervisor<'h> {
     fn new(dir: ContainerDir, host: &'h Host) -> Result<Supervisor<'h>> {
-        let file = dir.spec_file()?.ok_or_else(|| Error::NotFound {
-            name: dir.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        let myself = process::identify_self().ok_or_else(|| Error::HelperFailed {
+            action: "starting",
+            why: "there is no /proc".into(),
         })?;
-        // A damaged record is no reason not to write a new one.
-        let starts = dir.status().ok().flatten().map_or(0, |record| record.starts);
-        let record = StatusRecord {
-            phase: Phase::Starting,
-            boot_id: host.machine.boot_id.clone(),
-            supervisor: process::identify_self().ok_or_else(|| Error::HelperFailed {
-                action: "starting",
-                why: "there is no /proc".into(),
-            })?,
-            init: None,
-            command: None,
-            started_at: Timestamp::now(),
-            finished_at: None,
-            exit: None,
-            failure: None,
-            oom_kills: 0,
-            not_enforced: Vec::new(),
-            starts,
-            restarts: 0,
-            stopped: false,
-            health: None,
-            cgroups: cgroup::Cgroup::of(&host.cgroups, file.id.as_str()).paths(),
-        };
-        // From here on, whoever finds this supervisor dead knows what to clean up.
-        dir.write_status(&record)?;
+        let life = Life::begin(dir, &host.machine.boot_id, myself, |file, record| {
+            record.cgroups = cgroup::Cgroup::of(&host.cgroups, file.id.as_str()).paths();
+        })?;
         let signals = passed_on();
         signals.thread_block().map_err(|errno| system("sigprocmask", errno))?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         Ok(Supervisor {
             host,
-            journal: dir.journal(),
-            log: LogWriter::open(&dir.log(), ROTATE_AT)?,
-            door: control::open(&dir)?,
+            door: control::open(&life.dir)?,
             signals: SignalFd::with_flags(&signals, flags)
                 .map_err(|errno| system("signalfd", errno))?,
-            dir,
-            file,
-            record,
+            life,
             callers: Vec::new(),
-            backoff: Backoff::default(),
         })
-    }
-
-    fn tell(&self, kind: EventKind) {
-        self.journal.tell(self.file.spec.name.as_str(), Some(&self.file.id), kind);
     }
 
     /// Builds the container, the first time or again.
     fn start(&mut self) -> Result<Started> {
-        let spec = &self.file.spec;
-        let started_at = Timestamp::now();
-        let local_time = started_at.to_zoned_datetime(self.host.machine.time_zone.clone());
-        self.log.started(&self.file.id, &spec.command, local_time)?;
+        let started_at = self.life.open_run(&self.host.machine.time_zone)?;
+        let Life { dir, file, .. } = &self.life;
+        let spec = &file.spec;
 
         let mut pipes = Pipes::default();
         let streams = if spec.tty { Streams::default() } else { pipes.make(spec.stdin_open)? };
         let image = self.host.image(&spec.image)?;
-        let mut context = Context::new(&self.file, &self.dir, self.host, &image, streams);
-        let steps = steps::plan(&self.file, &self.dir, self.host, &image);
-        let built = construct(&mut context, &steps, &self.file);
+        let mut context = Context::new(file, dir, self.host, &image, streams);
+        let steps = steps::plan(file, dir, self.host, &image);
+        let built = construct(&mut context, &steps, file);
         context.close_streams();
         let not_enforced = std::mem::take(&mut context.not_enforced);
         let failure = built.result.as_ref().err().cloned();
-        let trace =
-            construct::trace(&self.file, started_at, &steps, &context, built.traced, failure);
-        if let Err(error) = self.dir.write_trace(&trace) {
+        let trace = construct::trace(file, started_at, &steps, &context, built.traced, failure);
+        if let Err(error) = dir.write_trace(&trace) {
             log::warn!("{error}");
         }
         let cgroup = context.cgroup.clone();
         drop(context);
 
-        self.record.started_at = started_at;
-        self.record.starts += 1;
-        self.record.not_enforced = not_enforced;
-        self.record.oom_kills = 0;
-        self.record.health = spec.health_check.as_ref().map(|_| HealthReport::starting());
+        self.life.built(started_at, not_enforced);
         match built.result {
             Ok(running) => {
                 let run = self.watch(running, pipes, cgroup);
-                self.record.phase = Phase::Running;
-                self.record.exit = None;
-                self.record.finished_at = None;
-                // What nobody would know of must not run.
-                if let Err(error) = self.dir.write_status(&self.record) {
+                if let Err(error) = self.life.running() {
                     reap_after_kill(run.init, &run.init_pidfd);
-                    clean_up(&self.record.cgroups);
+                    clean_up(&self.life.record.cgroups);
                     return Err(error);
                 }
-                self.tell(match self.record.restarts {
-                    0 => EventKind::Started,
-                    restarts => EventKind::Restarted { restarts },
-                });
                 release_memory();
                 Ok(Started::Running(Box::new(run)))
             }
             Err(failure) => {
-                clean_up(&self.record.cgroups);
-                if let Err(error) = self.log.failed(&failure.to_string()) {
-                    log::warn!("{error}");
-                }
-                self.record.phase = Phase::Failed;
-                self.record.finished_at = Some(Timestamp::now());
-                self.record.failure = Some(failure.clone());
-                self.dir.write_status(&self.record)?;
-                self.tell(EventKind::StartFailed { failure: failure.clone() });
+                clean_up(&self.life.record.cgroups);
+                self.life.failed(failure.clone())?;
                 Ok(Started::Failed(failure))
             }
         }
@@ -266,9 +209,10 @@ impl<'h> Supervisor<'h> {
 
     /// Gathers what a run is followed by.
     fn watch(&mut self, running: Running, pipes: Pipes, cgroup: cgroup::Cgroup) -> Run {
-        self.record.init = process::identify(running.init);
-        self.record.command = process::identify(running.command);
-        let spec = &self.file.spec;
+        let Life { dir, file, record, .. } = &mut self.life;
+        record.init = process::identify(running.init);
+        record.command = process::identify(running.command);
+        let spec = &file.spec;
         let (sources, input) = match running.terminal {
             Some(terminal) => {
                 let input = terminal.try_clone().ok();
@@ -280,14 +224,14 @@ impl<'h> Supervisor<'h> {
             began: Instant::now(),
             init: running.init,
             init_pidfd: running.init_pidfd,
-            command_pidfd: self.record.command.and_then(process::open),
+            command_pidfd: record.command.and_then(process::open),
             exit_report: running.exit_report,
             output: Output::new(sources),
             attachments: Attachments::new(input, spec.stdin_open, spec.tty),
             memory: cgroup
                 .find(cgroup::Controller::Memory)
                 .and_then(|(dir, v2)| MemoryWatch::new(dir, v2)),
-            prober: spec.health_check.clone().map(|check| Prober::new(check, self.dir.path())),
+            prober: spec.health_check.clone().map(|check| Prober::new(check, dir.path())),
             cgroup,
             kill_at: None,
             killed: false,
@@ -301,8 +245,8 @@ impl<'h> Supervisor<'h> {
             self.follow(&mut run)?;
             let Some(pause) = self.finish(run)? else { return Ok(()) };
             // The lock keeps others from working on the rootfs while it is mounted.
-            let Some(lock) = self.wait(pause)? else { return self.end() };
-            self.record.restarts += 1;
+            let Some(lock) = self.wait(pause)? else { return self.life.over() };
+            self.life.record.restarts += 1;
             run = match self.start()? {
                 Started::Running(run) => *run,
                 Started::Failed(_) => return Ok(()),
@@ -341,20 +285,23 @@ impl<'h> Supervisor<'h> {
             }
             if output {
                 let Run { output, attachments, .. } = run;
-                output.pump(&mut self.log, &mut |stream, bytes| attachments.show(stream, bytes));
+                output
+                    .pump(&mut self.life.log, &mut |stream, bytes| attachments.show(stream, bytes));
             }
             if let Some(kills) = run.memory.as_mut().and_then(MemoryWatch::news) {
-                self.record.oom_kills = kills;
-                self.write_down();
-                self.tell(EventKind::OutOfMemory { kills });
+                self.life.record.oom_kills = kills;
+                self.life.save();
+                self.life.tell(EventKind::OutOfMemory { kills });
             }
             self.probe(run);
             if run.kill_at.is_some_and(|time| time <= Instant::now()) {
-                run.kill(&self.record.cgroups);
+                run.kill(&self.life.record.cgroups);
             }
             if ended {
                 let Run { output, attachments, .. } = run;
-                output.drain(&mut self.log, &mut |stream, bytes| attachments.show(stream, bytes));
+                output.drain(&mut self.life.log, &mut |stream, bytes| {
+                    attachments.show(stream, bytes)
+                });
                 attachments.end();
                 return Ok(());
             }
@@ -364,29 +311,16 @@ impl<'h> Supervisor<'h> {
     /// Lets the prober do its work, and writes down what it has found.
     fn probe(&mut self, run: &mut Run) {
         let Some(prober) = &mut run.prober else { return };
-        let cgroups = &self.record.cgroups;
+        let cgroups = &self.life.record.cgroups;
         let Some(probe) = prober.step(self.host, || freezer::is_frozen(cgroups)) else { return };
-        let (retries, restart) = (prober.check().retries, prober.check().restart_unhealthy);
-        let lenient = prober.is_lenient();
         // A probe that was killed with its container says nothing about its health.
         if probe.exit_code != Some(0) && run.is_ending() {
             return;
         }
-        let report = self.record.health.get_or_insert_with(HealthReport::starting);
-        let before = report.status;
-        report.learn(probe, retries, lenient);
-        let health = report.status;
-        self.write_down();
-        if health == before {
-            return;
-        }
-        self.tell(EventKind::HealthChanged { health });
-        if health == Health::Unhealthy && restart {
-            if let Err(error) = self.log.unhealthy() {
-                log::warn!("{error}");
-            }
+        let Some(prober) = &run.prober else { return };
+        if self.life.learn(probe, prober.check(), prober.is_lenient()) {
             run.unhealthy = true;
-            run.stop(STOP_GRACE, &self.record.cgroups);
+            run.stop(STOP_GRACE, &self.life.record.cgroups);
         }
     }
 
@@ -455,26 +389,27 @@ impl<'h> Supervisor<'h> {
     fn answer(&mut self, caller: OwnedFd, request: Request, run: Option<&mut Run>) {
         let answer = match (request, run) {
             (Request::Stop { grace_millis }, run) => {
-                self.stopped_by_an_operator();
+                self.life.stopped_by_an_operator();
                 if let Some(run) = run {
-                    run.stop(Duration::from_millis(grace_millis), &self.record.cgroups);
+                    run.stop(Duration::from_millis(grace_millis), &self.life.record.cgroups);
                 }
                 Answer::Done
             }
             (Request::Signal(number), Some(run)) => {
                 // Who kills it does not want it back.
                 if matches!(number, libc::SIGKILL | libc::SIGTERM) {
-                    self.stopped_by_an_operator();
+                    self.life.stopped_by_an_operator();
                 }
                 run.signal(number);
                 if number == libc::SIGKILL {
                     run.killed = true;
-                    freezer::kill_frozen(&self.record.cgroups);
+                    freezer::kill_frozen(&self.life.record.cgroups);
                 }
                 Answer::Done
             }
             (Request::Attach, Some(run)) => {
-                let (stdin, tty) = (self.file.spec.stdin_open, self.file.spec.tty);
+                let spec = &self.life.file.spec;
+                let (stdin, tty) = (spec.stdin_open, spec.tty);
                 let answer = Answer::Attached { stdin, tty };
                 if channel::send(caller.as_fd(), &answer, &[]).is_ok() {
                     run.attachments.add(caller);
@@ -487,22 +422,6 @@ impl<'h> Supervisor<'h> {
         let _ = channel::send(caller.as_fd(), &answer, &[]);
     }
 
-    /// Written down at once: should this process be killed now, the container is still one
-    /// that was stopped, and not one to be revived.
-    fn stopped_by_an_operator(&mut self) {
-        if !self.record.stopped {
-            self.record.stopped = true;
-            self.write_down();
-        }
-    }
-
-    /// What is new while the container runs. Should the disk be full, the next record tells.
-    fn write_down(&self) {
-        if let Err(error) = self.dir.write_status(&self.record) {
-            log::warn!("{error}");
-        }
-    }
-
     /// A run has ended: writes down how, and removes what is left of it. Returns how long to
     /// wait for the next run, if there is to be one.
     fn finish(&mut self, run: Run) -> Result<Option<Duration>> {
@@ -512,7 +431,7 @@ impl<'h> Supervisor<'h> {
         if let Some(kills) = run.memory.map(|mut memory| memory.count()).unwrap_or(Some(oom_kills))
             && kills > 0
         {
-            self.tell(EventKind::OutOfMemory { kills });
+            self.life.tell(EventKind::OutOfMemory { kills });
         }
         // Init tells how the command ended; if it could not, how init itself did.
         let mut raw = [0; 4];
@@ -523,32 +442,12 @@ impl<'h> Supervisor<'h> {
         };
         let oom_killed = oom_kills > 0 && signal == Some(libc::SIGKILL);
         let exit = ExitStatus { code, signal, oom_killed };
-        clean_up(&self.record.cgroups);
-        let spec = &self.file.spec;
-        let limit = spec.memory.map_or("the machine".to_string(), |memory| memory.to_string());
-        // A full disk may cost the log its last line, but not the state its truth.
-        if let Err(error) = self.log.exited(exit, oom_kills, &limit) {
-            log::warn!("{error}");
-        }
-
-        self.backoff.ran(run.began.elapsed());
-        let another = !self.record.stopped
-            && wants_another(spec.restart, failed(exit, run.unhealthy), self.backoff.in_a_row());
-        let pause = another.then(|| self.backoff.next());
-        if let Some(pause) = pause
-            && let Err(error) = self.log.restarting(spec.restart, pause)
-        {
-            log::warn!("{error}");
-        }
-        self.record.phase = if another { Phase::Waiting } else { Phase::Exited };
-        self.record.init = None;
-        self.record.command = None;
-        self.record.finished_at = Some(Timestamp::now());
-        self.record.exit = Some(exit);
-        self.record.oom_kills = oom_kills;
-        self.dir.write_status(&self.record)?;
-        self.tell(EventKind::Exited { exit });
-        Ok(pause)
+        clean_up(&self.life.record.cgroups);
+        let memory = self.life.file.spec.memory;
+        let limit = memory.map_or("the machine".to_string(), |memory| memory.to_string());
+        let (length, unhealthy) = (run.began.elapsed(), run.unhealthy);
+        let end = End { exit, oom_kills, unhealthy, length };
+        self.life.ended(end, |log| log.exited(exit, oom_kills, &limit))
     }
 
     /// Waits before the next run. Returns the container's lock, or None if an operator does
@@ -556,11 +455,11 @@ impl<'h> Supervisor<'h> {
     fn wait(&mut self, pause: Duration) -> Result<Option<std::fs::File>> {
         let mut deadline = Instant::now() + pause;
         loop {
-            if self.record.stopped {
+            if self.life.record.stopped {
                 return Ok(None);
             }
             if deadline <= Instant::now() {
-                if let Some(lock) = self.dir.try_lock()? {
+                if let Some(lock) = self.life.dir.try_lock()? {
                     return Ok(Some(lock));
                 }
                 // Somebody works on it, perhaps to stop it, and will knock then. A lock
@@ -571,14 +470,6 @@ impl<'h> Supervisor<'h> {
                 self.serve(source, None);
             }
         }
-    }
-
-    /// It was stopped between two runs.
-    fn end(mut self) -> Result<()> {
-        self.record.phase = Phase::Exited;
-        self.dir.write_status(&self.record)?;
-        self.tell(EventKind::RestartCancelled);
-        Ok(())
     }
 }
 

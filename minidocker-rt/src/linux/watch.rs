@@ -11,14 +11,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use rustix::fs::inotify::{self, ReadFlags, WatchFlags};
 
 use super::process::wait_readable;
 use crate::error::{Error, Result};
-use crate::next::Next;
 
 /// A folder that is watched: for files made, renamed, removed or written to, and for its
 /// own end. Its descriptor becomes readable at each change.
@@ -87,6 +86,11 @@ impl Watch {
     /// whether there were any.
     pub fn clear(&self) -> bool {
         self.bell.event.read().is_ok()
+    }
+
+    /// Waits for a change, at most so long. Returns whether there is one.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
+        wait_readable(self.as_fd(), timeout)
     }
 
     /// Whether the folder was removed or renamed: there will be no more changes.
@@ -188,25 +192,5 @@ impl Bell {
     fn ring(&self) {
         // It fails only if it rings already, 2^64 times.
         let _ = self.event.write(1);
-    }
-}
-
-/// Asks a source until it has something, or ends, or the time is over.
-pub(crate) fn wait_for_next<S: AsFd, T>(
-    source: &mut S,
-    mut try_next: impl FnMut(&mut S) -> Result<Next<T>>,
-    timeout: Option<Duration>,
-) -> Result<Next<T>> {
-    // A time that cannot be told is as good as no limit.
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    loop {
-        match try_next(source)? {
-            Next::NothingYet => {}
-            next => return Ok(next),
-        }
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if !wait_readable(source.as_fd(), left)? {
-            return Ok(Next::NothingYet);
-        }
     }
 }

@@ -75,7 +75,6 @@ impl Cursor {
     }
 
     /// Whether a line can be had without reading.
-    #[cfg(target_os = "linux")]
     pub fn has_buffered(&self) -> bool {
         self.files.front().is_some_and(Lines::has_buffered)
     }

@@ -10,7 +10,7 @@ use memchr::memchr_iter;
 
 use super::Stream;
 use crate::error::{Error, Result};
-use crate::spec::{Command, ContainerId, RestartPolicy};
+use crate::spec::{Command, ContainerId, Memory, RestartPolicy};
 use crate::status::ExitStatus;
 
 /// How much is written with one call, or a line more. The lines of `yes` are of one letter,
@@ -117,6 +117,21 @@ impl LogWriter {
             ))?;
         }
         self.remark(&format!("=== Container exited with code {} ===", exit.code))
+    }
+
+    /// The lines that say which paths of the command were rewritten.
+    pub fn simulated<'a>(&mut self, paths: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
+        let lines: Vec<String> =
+            paths.map(|(inside, host)| format!("Path: {inside} is here {host}")).collect();
+        self.remark(&lines.join("\n"))
+    }
+
+    /// The line that says that it was killed for what it used, by no kernel.
+    pub fn over_memory(&mut self, used: u64, limit: Memory) -> Result<()> {
+        let used = used >> 20;
+        self.remark(&format!(
+            "=== Out of memory: it used {used} MB, and was killed at the limit of {limit} ==="
+        ))
     }
 
     /// The line that says that another run will follow.

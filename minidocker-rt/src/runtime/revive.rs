@@ -82,7 +82,7 @@ impl Container {
     fn wants_revival(&self) -> Result<bool> {
         let (dir, file) = self.dir_and_spec()?;
         let (Some(record), status, _) = self.status_in(&dir)? else { return Ok(false) };
-        let same_boot = record.boot_id == self.runtime.backend.machine().boot_id;
+        let same_boot = self.runtime.backend.machine().is_boot(&record.boot_id);
         Ok(!status.is_alive() && should_revive(file.spec.restart, &record, same_boot))
     }
 }

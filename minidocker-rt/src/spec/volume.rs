@@ -117,7 +117,7 @@ impl fmt::Display for Volume {
     }
 }
 
-fn is_windows_path(text: &str) -> bool {
+pub(crate) fn is_windows_path(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() >= 3
         && bytes[0].is_ascii_alphabetic()
@@ -126,6 +126,8 @@ fn is_windows_path(text: &str) -> bool {
 }
 
 fn refuse_system_folder(host: &str, volume: &str) -> Result<()> {
+    // The spelling that canonicalize gives on Windows.
+    let host = host.strip_prefix(r"\\?\").unwrap_or(host);
     let is_system = if is_windows_path(host) {
         let path = host[2..].replace('\\', "/").to_lowercase();
         let top = path.split('/').find(|part| !part.is_empty()).unwrap_or_default();

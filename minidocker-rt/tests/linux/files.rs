@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use minidocker_rt::{
-    Command, Container, ContainerSpec, Error, FileKind, Isolation, RestartPolicy, Runtime, Status,
-    WriteOptions,
+    BackendKind, Command, Container, ContainerSpec, Error, FileKind, Isolation, RestartPolicy,
+    Runtime, Status, WriteOptions,
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -522,7 +522,8 @@ pub fn unprivileged(_root: &str) {
     setgid(Gid::from_raw(65534)).unwrap();
     setuid(Uid::from_raw(65534)).unwrap();
     let root = tempfile::tempdir().unwrap();
-    let container = Runtime::open(root.path()).unwrap().create(sleeper("a")).unwrap();
+    let runtime = Runtime::builder().backend(BackendKind::Linux).open(root.path()).unwrap();
+    let container = runtime.create(sleeper("a")).unwrap();
     let error = container.files().list("/etc").unwrap_err();
     println!("{error}: {}", error.hint());
 }

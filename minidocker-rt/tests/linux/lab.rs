@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
-use minidocker_rt::{Command, Container, ContainerSpec, ExitStatus, Runtime};
+use minidocker_rt::{BackendKind, Command, Container, ContainerSpec, ExitStatus, Runtime};
 
 /// Long enough for a slow virtual machine, short enough to notice.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,7 +39,8 @@ macro_rules! trials {
 impl Lab {
     pub fn new() -> Lab {
         let dir = tempfile::Builder::new().prefix("minidocker-lab-").tempdir().unwrap();
-        Lab { runtime: Runtime::open(dir.path().join("root")).unwrap(), dir }
+        let builder = Runtime::builder().backend(BackendKind::Linux);
+        Lab { runtime: builder.open(dir.path().join("root")).unwrap(), dir }
     }
 
     /// A folder beside the root, for volumes and the like.

@@ -7,38 +7,74 @@
 // The scenarios of child programs print to the test that started them.
 #![allow(clippy::print_stdout)]
 
+#[cfg(linux_backend)]
 mod archive;
+#[cfg(linux_backend)]
 mod attach;
+#[cfg(linux_backend)]
 mod config;
+#[cfg(linux_backend)]
 mod crash;
+#[cfg(linux_backend)]
 mod diff;
+#[cfg(linux_backend)]
 mod events;
+#[cfg(linux_backend)]
 mod exec;
+#[cfg(linux_backend)]
 mod faults;
+#[cfg(linux_backend)]
 mod files;
+#[cfg(linux_backend)]
 mod follow;
+#[cfg(linux_backend)]
 mod health;
+#[cfg(linux_backend)]
 mod helpers;
+#[cfg(linux_backend)]
 mod identity;
+#[cfg(linux_backend)]
 mod images;
+#[cfg(linux_backend)]
 mod isolation;
+#[cfg(linux_backend)]
 mod lab;
+#[cfg(linux_backend)]
 mod lifecycle;
+#[cfg(linux_backend)]
 mod limits;
+#[cfg(linux_backend)]
 mod logs;
+#[cfg(linux_backend)]
 mod many;
+#[cfg(linux_backend)]
 mod pause;
+#[cfg(linux_backend)]
 mod plan;
+#[cfg(linux_backend)]
 mod recovery;
+#[cfg(linux_backend)]
 mod restart;
+#[cfg(linux_backend)]
 mod rootfs;
+#[cfg(linux_backend)]
 mod soak;
+#[cfg(linux_backend)]
 mod stats;
+#[cfg(linux_backend)]
 mod stats_stream;
+#[cfg(linux_backend)]
 mod tarball;
+#[cfg(linux_backend)]
 mod templates;
+#[cfg(linux_backend)]
 mod upkeep;
 
+/// Elsewhere there is nothing to test here.
+#[cfg(not(linux_backend))]
+fn main() {}
+
+#[cfg(linux_backend)]
 fn main() {
     // Only for the test of what init refuses: a thread that was there first.
     if std::env::var_os(helpers::EARLY_THREAD).is_some() {

@@ -49,9 +49,15 @@ pub struct Server {
 
 impl Server {
     pub fn start(root: &Path) -> Server {
+        Server::start_with(root, &[])
+    }
+
+    /// As [`Server::start`], with environment variables set.
+    pub fn start_with(root: &Path, variables: &[(&str, &str)]) -> Server {
         let mut child = Command::new(PROGRAM)
             .args(["--port", "0", "--root"])
             .arg(root)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

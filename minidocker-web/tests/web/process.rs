@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::http::{request, send};
 use crate::lab::{Lab, PROGRAM, Server};
 
 crate::trials![
@@ -17,6 +18,7 @@ crate::trials![
     sigterm_ends_the_server_while_a_container_goes_on,
     sigint_ends_the_server_too,
     a_stop_in_its_grace_period_does_not_hold_up_the_end,
+    the_environment_chooses_the_simulation_and_the_api_says_so,
 ];
 
 /// Runs the program where it must refuse, and returns what it said.
@@ -97,4 +99,27 @@ fn a_stop_in_its_grace_period_does_not_hold_up_the_end() {
     lab.server = Server::start(&lab.root());
     assert_eq!(lab.get("/api/containers/stubborn").json()["status"], "running");
     assert_eq!(lab.post("/api/containers/stubborn/stop?timeout=0").status, 200);
+}
+
+fn the_environment_chooses_the_simulation_and_the_api_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    let server = Server::start_with(root.path(), &[("MINIDOCKER_BACKEND", "simulation")]);
+    let ask = |method: &str, path: &str, body: &str| {
+        send(server.address, &request(server.address, method, path, &[], body.as_bytes()))
+    };
+    let backend = ask("GET", "/api/backend", "").json();
+    assert_eq!(backend["kind"], "simulation");
+    assert!(backend["reason"].is_string() && backend["capabilities"].is_array(), "{backend}");
+    let spec = r#"{"name": "a", "command": ["sh", "-c", "echo hello"]}"#;
+    assert_eq!(ask("POST", "/api/containers", spec).status, 201);
+    let started = ask("POST", "/api/containers/a/start", "");
+    assert_eq!(started.status, 200, "{}", started.text());
+    let runtime = minidocker_rt::Runtime::open(root.path()).unwrap();
+    runtime.get("a").unwrap().wait_timeout(Duration::from_secs(60)).unwrap();
+    assert!(ask("GET", "/api/containers/a/logs?raw=true", "").text().contains("hello"));
+    assert_eq!(ask("DELETE", "/api/containers/a", "").status, 204);
+
+    let output = Command::new(PROGRAM).env("MINIDOCKER_BACKEND", "docker").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("there is no such backend"), "{said}");
 }

@@ -1,0 +1,73 @@
+//! Processes on unix: signals and sessions.
+
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, setsid, waitid};
+
+/// The calling process leaves its terminal and its session: no Ctrl-C and no hang-up reaches
+/// it. The container's processes are then those of its session, whatever became of their
+/// parents.
+pub(crate) fn become_independent() {
+    let _ = setsid();
+}
+
+/// A supervisor needs nothing more before it is executed.
+pub(crate) fn new_supervisor(_command: &mut Command) {}
+
+/// A command is in a process group of its own, as one that a shell starts.
+pub(crate) fn new_group(command: &mut Command) {
+    command.process_group(0);
+}
+
+/// Whether there is such a signal.
+pub(crate) fn knows_signal(number: i32) -> bool {
+    Signal::from_named_raw(number).is_some()
+}
+
+/// Sends a signal; a process that has just ended is no error.
+pub(crate) fn signal(pid: u32, number: i32) {
+    if let (Some(pid), Some(signal)) = (as_pid(pid), Signal::from_named_raw(number)) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Ends a process at once.
+pub(crate) fn kill(pid: u32) {
+    signal(pid, Signal::KILL.as_raw());
+}
+
+/// Stops a process where it is.
+pub(crate) fn suspend(pid: u32) {
+    signal(pid, Signal::STOP.as_raw());
+}
+
+/// Lets a stopped process go on.
+pub(crate) fn resume(pid: u32) {
+    signal(pid, Signal::CONT.as_raw());
+}
+
+/// Waits until a child has ended, and leaves it there to be asked how: until then its pid
+/// cannot be another's.
+pub(crate) fn wait_for_end(child: &Child) -> impl FnOnce() + Send + use<> {
+    let pid = as_pid(child.id());
+    move || {
+        let Some(pid) = pid else { return };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while let Err(Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+    }
+}
+
+/// The exit code (128+N for signal N) and the signal of an ended child.
+pub(crate) fn status_of(status: ExitStatus) -> (i32, Option<i32>) {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => (code, None),
+        (None, Some(signal)) => (128 + signal, Some(signal)),
+        (None, None) => (-1, None),
+    }
+}
+
+fn as_pid(pid: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(pid).ok()?)
+}

@@ -1,0 +1,169 @@
+//! The container's private folder, shaped like a root filesystem.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use super::paths::PathMap;
+use crate::error::{Error, Result};
+use crate::spec::{ContainerSpec, Hostname};
+use crate::store::{ContainerDir, read_json, write_json};
+
+/// The folders that it begins with. There is no /proc, /sys and /dev: those are the host's.
+pub(super) const SKELETON: &[&str] = &[
+    "bin",
+    "etc",
+    "home",
+    "lib",
+    "mnt",
+    "opt",
+    "root",
+    "sbin",
+    "srv",
+    "tmp",
+    "usr",
+    "usr/bin",
+    "usr/lib",
+    "usr/local",
+    "usr/sbin",
+    "usr/share",
+    "var",
+    "var/cache",
+    "var/lib",
+    "var/log",
+    "var/tmp",
+];
+
+/// What the folder held before the container changed it: the path of each file and folder,
+/// relative to the root and with slashes, and what tells whether it changed.
+pub(super) type Baseline = BTreeMap<String, State>;
+
+/// What is compared to tell whether a file has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    pub directory: bool,
+    pub mode: u32,
+    /// Length and time of the last change in nanoseconds since 1970. Not of folders: what is
+    /// in them tells.
+    pub content: Option<(u64, u128)>,
+}
+
+impl State {
+    /// Of what is known about a file.
+    pub fn of(data: &Metadata) -> State {
+        let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        State {
+            directory: data.is_dir(),
+            mode: mode_of(data),
+            content: (!data.is_dir())
+                .then(|| (data.len(), modified.map_or(0, |time| time.as_nanos()))),
+        }
+    }
+}
+
+/// The permission bits; where there are none, what comes nearest.
+pub(super) fn mode_of(data: &Metadata) -> u32 {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        data.permissions().mode() & 0o7777
+    }
+    #[cfg(not(unix))]
+    {
+        let write = if data.permissions().readonly() { 0 } else { 0o200 };
+        if data.is_dir() { 0o555 | write } else { 0o444 | write }
+    }
+}
+
+fn baseline_path(dir: &ContainerDir) -> PathBuf {
+    dir.work().join("baseline.json")
+}
+
+/// What the folder held at first; None if it was never furnished.
+pub(super) fn baseline(dir: &ContainerDir) -> Result<Option<Baseline>> {
+    read_json(&baseline_path(dir))
+}
+
+/// Puts the skeleton there, if that was not done yet. Returns what was made.
+pub(super) fn furnish(dir: &ContainerDir, spec: &ContainerSpec) -> Result<Vec<PathBuf>> {
+    if baseline_path(dir).exists() {
+        return Ok(Vec::new());
+    }
+    let root = dir.rootfs();
+    let mut made = Vec::new();
+    let mut known = Baseline::new();
+    for folder in SKELETON {
+        make_folder(&root, folder, &mut known, &mut made)?;
+    }
+    let hostname = match &spec.hostname {
+        Some(hostname) => hostname.clone(),
+        None => Hostname::from(&spec.name),
+    };
+    let files = [
+        ("etc/hostname", format!("{hostname}\n")),
+        ("etc/hosts", format!("127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost\n")),
+        ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n".to_string()),
+        ("etc/group", "root:x:0:\n".to_string()),
+    ];
+    for (name, content) in files {
+        let path = at(&root, name);
+        fs::write(&path, content).map_err(|error| Error::io("write", &path, error))?;
+        remember(&path, name, &mut known)?;
+        made.push(path);
+    }
+    write_json(&baseline_path(dir), &known)?;
+    Ok(made)
+}
+
+/// Makes a folder of the container that a start needs: a place of a volume, or the working
+/// directory. As far as it is new it belongs to the start, and is no change by the container.
+/// Returns what was made.
+pub(super) fn make_place(dir: &ContainerDir, inside: &str) -> Result<Vec<PathBuf>> {
+    let mut known = baseline(dir)?.unwrap_or_default();
+    let mut made = Vec::new();
+    let mut so_far = String::new();
+    for part in inside.split('/').filter(|part| !part.is_empty()) {
+        so_far = if so_far.is_empty() { part.to_string() } else { format!("{so_far}/{part}") };
+        make_folder(&dir.rootfs(), &so_far, &mut known, &mut made)?;
+    }
+    if !made.is_empty() {
+        write_json(&baseline_path(dir), &known)?;
+    }
+    Ok(made)
+}
+
+fn make_folder(
+    root: &Path,
+    name: &str,
+    known: &mut Baseline,
+    made: &mut Vec<PathBuf>,
+) -> Result<()> {
+    let path = at(root, name);
+    match fs::create_dir(&path) {
+        Ok(()) => {
+            remember(&path, name, known)?;
+            made.push(path);
+            Ok(())
+        }
+        Err(_) if path.is_dir() => Ok(()),
+        Err(error) => Err(Error::io("create", &path, error)),
+    }
+}
+
+fn remember(path: &Path, name: &str, known: &mut Baseline) -> Result<()> {
+    let data = fs::symlink_metadata(path).map_err(|error| Error::io("read", path, error))?;
+    known.insert(name.to_string(), State::of(&data));
+    Ok(())
+}
+
+fn at(root: &Path, name: &str) -> PathBuf {
+    root.join(name.split('/').collect::<PathBuf>())
+}
+
+/// The map of a container's paths as its command sees them.
+pub(super) fn paths(dir: &ContainerDir, spec: &ContainerSpec) -> PathMap {
+    PathMap::new(&dir.rootfs(), &spec.volumes)
+}

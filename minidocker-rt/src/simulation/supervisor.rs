@@ -1,0 +1,594 @@
+//! The supervisor: one per container, from its start to its end.
+//!
+//! It does what the Linux backend's does, without a kernel's help: it starts the command, is
+//! then one loop over a channel of [`News`], and writes down what happened through the same
+//! [`Life`]. Threads that only block tell it of output, ends and callers.
+
+use std::fs::File;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::backend::machine;
+use super::command::{Prepared, prepare};
+use super::control::{self, Answer, Door, Request};
+use super::governor::{self, Governor};
+use super::plan::{not_enforced, plan};
+use super::prober::Prober;
+use super::{output, process, rootfs};
+use crate::backend::{Machine, Started};
+use crate::container::STOP_GRACE;
+use crate::error::{Error, Result, StepFailure, errno_hint, plain_reason};
+use crate::events::EventKind;
+use crate::health::Probe;
+use crate::life::{End, Life};
+use crate::logs::Stream;
+use crate::plan::{Call, Outcome, Plan, Trace, TracedStep};
+use crate::restart::Backoff;
+use crate::status::ExitStatus;
+use crate::store::ContainerDir;
+
+/// How much news may wait: output beyond that waits in the command's pipes.
+const WAITING_NEWS: usize = 64;
+
+/// How long the rest of the output may take after the command's end. Only a process that has
+/// left the container can hold it up.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What the supervisor hears.
+pub(super) enum News {
+    /// From one run of the command.
+    OfRun(u64, RunNews),
+    /// Somebody wants something.
+    Called(Request, TcpStream),
+}
+
+/// What is heard from a run.
+pub(super) enum RunNews {
+    Output(Stream, Vec<u8>),
+    OutputEnded,
+    Probed(Probe),
+    /// The command has ended, and waits to be asked how.
+    Ended,
+}
+
+/// The supervisor's main function, in a process of its own.
+pub(super) fn run(dir: ContainerDir) -> ! {
+    process::become_independent();
+    // If the asker is gone, nobody waits for the answer.
+    let answer = |started: &Started| {
+        use std::io::Write;
+        if let Ok(mut line) = serde_json::to_vec(started) {
+            line.push(b'\n');
+            let mut stdout = std::io::stdout();
+            let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
+        }
+    };
+    let begun = Supervisor::new(dir)
+        .and_then(|mut supervisor| supervisor.start().map(|begun| (supervisor, begun)));
+    let code = match begun {
+        Ok((supervisor, Ok(run))) => {
+            answer(&Started::Running);
+            match supervisor.live(run) {
+                Ok(()) => 0,
+                Err(error) => {
+                    log::error!("{error}");
+                    1
+                }
+            }
+        }
+        Ok((_, Err(failure))) => {
+            answer(&Started::Failed(failure));
+            1
+        }
+        Err(error) => {
+            answer(&Started::Trouble(error.to_string()));
+            1
+        }
+    };
+    std::process::exit(code)
+}
+
+/// What it is for the whole of its life.
+struct Supervisor {
+    machine: Machine,
+    life: Life,
+    /// Locked as long as this process lives.
+    _lock: File,
+    news: Receiver<News>,
+    teller: SyncSender<News>,
+    /// Those who wait for the end; it comes with this process's.
+    watchers: Vec<TcpStream>,
+    runs: u64,
+}
+
+/// One run of the command.
+struct Run {
+    number: u64,
+    began: Instant,
+    child: Child,
+    /// Held open if that was asked for; nobody writes to it.
+    _stdin: Option<ChildStdin>,
+    governor: governor::Shared,
+    /// Closed at the end, which ends the governor's thread.
+    _governed: Sender<()>,
+    prober: Option<Prober>,
+    /// How many of its streams are open.
+    streams: u32,
+    kill_at: Option<Instant>,
+    /// Whether it was killed.
+    killed: bool,
+    unhealthy: bool,
+}
+
+impl Supervisor {
+    fn new(dir: ContainerDir) -> Result<Supervisor> {
+        let machine = machine();
+        let lock = control::begin_life(&dir)?;
+        let myself = process::identify(std::process::id()).ok_or_else(|| Error::HelperFailed {
+            action: "starting",
+            why: "this process cannot find itself among the others".into(),
+        })?;
+        let door = Door::open(&dir, myself)?;
+        let life = Life::begin(dir, &machine.boot_id, myself, |_, _| {})?;
+        let (teller, news) = sync_channel(WAITING_NEWS);
+        let tell = teller.clone();
+        std::thread::spawn(move || {
+            door.serve(move |request, caller| {
+                let _ = tell.send(News::Called(request, caller));
+            });
+        });
+        Ok(Supervisor { machine, life, _lock: lock, news, teller, watchers: Vec::new(), runs: 0 })
+    }
+
+    /// Does what stands for the plan's steps, the first time or again.
+    fn start(&mut self) -> Result<std::result::Result<Run, StepFailure>> {
+        let started_at = self.life.open_run(&self.machine.time_zone)?;
+        let spec = &self.life.file.spec;
+        let mut recorder = Recorder::new(plan(spec), self.life.file.fault.clone());
+        let built = recorder.perform_all(&self.life);
+        let not_enforced = not_enforced(spec);
+        let failure = built.as_ref().err().cloned();
+        let trace = recorder.trace(&self.life, started_at, failure);
+        if let Err(error) = self.life.dir.write_trace(&trace) {
+            log::warn!("{error}");
+        }
+        self.life.built(started_at, not_enforced);
+        match built {
+            Ok((child, prepared)) => self.watch(child, &prepared).map(Ok),
+            Err(failure) => {
+                self.life.failed(failure.clone())?;
+                Ok(Err(failure))
+            }
+        }
+    }
+
+    /// Gathers what a run is followed by.
+    fn watch(&mut self, mut child: Child, prepared: &Prepared) -> Result<Run> {
+        self.runs += 1;
+        let number = self.runs;
+        let spec = &self.life.file.spec;
+        self.life.record.command = process::identify(child.id());
+        let governor = Governor::new(child.id(), spec.memory, spec.cpu);
+        let governor = Arc::new(Mutex::new(governor));
+        let (governed, end) = channel();
+        let prober = spec.health_check.clone().map(|check| {
+            let command = prepare(&self.life.dir, spec, check.command.words());
+            Prober::new(check, command)
+        });
+        let limited = spec.memory.is_some() || spec.cpu.is_some();
+        let begun = self.follow_threads(number, &mut child, limited.then_some((&governor, end)));
+        let mut run = Run {
+            number,
+            began: Instant::now(),
+            _stdin: child.stdin.take(),
+            child,
+            governor,
+            _governed: governed,
+            prober,
+            streams: 2,
+            kill_at: None,
+            killed: false,
+            unhealthy: false,
+        };
+        if !prepared.mappings.is_empty()
+            && let Err(error) = self
+                .life
+                .log
+                .simulated(prepared.mappings.iter().map(|m| (m.inside.as_str(), m.host.as_str())))
+        {
+            log::warn!("{error}");
+        }
+        let known = begun.map_err(|error| Error::io("follow", self.life.dir.path(), error));
+        if let Err(error) = known.and_then(|()| self.life.running()) {
+            governor::lock(&run.governor).kill();
+            let _ = run.child.wait();
+            return Err(error);
+        }
+        Ok(run)
+    }
+
+    /// Starts the threads that tell of a run.
+    fn follow_threads(
+        &self,
+        number: u64,
+        child: &mut Child,
+        limited: Option<(&governor::Shared, Receiver<()>)>,
+    ) -> std::io::Result<()> {
+        let thread = || std::thread::Builder::new().stack_size(256 << 10);
+        output::pump(number, child.stdout.take(), child.stderr.take(), &self.teller)?;
+        let wait = process::wait_for_end(child);
+        let tell = self.teller.clone();
+        thread().spawn(move || {
+            wait();
+            let _ = tell.send(News::OfRun(number, RunNews::Ended));
+        })?;
+        if let Some((governor, end)) = limited {
+            let governor = governor.clone();
+            thread().spawn(move || governor::enforce(&governor, &end))?;
+        }
+        Ok(())
+    }
+
+    /// Follows the container through all its runs.
+    fn live(mut self, mut run: Run) -> Result<()> {
+        loop {
+            self.follow(&mut run);
+            let Some(pause) = self.finish(run)? else { return Ok(()) };
+            // The lock keeps others from working on the rootfs meanwhile.
+            let Some(lock) = self.wait(pause)? else { return self.life.over() };
+            self.life.record.restarts += 1;
+            run = match self.start()? {
+                Ok(run) => run,
+                Err(_) => return Ok(()),
+            };
+            drop(lock);
+        }
+    }
+
+    /// Follows one run to its end.
+    fn follow(&mut self, run: &mut Run) {
+        loop {
+            let deadlines = [run.kill_at, run.prober.as_ref().and_then(Prober::deadline)];
+            match self.hear(deadlines.into_iter().flatten().min()) {
+                Some(News::Called(request, caller)) => self.serve(request, caller, Some(run)),
+                Some(News::OfRun(number, news)) if number == run.number => match news {
+                    RunNews::Ended => return,
+                    news => self.learn(news, run),
+                },
+                // The last words of an earlier run come too late.
+                Some(News::OfRun(..)) | None => {}
+            }
+            let paused = self.life.record.paused;
+            if let Some(prober) = &mut run.prober {
+                prober.step(run.number, paused, &self.teller);
+            }
+            if run.kill_at.is_some_and(|time| time <= Instant::now()) {
+                run.kill();
+            }
+        }
+    }
+
+    fn learn(&mut self, news: RunNews, run: &mut Run) {
+        match news {
+            RunNews::Output(stream, bytes) => {
+                // A full disk must not stop the container: output is lost, not it.
+                if let Err(error) = self.life.log.output(stream, &bytes) {
+                    log::warn!("{error}");
+                }
+            }
+            RunNews::OutputEnded => run.streams -= 1,
+            RunNews::Probed(probe) => {
+                let Some(prober) = &mut run.prober else { return };
+                prober.ended();
+                let lenient = prober.is_lenient();
+                // A probe that was killed with its container says nothing about its health.
+                if probe.exit_code != Some(0) && (run.killed || run.kill_at.is_some()) {
+                    return;
+                }
+                if self.life.learn(probe, prober.check(), lenient) {
+                    run.unhealthy = true;
+                    self.stop(run, STOP_GRACE);
+                }
+            }
+            RunNews::Ended => {}
+        }
+    }
+
+    /// Waits for news, at most until the deadline.
+    fn hear(&self, deadline: Option<Instant>) -> Option<News> {
+        match deadline {
+            None => self.news.recv().ok(),
+            Some(deadline) => {
+                self.news.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+            }
+        }
+    }
+
+    /// Serves a caller, with or without a run.
+    fn serve(&mut self, request: Request, caller: TcpStream, run: Option<&mut Run>) {
+        let answer = match (request, run) {
+            (Request::Watch, _) => {
+                self.watchers.retain(is_connected);
+                return self.watchers.push(caller);
+            }
+            (Request::Stop { grace_millis }, run) => {
+                self.life.stopped_by_an_operator();
+                if let Some(run) = run {
+                    self.stop(run, Duration::from_millis(grace_millis));
+                }
+                Answer::Done
+            }
+            (Request::Signal(number), Some(run)) => {
+                // Who kills it does not want it back.
+                if matches!(number, process::SIGKILL | process::SIGTERM) {
+                    self.life.stopped_by_an_operator();
+                }
+                match number {
+                    process::SIGKILL => run.kill(),
+                    number => process::signal(run.child.id(), number),
+                }
+                Answer::Done
+            }
+            (Request::Freeze(frozen), Some(run)) => self.freeze(run, frozen),
+            (Request::Stats, Some(run)) => Answer::Stats(governor::lock(&run.governor).report()),
+            (_, None) => Answer::NotRunning,
+        };
+        control::answer(&caller, &answer);
+    }
+
+    fn freeze(&mut self, run: &Run, frozen: bool) -> Answer {
+        let done = governor::lock(&run.governor).set_paused(frozen);
+        if !done {
+            return Answer::NotDone;
+        }
+        self.life.record.paused = frozen;
+        self.life.save();
+        Answer::Done
+    }
+
+    /// Asks the command to end, and sees to it that it does after the grace period. What stands
+    /// still could do neither, so it goes on.
+    fn stop(&mut self, run: &mut Run, grace: Duration) {
+        if grace.is_zero() {
+            return run.kill();
+        }
+        process::signal(run.child.id(), process::SIGTERM);
+        if self.life.record.paused {
+            self.freeze(run, false);
+        }
+        let kill_at = Instant::now() + grace;
+        run.kill_at = Some(run.kill_at.map_or(kill_at, |earlier| earlier.min(kill_at)));
+    }
+
+    /// A run has ended: writes down how, and ends what is left of it. Returns how long to wait
+    /// for the next run, if there is to be one.
+    fn finish(&mut self, mut run: Run) -> Result<Option<Duration>> {
+        drop(run.prober.take());
+        // Its pid is its own until it is asked how it ended.
+        let mut governor = governor::lock(&run.governor);
+        governor.kill();
+        let over_memory = governor.end();
+        drop(governor);
+        let status = run.child.wait();
+        self.drain(&mut run);
+        let (code, signal) = status.map_or((-1, None), process::status_of);
+        let oom_killed = over_memory.is_some();
+        if oom_killed {
+            self.life.tell(EventKind::OutOfMemory { kills: 1 });
+        }
+        let exit = ExitStatus { code, signal, oom_killed };
+        let memory = self.life.file.spec.memory;
+        let (length, unhealthy) = (run.began.elapsed(), run.unhealthy);
+        let end = End { exit, oom_kills: u64::from(oom_killed), unhealthy, length };
+        let over = over_memory.zip(memory);
+        self.life.ended(end, |log| {
+            if let Some((used, limit)) = over {
+                log.over_memory(used, limit)?;
+            }
+            log.exited(exit, 0, "")
+        })
+    }
+
+    /// After the command's end: what is left in the pipes.
+    fn drain(&mut self, run: &mut Run) {
+        let deadline = Instant::now() + LAST_WORDS;
+        while run.streams > 0 {
+            match self.hear(Some(deadline)) {
+                Some(News::Called(request, caller)) => self.serve(request, caller, None),
+                Some(News::OfRun(number, RunNews::Probed(_))) if number == run.number => {}
+                Some(News::OfRun(number, news)) if number == run.number => self.learn(news, run),
+                Some(News::OfRun(..)) => {}
+                None => return,
+            }
+        }
+    }
+
+    /// Waits before the next run. Returns the container's lock, or None if an operator does
+    /// not want the run any more.
+    fn wait(&mut self, pause: Duration) -> Result<Option<File>> {
+        let mut deadline = Instant::now() + pause;
+        loop {
+            if self.life.record.stopped {
+                return Ok(None);
+            }
+            if deadline <= Instant::now() {
+                if let Some(lock) = self.life.dir.try_lock()? {
+                    return Ok(Some(lock));
+                }
+                // Somebody works on it, perhaps to stop it, and will call then. A lock
+                // announces nothing, so this is one more short wait.
+                deadline = Instant::now() + Backoff::SHORTEST;
+            }
+            if let Some(News::Called(request, caller)) = self.hear(Some(deadline)) {
+                self.serve(request, caller, None);
+            }
+        }
+    }
+}
+
+impl Run {
+    fn kill(&mut self) {
+        self.kill_at = None;
+        self.killed = true;
+        governor::lock(&self.governor).kill();
+    }
+}
+
+/// Whether a watcher is still there: it says nothing, so there is nothing to read.
+fn is_connected(caller: &TcpStream) -> bool {
+    let _ = caller.set_nonblocking(true);
+    !matches!(caller.peek(&mut [0]), Ok(0))
+}
+
+/// Does what stands for each step, and keeps what is told of it.
+struct Recorder {
+    plan: Plan,
+    fault: Option<crate::spec::Fault>,
+    origin: Instant,
+    traced: Vec<TracedStep>,
+}
+
+/// What a step did and, if it failed, why.
+type Performed = (Vec<Call>, std::result::Result<(), StepFailure>);
+
+impl Recorder {
+    fn new(plan: Plan, fault: Option<crate::spec::Fault>) -> Recorder {
+        Recorder { plan, fault, origin: Instant::now(), traced: Vec::new() }
+    }
+
+    fn perform_all(&mut self, life: &Life) -> std::result::Result<(Child, Prepared), StepFailure> {
+        let mut started = None;
+        for step in self.plan.steps.clone() {
+            let start = self.origin.elapsed();
+            let (calls, result) = match &self.fault {
+                Some(fault) if fault.step == step.id => {
+                    let call = step.syscalls.first().cloned().unwrap_or_default();
+                    (Vec::new(), Err(failure(&step.id, call, Some(fault.errno), None)))
+                }
+                _ => perform(&step.id, life, &mut started),
+            };
+            let end = self.origin.elapsed();
+            let micros = |time: Duration| (time.as_secs_f64() * 1e7).round() / 10.0;
+            self.traced.push(TracedStep {
+                id: step.id,
+                actor: step.actor,
+                title: step.title,
+                outcome: if result.is_ok() { Outcome::Done } else { Outcome::Failed },
+                start_micros: micros(start),
+                micros: micros(end.saturating_sub(start)),
+                calls,
+                simulated: step.simulated,
+            });
+            result?;
+        }
+        started.ok_or_else(|| failure("exec", "execve".into(), None, Some("no step did it".into())))
+    }
+
+    fn trace(self, life: &Life, started_at: Timestamp, failure: Option<StepFailure>) -> Trace {
+        let micros = (self.origin.elapsed().as_secs_f64() * 1e7).round() / 10.0;
+        let mut steps = self.traced;
+        let missing = self.plan.steps.into_iter().skip(steps.len());
+        steps.extend(missing.map(|step| TracedStep {
+            id: step.id,
+            actor: step.actor,
+            title: step.title,
+            outcome: Outcome::NotReached,
+            start_micros: micros,
+            micros: 0.0,
+            calls: Vec::new(),
+            simulated: step.simulated,
+        }));
+        Trace { id: life.file.id.clone(), started_at, micros, steps, failure }
+    }
+}
+
+/// Does what stands for a step, if anything does.
+fn perform(id: &str, life: &Life, started: &mut Option<(Child, Prepared)>) -> Performed {
+    let spec = &life.file.spec;
+    let made = |id: &str, made: Result<Vec<PathBuf>>| match made {
+        Ok(paths) => {
+            let call = |path: &PathBuf| done(format!("create({:?})", path.display().to_string()));
+            (paths.iter().map(call).collect(), Ok(()))
+        }
+        Err(error) => (Vec::new(), Err(from_error(id, &error))),
+    };
+    match id {
+        "overlay" => made(id, rootfs::furnish(&life.dir, spec)),
+        // Without a rootfs of its own it starts in the working directory all the same.
+        "working-dir" => {
+            let furnished = match spec.isolation.rootfs {
+                true => Ok(Vec::new()),
+                false => rootfs::furnish(&life.dir, spec),
+            };
+            made(
+                id,
+                furnished.and_then(|mut paths| {
+                    paths.extend(rootfs::make_place(&life.dir, spec.working_dir.as_str())?);
+                    Ok(paths)
+                }),
+            )
+        }
+        "exec" => {
+            let prepared = prepare(&life.dir, spec, spec.command.words());
+            let call = format!("spawn({:?})", prepared.words());
+            match spawn(&prepared, spec.stdin_open) {
+                Ok(child) => {
+                    *started = Some((child, prepared));
+                    (vec![done(call)], Ok(()))
+                }
+                Err(failure) => (Vec::new(), Err(failure)),
+            }
+        }
+        volume => {
+            let number = volume.strip_prefix("volume-").and_then(|n| n.parse::<usize>().ok());
+            let volume = number.and_then(|number| spec.volumes.get(number.checked_sub(1)?));
+            let Some(volume) = volume else { return (Vec::new(), Ok(())) };
+            let host = volume.host();
+            if let Err(error) = std::fs::metadata(host) {
+                let call = format!("stat({:?})", host.display().to_string());
+                let mut failed = failure(id, call, error.raw_os_error(), None);
+                failed.hint = format!(
+                    "Create {} on this machine; it was there when the container was created.",
+                    host.display()
+                );
+                return (Vec::new(), Err(failed));
+            }
+            made(id, rootfs::make_place(&life.dir, volume.container().as_str()))
+        }
+    }
+}
+
+fn spawn(prepared: &Prepared, stdin_open: bool) -> std::result::Result<Child, StepFailure> {
+    let mut command = prepared.command()?;
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    if stdin_open {
+        command.stdin(Stdio::piped());
+    }
+    command
+        .spawn()
+        .map_err(|error| prepared.failure(Some(plain_reason(&error)), error.raw_os_error()))
+}
+
+fn done(call: String) -> Call {
+    Call { call, errno: None, micros: 0.0 }
+}
+
+fn failure(step: &str, call: String, errno: Option<i32>, message: Option<String>) -> StepFailure {
+    let hint = errno.map_or("Start the container again.", errno_hint).into();
+    StepFailure { step: step.into(), call, message, errno, hint }
+}
+
+fn from_error(step: &str, error: &Error) -> StepFailure {
+    let errno = match error {
+        Error::Io { errno, .. } => *errno,
+        Error::System { errno, .. } => Some(*errno),
+        _ => None,
+    };
+    failure(step, "create".into(), errno, Some(error.to_string()))
+}

@@ -50,9 +50,9 @@ export function App() {
 
   return (
     <>
-      <a class="skip" href="#main" onClick={skip(main)}>
+      <button type="button" class="skip" onClick={() => main.current?.focus()}>
         Skip to content
-      </a>
+      </button>
       <div class="frame">
         <nav class="rail" aria-label="Main">
           <a class="brand" href={href("containers")}>
@@ -177,13 +177,6 @@ export function Logo() {
 function titleOf(place: string, [name]: string[]): string {
   const label = PLACES.find(({ path }) => path === place)?.label ?? "minidocker";
   return place === "containers" && name ? `${name} · minidocker` : `${label} · minidocker`;
-}
-
-function skip(main: { current: HTMLElement | null }) {
-  return (event: Event) => {
-    event.preventDefault();
-    main.current?.focus();
-  };
 }
 
 function shortcut(event: KeyboardEvent): void {

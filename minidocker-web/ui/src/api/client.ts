@@ -118,8 +118,7 @@ export const api = {
     ask("DELETE", withQuery(one(name), { force: force || undefined })),
   act: (name: string, action: "start" | "stop" | "restart" | "pause" | "resume") =>
     post<Container>(one(name, action)),
-  kill: (name: string, signal: string) =>
-    post<Container>(one(name, "kill"), undefined, { signal }),
+  kill: (name: string, signal: string) => post<Container>(one(name, "kill"), undefined, { signal }),
   logs: (name: string, tail: number) =>
     get<{ lines: LogLine[]; empty: string | null }>(one(name, "logs"), { format: "json", tail }),
   logsText: async (name: string) =>
@@ -135,8 +134,7 @@ export const api = {
   files: (name: string, path: string) => get<Listing>(one(name, "files"), { path }),
   content: async (name: string, path: string) =>
     (await ask("GET", withQuery(one(name, "files", "content"), { path }))).arrayBuffer(),
-  contentUrl: (name: string, path: string) =>
-    withQuery(one(name, "files", "content"), { path }),
+  contentUrl: (name: string, path: string) => withQuery(one(name, "files", "content"), { path }),
   upload: (name: string, path: string, bytes: BodyInit) =>
     ask(
       "PUT",
@@ -158,8 +156,7 @@ export const api = {
       failed?: { name: string; why: string }[];
     }>(url("prune")),
   templates: () => get<Template[]>(url("templates")),
-  saveTemplate: (template: Omit<Template, "builtin">) =>
-    post<Template>(url("templates"), template),
+  saveTemplate: (template: Omit<Template, "builtin">) => post<Template>(url("templates"), template),
   removeTemplate: (name: string) => ask("DELETE", url("templates", name)),
   images: () => get<unknown[]>(url("images")),
   importImage: (name: string, tar: BodyInit) =>

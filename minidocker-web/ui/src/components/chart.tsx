@@ -18,6 +18,8 @@ interface Props {
   /** Times in seconds, then the values of each series. */
   data: (number | null)[][];
   format: (value: number | null) => string;
+  /** Whether the axis counts in steps of 1024. */
+  binary?: boolean;
   /** The axis goes at least to here. */
   atLeast?: number;
   /** In words, for those who cannot see it. */
@@ -26,14 +28,16 @@ interface Props {
 
 const HEIGHT = 190;
 
-export function Chart({ title, series, data, format, atLeast = 1, summary }: Props) {
+/** Steps of an axis that are round figures in bytes. */
+const POWERS = Array.from({ length: 44 }, (_, power) => 2 ** power);
+
+export function Chart({ title, series, data, format, binary, atLeast = 1, summary }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(data);
   latest.current = data;
   const themed = colours.value;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: made anew only for other colours
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -52,7 +56,12 @@ export function Chart({ title, series, data, format, atLeast = 1, summary }: Pro
         scales: { y: { range: (_, _min, max) => [0, Math.max(atLeast, (max ?? 0) * 1.15)] } },
         axes: [
           { ...axis, space: 80 },
-          { ...axis, size: 68, values: (_, ticks) => ticks.map((tick) => format(tick)) },
+          {
+            ...axis,
+            size: 68,
+            values: (_, ticks) => ticks.map((tick) => format(tick)),
+            ...(binary ? { incrs: POWERS } : {}),
+          },
         ],
         series: [
           { value: (_, time) => (time == null ? "" : new Date(time * 1000).toLocaleTimeString()) },

@@ -49,6 +49,7 @@ export function Dialog() {
   };
 
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: a click beside it closes it, as Escape does
     <dialog
       ref={element}
       aria-labelledby="dialog-title"

@@ -90,7 +90,6 @@ export function Lines(props: {
     <fieldset class="field lines">
       <legend>{label}</legend>
       {values.map((value, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: lines have no identity but their place
         <div class="row" key={index}>
           <input
             class="input mono grow"

@@ -1,8 +1,9 @@
 /** Log lines: as text and nothing else, and only those in sight. */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { LogLine } from "../api/types.ts";
-import { type Colour, PLAIN, parseAnsi, type Span, type Style, stripAnsi } from "../lib/ansi.ts";
+import { type Colour, PLAIN, parseAnsi, type Span, type Style } from "../lib/ansi.ts";
 import { clock, exact } from "../lib/format.ts";
+import { type Entry, LogBuffer } from "../lib/log-buffer.ts";
 import { Button } from "./button.tsx";
 
 const ROW = 20;
@@ -10,52 +11,6 @@ const ROW = 20;
 const SPARE = 20;
 /** As much of one line as is drawn; the download has all of it. */
 const LONGEST = 5000;
-
-/** A line as it is kept: the style in which its text begins comes from the lines before. */
-export interface Entry {
-  time: string;
-  stream: LogLine["stream"];
-  text: string;
-  style: Style;
-  open: boolean;
-}
-
-/** A growing log. Colours carry over from line to line of a stream. */
-export class LogBuffer {
-  readonly entries: Entry[] = [];
-  /** How many were dropped at the front. */
-  dropped = 0;
-  private styles: Record<LogLine["stream"], Style> = { stdout: PLAIN, stderr: PLAIN, system: PLAIN };
-  private unfinished: Partial<Record<LogLine["stream"], Entry>> = {};
-
-  constructor(private readonly most: number) {}
-
-  append(lines: LogLine[]): void {
-    for (const { time, stream, text, full } of lines) {
-      const before = this.unfinished[stream];
-      if (before) {
-        before.text += text;
-        before.open = !full;
-      } else {
-        this.entries.push({ time, stream, text, style: this.styles[stream], open: !full });
-      }
-      const entry = before ?? this.entries[this.entries.length - 1];
-      if (text.includes("\x1b")) this.styles[stream] = parseAnsi(text, this.styles[stream]).style;
-      if (full) delete this.unfinished[stream];
-      else if (entry) this.unfinished[stream] = entry;
-    }
-    const over = this.entries.length - this.most;
-    // Not one by one: moving a large array for each line is slow.
-    if (over > this.most / 10) {
-      this.entries.splice(0, over);
-      this.dropped += over;
-    }
-  }
-
-  get last(): string | null {
-    return this.entries.at(-1)?.time ?? null;
-  }
-}
 
 interface Props {
   entries: Entry[];
@@ -147,7 +102,6 @@ export function LogText({ lines }: { lines: LogLine[] }) {
     <div class="log short" ref={box} tabIndex={0} role="region" aria-label="Last lines of the log">
       <div class="log-lines">
         {buffer.entries.map((entry, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: lines have no identity but their place
           <Line key={index} entry={entry} text={entry.text} search="" timestamps={false} />
         ))}
       </div>
@@ -211,7 +165,6 @@ function marked(spans: Span[], search: string) {
     from = to;
     const { className, css } = drawn(style);
     return (
-      // biome-ignore lint/suspicious/noArrayIndexKey: spans have no identity but their place
       <span key={key} class={className} style={css}>
         {pieces}
       </span>
@@ -240,8 +193,4 @@ function value(colour: Colour): string {
   if (colour === "ground") return "var(--log-ground)";
   if (colour === "ink") return "var(--log-ink)";
   return colour;
-}
-
-export function found(entry: Entry, search: string): boolean {
-  return stripAnsi(entry.text).toLowerCase().includes(search.toLowerCase());
 }

@@ -102,14 +102,23 @@ export function Menu() {
     else if (event.key.length === 1) {
       const letter = event.key.toLowerCase();
       const after = [...items.slice(at + 1), ...items.slice(0, at + 1)];
-      after.find((item) => item.innerText.trim().toLowerCase().startsWith(letter))?.focus();
+      after
+        .find((item) => (item.textContent ?? "").trim().toLowerCase().startsWith(letter))
+        ?.focus();
     } else return;
     event.preventDefault();
     event.stopPropagation();
   };
 
   return (
-    <div class="menu" role="menu" aria-label={menu.title} ref={element} onKeyDown={move} tabIndex={-1}>
+    <div
+      class="menu"
+      role="menu"
+      aria-label={menu.title}
+      ref={element}
+      onKeyDown={move}
+      tabIndex={-1}
+    >
       {menu.items.map((item) => (
         <div key={item.label} role="none">
           {item.apart && <hr />}

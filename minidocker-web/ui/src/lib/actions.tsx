@@ -194,7 +194,12 @@ export function menuOf(container: Container): MenuItem[] {
       unavailable: damaged,
       run: () => saveAsTemplate(container),
     },
-    { label: "Make a copy", icon: "copy", unavailable: damaged, run: () => copyContainer(container) },
+    {
+      label: "Make a copy",
+      icon: "copy",
+      unavailable: damaged,
+      run: () => copyContainer(container),
+    },
     {
       label: "Delete",
       icon: "trash",

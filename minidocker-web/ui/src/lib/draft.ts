@@ -1,5 +1,5 @@
 /** What the form holds while somebody types, and the specification it stands for. */
-import { type Feature, ISOLATION, type Isolation, type Spec } from "../api/types.ts";
+import { type HealthCheck, ISOLATION, type Isolation, type Spec } from "../api/types.ts";
 import { commandLine } from "./format.ts";
 
 export interface Draft {
@@ -103,51 +103,54 @@ export function draftOf(spec: Partial<Spec>): Draft {
 
 /** Only what differs from the defaults, so that what is shown and sent is short. */
 export function specOf(draft: Draft): Spec {
-  const spec: Spec = { name: draft.name.trim(), command: draft.command };
-  const image = draft.image.trim();
-  if (image) spec.image = image;
-  number(draft.memory, (value) => (spec.mem_limit_mb = value));
-  number(draft.cpu, (value) => (spec.cpu_limit_percent = value));
-  number(draft.pids, (value) => (spec.pids_limit = value));
-  const volumes = draft.volumes.map((one) => one.trim()).filter(Boolean);
-  if (volumes.length) spec.volumes = volumes;
-  const env = draft.env.filter((one) => one.trim() !== "");
-  if (env.length) {
-    // Without a "=" it is a name without a value; the server says what it thinks of the name.
-    spec.env_vars = Object.fromEntries(
-      env.map((one) => {
-        const at = one.indexOf("=");
-        return at < 0 ? [one.trim(), ""] : [one.slice(0, at).trim(), one.slice(at + 1)];
-      }),
-    );
-  }
-  if (draft.hostname.trim()) spec.hostname = draft.hostname.trim();
-  if (draft.workingDir.trim()) spec.working_dir = draft.workingDir.trim();
-  if (draft.user.trim()) spec.user = draft.user.trim();
-  if (draft.restart !== "no") spec.restart = draft.restart;
-  if (draft.health.command.trim()) {
-    const { health } = draft;
-    spec.health_check = { command: health.command };
-    const check = spec.health_check;
-    number(health.interval, (value) => value !== 30 && (check.interval_seconds = value));
-    number(health.timeout, (value) => value !== 30 && (check.timeout_seconds = value));
-    number(health.retries, (value) => value !== 3 && (check.retries = value));
-    number(health.startPeriod, (value) => value !== 0 && (check.start_period_seconds = value));
-    if (health.restartUnhealthy) check.restart_unhealthy = true;
-  }
   const off = ISOLATION.filter((feature) => !draft.isolation[feature]);
-  if (off.length) {
-    spec.isolation = Object.fromEntries(off.map((feature) => [feature, false])) as Record<
-      Feature,
-      boolean
-    >;
-  }
-  if (!draft.init) spec.init = false;
-  if (draft.tty) spec.tty = true;
-  if (draft.stdinOpen) spec.stdin_open = true;
-  if (draft.bestEffort) spec.best_effort_limits = true;
-  if (draft.rlimits?.length) spec.rlimits = draft.rlimits;
-  return spec;
+  return {
+    name: draft.name.trim(),
+    command: draft.command,
+    ...present({
+      image: draft.image.trim() || undefined,
+      mem_limit_mb: number(draft.memory),
+      cpu_limit_percent: number(draft.cpu),
+      pids_limit: number(draft.pids),
+      volumes: some(draft.volumes.map((one) => one.trim()).filter(Boolean)),
+      env_vars: variables(draft.env),
+      hostname: draft.hostname.trim() || undefined,
+      working_dir: draft.workingDir.trim() || undefined,
+      user: draft.user.trim() || undefined,
+      restart: unless("no", draft.restart),
+      health_check: healthCheck(draft.health),
+      isolation: some(off) && Object.fromEntries(off.map((feature) => [feature, false])),
+      init: unless(true, draft.init),
+      tty: unless(false, draft.tty),
+      stdin_open: unless(false, draft.stdinOpen),
+      best_effort_limits: unless(false, draft.bestEffort),
+      rlimits: some(draft.rlimits ?? []),
+    }),
+  };
+}
+
+function healthCheck(health: Draft["health"]): HealthCheck | undefined {
+  if (!health.command.trim()) return undefined;
+  return {
+    command: health.command,
+    ...present({
+      interval_seconds: unless(30, number(health.interval)),
+      timeout_seconds: unless(30, number(health.timeout)),
+      retries: unless(3, number(health.retries)),
+      start_period_seconds: unless(0, number(health.startPeriod)),
+      restart_unhealthy: unless(false, health.restartUnhealthy),
+    }),
+  };
+}
+
+/** Without a "=" it is a name without a value; the server says what it thinks of the name. */
+function variables(lines: string[]): Record<string, string> | undefined {
+  const given = lines.filter((line) => line.trim() !== "");
+  const pairs = given.map((line) => {
+    const at = line.indexOf("=");
+    return at < 0 ? [line.trim(), ""] : [line.slice(0, at).trim(), line.slice(at + 1)];
+  });
+  return some(given) && Object.fromEntries(pairs);
 }
 
 /** Whether anything but the everyday fields is set: then the form shows its second half. */
@@ -161,8 +164,24 @@ function text(value: number | undefined): string {
 }
 
 /** What is no number goes to the server as it is: it is the server that says what is wrong. */
-function number(value: string, set: (value: number) => unknown): void {
-  if (value.trim() === "") return;
+function number(value: string): number | undefined {
+  if (value.trim() === "") return undefined;
   const parsed = Number(value);
-  set(Number.isFinite(parsed) ? parsed : (value as unknown as number));
+  return Number.isFinite(parsed) ? parsed : (value as unknown as number);
+}
+
+function unless<T>(usual: T, value: T | undefined): T | undefined {
+  return value === usual ? undefined : value;
+}
+
+function some<T>(list: T[]): T[] | undefined {
+  return list.length > 0 ? list : undefined;
+}
+
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without the fields that are undefined. */
+function present<T extends object>(object: T): Present<T> {
+  const given = Object.entries(object).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as Present<T>;
 }

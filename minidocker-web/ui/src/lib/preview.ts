@@ -50,7 +50,9 @@ export function dockerRun(spec: Spec): string {
   if (isolation.seccomp === false) option("--security-opt", "seccomp=unconfined");
 
   const lines = ["docker run --detach", ...options.map((words) => words.join(" "))];
-  return [...lines, `${shellQuote(dockerImage(spec))} ${commandLine(spec.command)}`].join(" \\\n  ");
+  return [...lines, `${shellQuote(dockerImage(spec))} ${commandLine(spec.command)}`].join(
+    " \\\n  ",
+  );
 }
 
 /** The image `host` shows this machine's programs; Docker has no such thing. */

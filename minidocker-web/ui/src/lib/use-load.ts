@@ -20,7 +20,6 @@ export function useLoad<T>(
   const [loading, setLoading] = useState(true);
   const question = useRef(0);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the caller names what it depends on
   const reload = useCallback(async () => {
     const mine = ++question.current;
     setLoading(true);

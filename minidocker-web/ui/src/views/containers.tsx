@@ -2,8 +2,8 @@
 import { signal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
 import type { Container, Status } from "../api/types.ts";
-import { Heading } from "../components/heading.tsx";
 import { Button, LinkButton } from "../components/button.tsx";
+import { Heading } from "../components/heading.tsx";
 import { Icon } from "../components/icon.tsx";
 import { menuTriggers, openMenuAt } from "../components/menu.tsx";
 import { Empty } from "../components/notice.tsx";
@@ -15,8 +15,8 @@ import { ago, bytes, duration, exact, exitMeaning, percent, plural } from "../li
 import { matches } from "../lib/search.ts";
 import { href } from "../router.ts";
 import { containers, isAlive, listed, recentCpu, usageOf } from "../state.ts";
-import { TemplateCards } from "./templates.tsx";
 import { askImport } from "./import.tsx";
+import { TemplateCards } from "./templates.tsx";
 
 const STATUSES: Status[] = ["running", "paused", "restarting", "created", "stopped", "error"];
 
@@ -110,8 +110,8 @@ export function ContainersView() {
       {listed.value && shown.length === 0 && (
         <Empty title="Nothing matches">
           <p>
-            {plural(all.length, "container")} {all.length === 1 ? "is" : "are"} here, none with
-            what you search for.
+            {plural(all.length, "container")} {all.length === 1 ? "is" : "are"} here, none with what
+            you search for.
           </p>
           <Button
             onClick={() => {
@@ -123,6 +123,7 @@ export function ContainersView() {
           </Button>
         </Empty>
       )}
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: arrows go from link to link inside */}
       <div ref={list} onKeyDown={(event) => arrows(event, list.current)}>
         {shown.length > 0 &&
           (layout.value === "cards" ? (
@@ -148,7 +149,8 @@ function sorted(list: Container[]): Container[] {
     cpu: (a, b) => (usageOf(b)?.cpu_percent ?? -1) - (usageOf(a)?.cpu_percent ?? -1),
     memory: (a, b) => (usageOf(b)?.memory_bytes ?? -1) - (usageOf(a)?.memory_bytes ?? -1),
   };
-  const names = (a: Container, b: Container) => a.name.localeCompare(b.name, "en", { numeric: true });
+  const names = (a: Container, b: Container) =>
+    a.name.localeCompare(b.name, "en", { numeric: true });
   return list.sort((a, b) => by[sort.value](a, b) || names(a, b));
 }
 
@@ -324,15 +326,21 @@ function Card({ container }: { container: Container }) {
         <div class="gauges">
           <div>
             <span class="small soft">
-              CPU <strong class="number">{percent(usage.cpu_percent)}</strong>
-              {spec?.cpu_limit_percent !== undefined && ` of ${spec.cpu_limit_percent}%`}
+              CPU
+              <span>
+                <strong class="number">{percent(usage.cpu_percent)}</strong>
+                {spec?.cpu_limit_percent !== undefined && ` of ${spec.cpu_limit_percent}%`}
+              </span>
             </span>
             <Sparkline values={recentCpu.value[name] ?? []} top={spec?.cpu_limit_percent} />
           </div>
           <div>
             <span class="small soft">
-              Memory <strong class="number">{bytes(usage.memory_bytes)}</strong>
-              {usage.memory_limit_bytes ? ` of ${bytes(usage.memory_limit_bytes)}` : ""}
+              Memory
+              <span>
+                <strong class="number">{bytes(usage.memory_bytes)}</strong>
+                {usage.memory_limit_bytes ? ` of ${bytes(usage.memory_limit_bytes)}` : ""}
+              </span>
             </span>
             <Meter percent={usage.memory_percent} />
           </div>
@@ -357,13 +365,15 @@ function Card({ container }: { container: Container }) {
 /** How it is, of one that does not run. */
 export function Outcome({ container }: { container: Container }) {
   const { status, exit, reason } = container;
-  if (status === "created") return <span class="soft">Never started. Limits: {limits(container)}</span>;
+  if (status === "created")
+    return <span class="soft">Never started. Limits: {limits(container)}</span>;
   if (status === "error") return <span class="bad-text">{reason ?? "It failed."}</span>;
   if (!exit) return <span class="soft">It has ended.</span>;
   const bad = exit.code !== 0;
   return (
     <span class={bad ? "bad-text" : "soft"}>
-      Exit code <strong class="number">{exit.code}</strong>: {exitMeaning(exit.code, exit.oom_killed)}
+      Exit code <strong class="number">{exit.code}</strong>:{" "}
+      {exitMeaning(exit.code, exit.oom_killed)}
     </span>
   );
 }
@@ -511,4 +521,3 @@ function NoneYet() {
     </>
   );
 }
-

@@ -2,13 +2,13 @@
 import { useEffect, useState } from "preact/hooks";
 import { api, type Problem, problemOf } from "../api/client.ts";
 import type { Experiment, ExperimentResult, Run } from "../api/types.ts";
-import { Heading } from "../components/heading.tsx";
 import { Button } from "../components/button.tsx";
 import { TextField } from "../components/field.tsx";
+import { Heading } from "../components/heading.tsx";
 import { Notice } from "../components/notice.tsx";
+import { stripAnsi } from "../lib/ansi.ts";
 import { exitMeaning } from "../lib/format.ts";
 import { FEATURES } from "../lib/isolation.ts";
-import { stripAnsi } from "../lib/ansi.ts";
 import { useLoad } from "../lib/use-load.ts";
 import { href } from "../router.ts";
 
@@ -105,7 +105,12 @@ function Bench({ experiment }: { experiment: Experiment }) {
       </div>
       <div class="two wide" aria-live="polite" aria-busy={busy}>
         <Result title={`With ${feature}`} run={result?.with} kind="good" />
-        <Result title={`Without ${feature}`} run={result?.without} other={result?.with} kind="warn" />
+        <Result
+          title={`Without ${feature}`}
+          run={result?.without}
+          other={result?.with}
+          kind="warn"
+        />
       </div>
       {result && (
         <div class="notice">
@@ -117,7 +122,12 @@ function Bench({ experiment }: { experiment: Experiment }) {
   );
 }
 
-function Result(props: { title: string; run: Run | undefined; other?: Run | undefined; kind: string }) {
+function Result(props: {
+  title: string;
+  run: Run | undefined;
+  other?: Run | undefined;
+  kind: string;
+}) {
   const { title, run, other, kind } = props;
   const before = new Set(other ? lines(other) : []);
   return (
@@ -137,7 +147,6 @@ function Result(props: { title: string; run: Run | undefined; other?: Run | unde
           )}
           <pre class="output tall" tabIndex={0} role="region" aria-label={`Output ${title}`}>
             {lines(run).map((line, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: lines have no identity but their place
               <span key={index} class={other && !before.has(line) ? "line differs" : "line"}>
                 {line}
                 {"\n"}

@@ -1,8 +1,8 @@
 /** Images: the files a container begins with. */
 import { api } from "../api/client.ts";
-import { Heading } from "../components/heading.tsx";
 import { Button } from "../components/button.tsx";
 import { ask } from "../components/dialog.tsx";
+import { Heading } from "../components/heading.tsx";
 import { Notice } from "../components/notice.tsx";
 import { done } from "../components/toast.tsx";
 import { bytes, plural } from "../lib/format.ts";
@@ -17,7 +17,8 @@ interface Image {
 
 export function ImagesView() {
   const { data, problem, reload } = useLoad(async () => (await api.images()) as Image[], []);
-  const notYet = problem && (problem.status === 404 || problem.status === 501 || problem.status === 405);
+  const notYet =
+    problem && (problem.status === 404 || problem.status === 501 || problem.status === 405);
   const images = (data ?? []).filter(({ name }) => name !== "host");
   const users = (image: string) =>
     [...containers.value.values()].filter((one) => (one.spec?.image ?? "host") === image).length;

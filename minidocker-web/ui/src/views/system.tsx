@@ -1,10 +1,10 @@
 /** The machine, what it can enforce, what it lacks and how to mend that. */
 import { api } from "../api/client.ts";
 import type { System } from "../api/types.ts";
-import { Heading } from "../components/heading.tsx";
 import { Button } from "../components/button.tsx";
 import { Code } from "../components/copy.tsx";
 import { ask } from "../components/dialog.tsx";
+import { Heading } from "../components/heading.tsx";
 import { Icon } from "../components/icon.tsx";
 import { Notice } from "../components/notice.tsx";
 import { StatusWord } from "../components/status.tsx";

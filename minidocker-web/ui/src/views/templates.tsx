@@ -2,9 +2,9 @@
 import { useEffect } from "preact/hooks";
 import { api } from "../api/client.ts";
 import type { Spec, Template } from "../api/types.ts";
-import { Heading } from "../components/heading.tsx";
 import { Button } from "../components/button.tsx";
 import { ask } from "../components/dialog.tsx";
+import { Heading } from "../components/heading.tsx";
 import { attempt, done } from "../components/toast.tsx";
 import { commandLine } from "../lib/format.ts";
 import { containers, loadTemplates, templates } from "../state.ts";
@@ -69,7 +69,10 @@ function TemplateCard({ template, manage }: { template: Template; manage: boolea
         {commandLine(spec.command).split("\n")[0]}
       </code>
       <div class="row">
-        <Button onClick={() => startDraft({ ...spec, name: freeName(name) })} label={`Use ${title}`}>
+        <Button
+          onClick={() => startDraft({ ...spec, name: freeName(name) })}
+          label={`Use ${title}`}
+        >
           Use {name}
         </Button>
         {manage && (

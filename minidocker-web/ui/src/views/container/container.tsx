@@ -1,5 +1,6 @@
 /** One container: what it is, what it does, what it is made of. */
 import type { ComponentType } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { Container } from "../../api/types.ts";
 import { Button, LinkButton } from "../../components/button.tsx";
 import { openMenuAt } from "../../components/menu.tsx";
@@ -39,6 +40,17 @@ export function ContainerView({ name, tab }: { name: string; tab: string }) {
       </Empty>
     );
   }
+  return <Found container={container} tab={tab} />;
+}
+
+function Found({ container, tab }: { container: Container; tab: string }) {
+  const { name } = container;
+  const tabs = useRef<HTMLElement>(null);
+  // On a narrow screen the open one may be out of sight.
+  useEffect(() => {
+    const current = tabs.current?.querySelector<HTMLElement>("[aria-current]");
+    if (current && tabs.current) tabs.current.scrollLeft = current.offsetLeft - 60;
+  }, [tab]);
   const View = (TABS[tab] ?? TABS.overview)!.view;
   return (
     <div data-state={container.status}>
@@ -74,7 +86,7 @@ export function ContainerView({ name, tab }: { name: string; tab: string }) {
           Not enforced on this machine: {limit}
         </div>
       ))}
-      <nav class="tabs below" aria-label={`Views of ${name}`}>
+      <nav class="tabs below" ref={tabs} aria-label={`Views of ${name}`}>
         {Object.entries(TABS).map(([key, { label }]) => (
           <a
             key={key}
@@ -106,7 +118,11 @@ function Actions({ container }: { container: Container }) {
     <div class="row">
       {main.map(({ verb, label, icon }) => {
         const reason = whyNot(verb, container);
-        const wanted = !isAlive(container) ? "start" : container.status === "paused" ? "resume" : "";
+        const wanted = !isAlive(container)
+          ? "start"
+          : container.status === "paused"
+            ? "resume"
+            : "";
         return (
           <Button
             key={verb}

@@ -59,7 +59,6 @@ function Path({ path, go }: { path: string; go: (path: string) => void }) {
       </button>
       {parts.map((part, i) => (
         <button
-          // biome-ignore lint/suspicious/noArrayIndexKey: a part is what its place makes it
           key={i}
           type="button"
           aria-current={i === parts.length - 1 ? "location" : undefined}
@@ -85,7 +84,10 @@ function Folder(props: { container: Container; path: string; go: (path: string) 
   );
   if (problem) {
     return (
-      <Notice problem={problem} action={<Button onClick={() => go("/")}>To the root folder</Button>} />
+      <Notice
+        problem={problem}
+        action={<Button onClick={() => go("/")}>To the root folder</Button>}
+      />
     );
   }
   if (!data) return <p class="soft">Reading {path}…</p>;
@@ -275,7 +277,13 @@ function FolderActions(props: {
             body: (
               <div class="field">
                 <label for="folder-name">Name</label>
-                <input id="folder-name" name="name" class="input mono" required autocomplete="off" />
+                <input
+                  id="folder-name"
+                  name="name"
+                  class="input mono"
+                  required
+                  autocomplete="off"
+                />
               </div>
             ),
             action: "Make",
@@ -325,7 +333,9 @@ function FileView(props: { container: Container; path: string; go: (path: string
       {problem && <Notice problem={problem} />}
       {data && data.byteLength === 0 && <p class="body soft">The file is empty.</p>}
       {data && data.byteLength > 0 && text === null && (
-        <p class="body soft">{bytes(data.byteLength)} that are no text. Download it to look at it.</p>
+        <p class="body soft">
+          {bytes(data.byteLength)} that are no text. Download it to look at it.
+        </p>
       )}
       {text && (
         <pre

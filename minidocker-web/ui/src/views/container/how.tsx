@@ -46,7 +46,11 @@ export function HowTab({ container }: { container: Container }) {
       <section class="panel how-summary">
         <div class="row spread">
           <div class="grow">
-            {shown ? <Figures trace={shown} /> : <Preview container={container} count={steps.length} />}
+            {shown ? (
+              <Figures trace={shown} />
+            ) : (
+              <Preview container={container} count={steps.length} />
+            )}
           </div>
           <div class="row">
             {trace.data && (
@@ -311,7 +315,6 @@ function Calls({ calls }: { calls: Call[] }) {
     <>
       <ol class="calls">
         {shown.map((call, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: calls have no identity but their place
           <li key={index} class={call.errno ? "refused" : ""}>
             <code>
               {call.call}

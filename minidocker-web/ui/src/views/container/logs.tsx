@@ -1,15 +1,16 @@
 /** The log: live, searched, by stream. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Problem } from "../../api/client.ts";
 import { url } from "../../api/client.ts";
 import { stream } from "../../api/stream.ts";
 import type { Container, LogLine } from "../../api/types.ts";
 import { LinkButton } from "../../components/button.tsx";
 import { Icon } from "../../components/icon.tsx";
-import { found, LogBuffer, LogView } from "../../components/log-view.tsx";
+import { LogView } from "../../components/log-view.tsx";
 import { Empty, Notice } from "../../components/notice.tsx";
 import { plural } from "../../lib/format.ts";
+import { found, LogBuffer, Repeated } from "../../lib/log-buffer.ts";
 import { isAlive } from "../../state.ts";
-import type { Problem } from "../../api/client.ts";
 
 /** As many lines are kept; older ones are in the download. */
 const MOST = 100_000;
@@ -24,7 +25,6 @@ export function LogsTab({ container }: { container: Container }) {
   const [which, setWhich] = useState<Which>("all");
   const [timestamps, setTimestamps] = useState(true);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the entries change with the version
   const chosen = useMemo(
     () =>
       which === "all"
@@ -32,7 +32,6 @@ export function LogsTab({ container }: { container: Container }) {
         : buffer.entries.filter(({ stream }) => stream === which || stream === "system"),
     [buffer, version, which],
   );
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the entries change with the version
   const hits = useMemo(
     () => (search ? chosen.filter((entry) => found(entry, search)) : []),
     [chosen, version, search],
@@ -145,7 +144,6 @@ function useLog(container: Container) {
   const [live, setLive] = useState(false);
   const alive = isAlive(container);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new start is a new stream
   useEffect(() => {
     let frame = 0;
     const changed = () => {
@@ -186,25 +184,4 @@ function useLog(container: Container) {
   }, [name, started_at, alive]);
 
   return { buffer, version, empty, problem, live };
-}
-
-/**
- * Lines that a new stream tells again: it begins at the time of the last line we have, and
- * several lines can have one time.
- */
-class Repeated {
-  readonly since: string | null;
-  private known: number;
-
-  constructor(buffer: LogBuffer) {
-    this.since = buffer.last;
-    const first = buffer.entries.findLastIndex(({ time }) => time !== this.since);
-    this.known = buffer.entries.length - 1 - first;
-  }
-
-  has({ time }: LogLine): boolean {
-    if (time !== this.since || this.known === 0) return false;
-    this.known -= 1;
-    return true;
-  }
 }

@@ -1,6 +1,6 @@
 /** What one wants to know first. */
 import { useState } from "preact/hooks";
-import { api, url } from "../../api/client.ts";
+import { api, type Problem, problemOf, url } from "../../api/client.ts";
 import type { Container, Event, ExecOutput } from "../../api/types.ts";
 import { Button } from "../../components/button.tsx";
 import { LogText } from "../../components/log-view.tsx";
@@ -21,7 +21,6 @@ import {
 import { useLoad } from "../../lib/use-load.ts";
 import { href } from "../../router.ts";
 import { isAlive, recentCpu, usageOf } from "../../state.ts";
-import { type Problem, problemOf } from "../../api/client.ts";
 import { Meter } from "../containers.tsx";
 import { Strip } from "./how.tsx";
 
@@ -317,13 +316,10 @@ function Built({ container }: { container: Container }) {
 
 function History({ container }: { container: Container }) {
   const { name, status, starts, restarts } = container;
-  const { data } = useLoad(
-    async () => {
-      const response = await fetch(`${url("events")}?follow=false&name=${encodeURIComponent(name)}`);
-      return response.ok ? ((await response.json()) as Event[]) : [];
-    },
-    [name, status, starts, restarts],
-  );
+  const { data } = useLoad(async () => {
+    const response = await fetch(`${url("events")}?follow=false&name=${encodeURIComponent(name)}`);
+    return response.ok ? ((await response.json()) as Event[]) : [];
+  }, [name, status, starts, restarts]);
   const mine = (data ?? []).filter((event) => event.container === container.id);
   return (
     <section class="panel">

@@ -81,6 +81,7 @@ export function StatsTab({ container }: { container: Container }) {
           title="Memory"
           summary={`${bytes(memory.used_bytes)}${memory.limit_bytes ? ` of ${bytes(memory.limit_bytes)}` : ", no limit"}`}
           format={(value) => bytes(value)}
+          binary
           atLeast={4 * 1024 * 1024}
           series={[
             { label: "used", colour: "--memory" },
@@ -106,6 +107,7 @@ export function StatsTab({ container }: { container: Container }) {
           title="Disk"
           summary={`${bytes(last.block_io.read_bytes)} read, ${bytes(last.block_io.write_bytes)} written`}
           format={(value) => (value == null ? "–" : `${bytes(value)}/s`)}
+          binary
           atLeast={1024}
           series={[
             { label: "read", colour: "--memory" },
@@ -135,11 +137,15 @@ export function StatsTab({ container }: { container: Container }) {
               : "never: it has no CPU limit"}
           </dd>
           <dt>Memory peak</dt>
-          <dd>{memory.peak_bytes === null ? "not told by this kernel" : bytes(memory.peak_bytes)}</dd>
+          <dd>
+            {memory.peak_bytes === null ? "not told by this kernel" : bytes(memory.peak_bytes)}
+          </dd>
           <dt>File cache</dt>
           <dd>{bytes(memory.file_bytes)}</dd>
           <dt>Kernel memory</dt>
-          <dd>{memory.kernel_bytes === null ? "not told by this kernel" : bytes(memory.kernel_bytes)}</dd>
+          <dd>
+            {memory.kernel_bytes === null ? "not told by this kernel" : bytes(memory.kernel_bytes)}
+          </dd>
           <dt>Out of memory</dt>
           <dd>{last.oom_kills === 0 ? "never" : plural(last.oom_kills, "process", "processes")}</dd>
           <dt>Network</dt>
@@ -167,7 +173,6 @@ function useStats({ name, started_at, ...container }: Container) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const alive = isAlive({ name, ...container });
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new start is a new stream
   useEffect(() => {
     if (!alive) return;
     setSamples([]);

@@ -39,9 +39,7 @@ export function TerminalTab({ container }: { container: Container }) {
 
   const open = (kind: Session["kind"]) => {
     count.current += 1;
-    setSession(
-      kind === "exec" ? { kind, command, n: count.current } : { kind, n: count.current },
-    );
+    setSession(kind === "exec" ? { kind, command, n: count.current } : { kind, n: count.current });
   };
 
   return (
@@ -115,7 +113,6 @@ function Screen({ container, session }: { container: Container; session: Session
   const [problem, setProblem] = useState<Problem | null>(null);
   const themed = colours.value;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a session is opened once
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -188,7 +185,6 @@ function Screen({ container, session }: { container: Container; session: Session
     };
   }, []);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: only when the colours change
   useEffect(() => {
     if (terminal.current) terminal.current.options.theme = colourTheme();
   }, [themed]);

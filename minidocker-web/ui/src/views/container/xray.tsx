@@ -1,7 +1,7 @@
 /** What the kernel says of this container now, beside what it says of the host. */
 import { useState } from "preact/hooks";
 import { api } from "../../api/client.ts";
-import type { Container, Process, Xray } from "../../api/types.ts";
+import type { Container, Feature, Isolation, Process, Xray } from "../../api/types.ts";
 import { Button } from "../../components/button.tsx";
 import { Empty, Notice } from "../../components/notice.tsx";
 import { act, whyNot } from "../../lib/actions.tsx";
@@ -55,7 +55,7 @@ export function XrayTab({ container }: { container: Container }) {
           {still ? "Go on" : "Hold still"}
         </Button>
       </div>
-      <Namespaces data={data} />
+      <Namespaces data={data} isolation={container.spec?.isolation ?? {}} />
       <Processes processes={data.processes} />
       <Cgroups data={data} />
       <Rights data={data} />
@@ -64,8 +64,22 @@ export function XrayTab({ container }: { container: Container }) {
   );
 }
 
-function Namespaces({ data }: { data: Xray }) {
+/** Which switch makes a namespace; there is none for user and time. */
+const SWITCHES: Record<string, Feature> = {
+  cgroup: "cgroup",
+  ipc: "ipc",
+  mnt: "rootfs",
+  net: "network",
+  pid: "pid",
+  uts: "uts",
+};
+
+function Namespaces({ data, isolation }: { data: Xray; isolation: Partial<Isolation> }) {
   const own = data.namespaces.filter((one) => one.own).length;
+  const switchedOff = (kind: string) => {
+    const feature = SWITCHES[kind];
+    return feature !== undefined && isolation[feature] === false;
+  };
   return (
     <section class="panel">
       <header>
@@ -94,11 +108,16 @@ function Namespaces({ data }: { data: Xray }) {
               </tr>
             )}
             {data.namespaces.map((one) => (
-              <tr key={one.kind} class={one.own ? "" : "shared"}>
+              <tr key={one.kind} class={switchedOff(one.kind) ? "shared" : ""}>
                 <th scope="row">{one.kind}</th>
                 <td class="mono number">{one.host}</td>
                 <td class={`mono number ${one.own ? "inside" : ""}`}>
-                  {one.container} {!one.own && <span class="tag warn">shared with the host</span>}
+                  {one.container}{" "}
+                  {!one.own && (
+                    <span class={`tag ${switchedOff(one.kind) ? "warn" : ""}`}>
+                      {switchedOff(one.kind) ? "switched off: the host's" : "the host's"}
+                    </span>
+                  )}
                 </td>
                 <td class="soft small">
                   {one.shows} <code class="nowrap">{one.manual}</code>
@@ -268,12 +287,15 @@ function Rights({ data }: { data: Xray }) {
               <dd>
                 {seccomp.mode === 2 ? (
                   <>
-                    <span class="tag good">filtered</span> by {plural(seccomp.filters ?? 1, "seccomp filter")}
+                    <span class="tag good">filtered</span> by{" "}
+                    {plural(seccomp.filters ?? 1, "seccomp filter")}
                   </>
                 ) : (
                   <span class="tag warn">not filtered</span>
                 )}{" "}
-                <span class="soft">mode {seccomp.mode}, {seccomp.name}</span>
+                <span class="soft">
+                  mode {seccomp.mode}, {seccomp.name}
+                </span>
               </dd>
               <dt>New privileges</dt>
               <dd>
@@ -329,7 +351,6 @@ function Mounts({ data }: { data: Xray }) {
           </thead>
           <tbody>
             {data.mounts.map((mount, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: one place can be mounted over
               <tr key={index}>
                 <td class="mono">{mount.target}</td>
                 <td>{mount.filesystem}</td>

@@ -2,9 +2,9 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { api, type Problem, problemOf } from "../../api/client.ts";
 import type { FieldProblem } from "../../api/types.ts";
-import { Heading } from "../../components/heading.tsx";
 import { Button } from "../../components/button.tsx";
 import { TextField } from "../../components/field.tsx";
+import { Heading } from "../../components/heading.tsx";
 import { Notice } from "../../components/notice.tsx";
 import { attempt, done } from "../../components/toast.tsx";
 import { type Draft, specOf, usesAdvanced } from "../../lib/draft.ts";

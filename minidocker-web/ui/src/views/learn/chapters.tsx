@@ -33,7 +33,8 @@ export function What() {
       <dl class="terms">
         <dt>Namespaces</dt>
         <dd>
-          decide what it <em>sees</em>: which processes, which files, which network, which host name.
+          decide what it <em>sees</em>: which processes, which files, which network, which host
+          name.
         </dd>
         <dt>Cgroups</dt>
         <dd>
@@ -119,7 +120,7 @@ export function States() {
         spec={{
           name: "counter",
           command:
-            'python -u -c "import itertools, time\nfor n in itertools.count(1):\n    print(\'tick\', n)\n    time.sleep(1)"',
+            "python -u -c \"import itertools, time\nfor n in itertools.count(1):\n    print('tick', n)\n    time.sleep(1)\"",
           mem_limit_mb: 50,
           cpu_limit_percent: 25,
         }}
@@ -155,7 +156,15 @@ function StateDiagram() {
         resume; running becomes stopped when the command ends; stopped becomes running by start.
       </title>
       <defs>
-        <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">
+        <marker
+          id="arrow"
+          viewBox="0 0 8 8"
+          refX="7"
+          refY="4"
+          markerWidth="8"
+          markerHeight="8"
+          orient="auto"
+        >
           <path d="M0 0 8 4 0 8z" />
         </marker>
       </defs>
@@ -177,18 +186,30 @@ function StateDiagram() {
       ))}
       <g class="edges">
         <path d="M130 91H198" />
-        <text x="164" y="83">start</text>
+        <text x="164" y="83">
+          start
+        </text>
         <path d="M240 72V42" />
-        <text x="205" y="60">pause</text>
+        <text x="205" y="60">
+          pause
+        </text>
         <path d="M280 42V72" />
-        <text x="314" y="60">resume</text>
+        <text x="314" y="60">
+          resume
+        </text>
         <path d="M320 84H458" />
-        <text x="389" y="77">the command ends</text>
+        <text x="389" y="77">
+          the command ends
+        </text>
         <path d="M458 98H322" />
-        <text x="389" y="115">start</text>
+        <text x="389" y="115">
+          start
+        </text>
         <path d="M240 110V145" />
         <path d="M280 147V112" />
-        <text x="392" y="160">its restart policy</text>
+        <text x="392" y="160">
+          its restart policy
+        </text>
       </g>
     </svg>
   );
@@ -231,7 +252,7 @@ export function Limits() {
         spec={{
           name: "memory-hog",
           command:
-            'python -u -c "\nheld = []\nfor mb in range(10, 1000, 10):\n    held.append(bytearray(10 * 1024 * 1024))\n    print(mb, \'MB held\')\n"',
+            "python -u -c \"\nheld = []\nfor mb in range(10, 1000, 10):\n    held.append(bytearray(10 * 1024 * 1024))\n    print(mb, 'MB held')\n\"",
           mem_limit_mb: 64,
           cpu_limit_percent: 50,
         }}

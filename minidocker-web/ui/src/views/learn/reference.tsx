@@ -128,10 +128,7 @@ const TROUBLES: [string, ComponentChildren][] = [
     "A variable is not set",
     "Names are matched exactly, capitals too. In Python the name needs quotes.",
   ],
-  [
-    "It is slow",
-    "Stats, “throttled”: if that grows, its CPU limit holds it back.",
-  ],
+  ["It is slow", "Stats, “throttled”: if that grows, its CPU limit holds it back."],
   [
     "I cannot change it",
     "Containers do not change once they are created; so what you see is what it was made from. Make a copy and change that.",
@@ -163,7 +160,10 @@ export function Trouble() {
 }
 
 const TERMS: [string, string][] = [
-  ["Capability", "One of the powers that root's power is made of, such as to change the clock. A container keeps a few."],
+  [
+    "Capability",
+    "One of the powers that root's power is made of, such as to change the clock. A container keeps a few.",
+  ],
   ["Cgroup", "A group of processes that the kernel counts and limits together."],
   ["Command", "The program a container runs. The container lives as long as it does."],
   ["Container", "A program with its own view of the machine and a budget."],
@@ -214,7 +214,10 @@ const KEYS: [string[], string][] = [
   [["?"], "this page"],
   [["↑", "↓"], "in the list: from container to container"],
   [["Enter"], "open the container"],
-  [["Menu", "Shift F10"], "in the list: everything one can do with it; so does a right click or a long press"],
+  [
+    ["Menu", "Shift F10"],
+    "in the list: everything one can do with it; so does a right click or a long press",
+  ],
   [["Space"], "select it, when its box has the focus"],
   [["Esc"], "close a menu or a question"],
 ];

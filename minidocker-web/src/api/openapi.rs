@@ -1,0 +1,5 @@
+//! `/api/openapi.json`.
+
+use actix_web::web;
+
+pub(crate) fn routes(_config: &mut web::ServiceConfig) {}

@@ -40,11 +40,13 @@ fn the_page_and_its_files_are_served() {
 
 fn the_page_has_nothing_inline_and_loads_nothing_from_elsewhere() {
     let lab = Lab::new();
-    let page = lab.get("/").text();
+    let page = lab.get("/");
+    let page = page.text();
     assert_eq!(page.matches("<script").count(), page.matches(" src=\"/assets/").count());
     assert!(!page.contains("<style") && !page.contains(" style=") && !page.contains(" onclick"));
     for path in files(&page).iter().filter(|path| path.ends_with(".css")) {
-        let style = lab.get(path).text();
+        let style = lab.get(path);
+        let style = style.text();
         assert!(!style.contains("url(http") && !style.contains("url(//"), "{path}");
         assert!(!style.contains("@import"), "{path}");
     }

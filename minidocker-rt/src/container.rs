@@ -1,5 +1,6 @@
 //! A handle to one container, and the operations of its life.
 
+mod archive;
 mod attach;
 mod config;
 mod diff;
@@ -351,7 +352,7 @@ impl Container {
     /// [`Error::NotFound`] if it was deleted.
     pub fn plan(&self) -> Result<Plan> {
         let (dir, file) = self.dir_and_spec()?;
-        Ok(linux::preview(&file, &dir, &self.runtime.host))
+        linux::preview(&file, &dir, &self.runtime.host)
     }
 
     /// What its last start did, step by step, with times; None before the first.

@@ -86,6 +86,8 @@ pub enum EventKind {
         /// How often so far since the last start by an operator.
         restarts: u64,
     },
+    /// An operator has stopped it between two runs: it will not be started again.
+    RestartCancelled,
     /// The container was deleted.
     Deleted,
     /// A template was saved.

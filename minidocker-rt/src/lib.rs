@@ -40,6 +40,7 @@
 //! root with fewer rights (there is no user namespace yet). Do not run hostile code
 //! for which you would not trust Docker's defaults.
 
+mod archive;
 #[cfg(target_os = "linux")]
 mod attach;
 mod config;
@@ -51,6 +52,7 @@ mod events;
 mod exec;
 mod files;
 mod health;
+mod images;
 mod lines;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -67,6 +69,7 @@ mod store;
 mod templates;
 mod upkeep;
 
+pub use archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
 #[cfg(target_os = "linux")]
 pub use attach::{Attached, Input, Output, Piece};
 pub use config::ExportedConfig;
@@ -82,6 +85,7 @@ pub use exec::{Exec, ExecOutput, OUTPUT_LIMIT, Stdin};
 pub use exec::{ExecProcess, Terminal};
 pub use files::{FileInfo, FileKind, WriteOptions};
 pub use health::{HealthReport, Probe};
+pub use images::{ImageConfig, ImageInfo, ImageLayer, ImageSource};
 pub use logs::Follow;
 pub use logs::{LogEntry, Logs, Stream};
 pub use next::Next;

@@ -224,7 +224,8 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
+    use std::io::Write;
 
     use jiff::ZonedDateTime;
 
@@ -308,5 +309,33 @@ mod tests {
         assert!(text.starts_with("=== Container"), "{text}");
         assert!(text.contains("line 99\n"));
         assert!(!text.contains("line 0\n"));
+    }
+
+    #[test]
+    fn what_a_killed_writer_tore_takes_no_other_line_with_it() {
+        let (dir, logs) = log(ROTATE_AT, |writer| writer.output(Stream::Stdout, b"one\n").unwrap());
+        let path = dir.path().join("log");
+        let mut file = File::options().append(true).open(&path).unwrap();
+        file.write_all(b"2026-11-23T23:51:14.123456789Z stdout F to").unwrap();
+        let mut writer = LogWriter::open(&path, ROTATE_AT).unwrap();
+        writer.output(Stream::Stdout, b"two\n").unwrap();
+        writer.output(Stream::Stdout, b"three\n").unwrap();
+        assert_eq!(logs.read_to_string().unwrap(), "one\nto\ntwo\nthree\n");
+        assert!(!fs::read_to_string(&path).unwrap().contains("\n\n"));
+    }
+
+    #[test]
+    fn a_rotation_that_found_no_room_is_made_up_for() {
+        let (dir, logs) = log(1000, |_| {});
+        let path = dir.path().join("log");
+        let mut writer = LogWriter::open(&path, 1000).unwrap();
+        // As it is when there was no room for a new file after the rename.
+        fs::rename(&path, path.with_extension("1")).unwrap();
+        let long = "x".repeat(900);
+        writer.output(Stream::Stdout, long.as_bytes()).unwrap();
+        assert!(path.exists());
+        let text = logs.render().unwrap();
+        assert!(text.contains("exited with code 0"), "what was written before is still there");
+        assert!(text.ends_with(&long), "{text}");
     }
 }

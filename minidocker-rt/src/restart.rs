@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::spec::RestartPolicy;
-use crate::status::{ExitStatus, Phase, StatusRecord};
+use crate::status::{ExitStatus, StatusRecord};
 
 /// A run this long counts as success: the next wait is the shortest again.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -55,14 +55,14 @@ pub(crate) fn wants_another(policy: RestartPolicy, failed: bool, in_a_row: u32) 
 /// Whether a container without a supervisor should be started by [`crate::Runtime::revive`]:
 /// its machine was restarted, or its supervisor was killed.
 pub(crate) fn should_revive(policy: RestartPolicy, record: &StatusRecord, same_boot: bool) -> bool {
-    match record.phase {
-        // It was alive when it was lost.
-        Phase::Starting | Phase::Running | Phase::Waiting => {
-            !record.stopped && policy != RestartPolicy::No
-        }
-        // It had ended: only `always` begins anew with the machine.
-        Phase::Exited => !same_boot && policy == RestartPolicy::Always,
-        Phase::Failed => false,
+    let lost = record.phase.is_lasting();
+    match policy {
+        RestartPolicy::No => false,
+        // What was alive when it was lost has failed.
+        RestartPolicy::OnFailure { .. } => lost && !record.stopped,
+        // These begin anew with the machine, whatever became of them before.
+        RestartPolicy::Always => !same_boot || lost && !record.stopped,
+        RestartPolicy::UnlessStopped => (!same_boot || lost) && !record.stopped,
     }
 }
 
@@ -73,7 +73,56 @@ pub(crate) fn failed(exit: ExitStatus, unhealthy: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::status::Phase;
+    use crate::status::tests::record;
+
+    proptest! {
+        #[test]
+        fn no_wait_is_longer_than_a_minute_nor_shorter_than_the_one_before(
+            lengths in prop::collection::vec(0..20_u64, 1..200),
+        ) {
+            let mut backoff = Backoff::default();
+            let mut before = Duration::ZERO;
+            for length in lengths.into_iter().map(Duration::from_secs) {
+                backoff.ran(length);
+                let wait = backoff.next();
+                prop_assert!((Backoff::SHORTEST..=Backoff::LONGEST).contains(&wait));
+                if length >= SETTLED {
+                    prop_assert_eq!((wait, backoff.in_a_row()), (Backoff::SHORTEST, 1));
+                } else {
+                    prop_assert!(wait >= before);
+                }
+                before = wait;
+            }
+        }
+
+        /// What an operator ended stays ended on a machine that goes on, and nothing is revived
+        /// that has no policy.
+        #[test]
+        fn a_revival_does_nothing_that_nobody_wanted(
+            policy in 0..4_usize, phase in 0..5_usize, stopped: bool, same_boot: bool,
+        ) {
+            use Phase::{Exited, Failed, Running, Starting, Waiting};
+            use RestartPolicy::{Always, No, OnFailure, UnlessStopped};
+            let policy = [No, OnFailure { max: None }, Always, UnlessStopped][policy];
+            let phase = [Starting, Running, Waiting, Exited, Failed][phase];
+            let record = StatusRecord { stopped, ..record(phase) };
+            let revive = |policy| should_revive(policy, &record, same_boot);
+            if policy == No || stopped && (same_boot || policy != Always) {
+                prop_assert!(!revive(policy));
+            }
+            if !stopped && policy != No && phase.is_lasting() {
+                prop_assert!(revive(policy), "it was lost");
+            }
+            if same_boot && !phase.is_lasting() {
+                prop_assert!(!revive(policy), "it has ended");
+            }
+            prop_assert!(revive(Always) || !revive(UnlessStopped), "always is never less");
+        }
+    }
 
     #[test]
     fn the_wait_doubles_to_a_minute_and_begins_anew_after_a_long_run() {

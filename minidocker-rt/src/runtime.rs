@@ -2,6 +2,7 @@
 
 mod config;
 mod events;
+mod images;
 mod revive;
 mod templates;
 mod upkeep;
@@ -96,12 +97,14 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Error::InvalidSpec`] naming the field, the value and what to write instead;
-    /// [`Error::NameInUse`]; [`Error::Io`] if the store cannot be written.
+    /// [`Error::NameInUse`]; [`Error::NoSuchImage`]; [`Error::Io`] if the store cannot be
+    /// written.
     pub fn create(&self, mut spec: ContainerSpec) -> Result<Container> {
         if let Some(problem) = spec.problem.take() {
             return Err(*problem);
         }
         self.check_against_machine(&spec)?;
+        let _kept = self.keep_image(&spec.image)?;
         let file = self.inner.store.create(spec)?;
         let name = file.spec.name.as_str();
         self.inner.store.journal().tell(name, Some(&file.id), EventKind::Created);

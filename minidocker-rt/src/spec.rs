@@ -200,8 +200,11 @@ impl ContainerSpec {
 
     /// Sets one resource limit (`man 2 setrlimit`).
     pub fn rlimit(mut self, rlimit: Rlimit) -> Self {
-        self.rlimits.retain(|other| other.resource != rlimit.resource);
-        self.rlimits.push(rlimit);
+        let Rlimit { resource, soft, hard } = rlimit;
+        if let Some(rlimit) = self.keep(Rlimit::new(resource, soft, hard)) {
+            self.rlimits.retain(|other| other.resource != resource);
+            self.rlimits.push(rlimit);
+        }
         self
     }
 
@@ -452,7 +455,9 @@ impl TryFrom<SpecJson> for ContainerSpec {
         if let Some(user) = json.user {
             spec.user = user.parse()?;
         }
-        spec.rlimits = json.rlimits;
+        for Rlimit { resource, soft, hard } in json.rlimits {
+            spec = spec.rlimit(Rlimit::new(resource, soft, hard)?);
+        }
         spec.isolation = json.isolation;
         spec.init = json.init;
         spec.best_effort_limits = json.best_effort_limits;

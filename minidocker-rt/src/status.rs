@@ -197,10 +197,10 @@ pub(crate) fn reconcile(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn record(phase: Phase) -> StatusRecord {
+    pub(crate) fn record(phase: Phase) -> StatusRecord {
         StatusRecord {
             phase,
             boot_id: "b".into(),

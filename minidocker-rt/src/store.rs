@@ -10,6 +10,7 @@
 //!     rootfs/       what the container changed (the overlay's upperdir)
 //!     work/         the overlay's own scratch space
 //!     lock          held (flock) across each lifecycle operation
+//! <root>/images/     a folder per image; <root>/layers/ what they are made of
 //! <root>/events     what happened, appended by every program; events.1 is the older part
 //! ```
 //!
@@ -31,11 +32,11 @@ use crate::spec::{ContainerId, ContainerName, ContainerSpec, Fault};
 use crate::status::StatusRecord;
 
 /// Prefix of folders that are being made; no container name starts with a dot.
-const CREATING: &str = ".create-";
+pub(crate) const CREATING: &str = ".create-";
 /// Prefix of images that are being built.
 pub(crate) const IMAGE_BUILDING: &str = ".build-";
 /// Prefix of folders that are being removed.
-const DELETING: &str = ".delete-";
+pub(crate) const DELETING: &str = ".delete-";
 
 /// The root folder that holds all containers and images.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ impl Store {
     /// Opens the store at `root`, making its folders if needed, and sweeps what
     /// earlier creates and deletes left when they were killed half-way.
     pub fn open(root: &Path) -> Result<Store> {
-        for folder in ["containers", "images"] {
+        for folder in ["containers", "images", "layers"] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
             // A rootfs may hold set-user-ID programs that only the container's own limits
@@ -123,8 +124,8 @@ impl Store {
             return Err(in_use());
         }
         // The lock, held until the folder has its name, keeps a sweep from taking it.
-        let (temporary, _lock) = self.half_made()?;
-        let path = temporary.path().to_owned();
+        let half_made = HalfMade::new(&self.containers(), CREATING)?;
+        let path = half_made.path();
         for folder in ["rootfs", "work"] {
             let folder = path.join(folder);
             fs::create_dir(&folder).map_err(|error| Error::io("create", &folder, error))?;
@@ -141,11 +142,8 @@ impl Store {
         write_json(&path.join("spec.json"), &spec_file)?;
         // rename(2) refuses to replace a folder that is not empty, which makes this
         // the one point where a name is taken.
-        match fs::rename(&path, &target) {
-            Ok(()) => {
-                let _ = temporary.keep();
-                Ok(spec_file)
-            }
+        match fs::rename(path, &target) {
+            Ok(()) => Ok(spec_file),
             Err(error)
                 if [ErrorKind::DirectoryNotEmpty, ErrorKind::AlreadyExists]
                     .contains(&error.kind()) =>
@@ -153,28 +151,6 @@ impl Store {
                 Err(in_use())
             }
             Err(error) => Err(Error::io("create", &target, error)),
-        }
-    }
-
-    /// A new folder for a container in the making, locked. A sweep of another program may
-    /// meet the lock file before it is locked, and take the folder for abandoned; then there
-    /// is another.
-    fn half_made(&self) -> Result<(tempfile::TempDir, File)> {
-        loop {
-            let folder = tempfile::Builder::new()
-                .prefix(CREATING)
-                .tempdir_in(self.containers())
-                .map_err(|error| Error::io("create a folder in", &self.containers(), error))?;
-            let path = folder.path().join("lock");
-            let lock = match File::create_new(&path) {
-                Ok(lock) => lock,
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(error) => return Err(Error::io("create", &path, error)),
-            };
-            lock.lock().map_err(|error| Error::io("lock", &path, error))?;
-            if path.exists() {
-                return Ok((folder, lock));
-            }
         }
     }
 
@@ -220,9 +196,11 @@ impl Store {
 
     /// Removes half-made and half-removed folders whose maker is gone.
     fn sweep(&self) -> Result<()> {
-        for (folder, prefixes) in
-            [("containers", [CREATING, DELETING].as_slice()), ("images", &[IMAGE_BUILDING])]
-        {
+        for (folder, prefixes) in [
+            ("containers", [CREATING, DELETING].as_slice()),
+            ("images", &[IMAGE_BUILDING, DELETING]),
+            ("layers", &[DELETING]),
+        ] {
             let folder = self.root.join(folder);
             for entry in fs::read_dir(&folder).map_err(|error| Error::io("list", &folder, error))? {
                 let Ok(entry) = entry else { continue };
@@ -242,9 +220,55 @@ impl Store {
     }
 }
 
+/// A folder for something in the making. It is removed when dropped, unless it got its name.
+#[derive(Debug)]
+pub(crate) struct HalfMade {
+    path: PathBuf,
+    /// Keeps a sweep of another program from taking it for abandoned.
+    _lock: File,
+}
+
+impl HalfMade {
+    /// A new folder in `parent`. A sweep of another program may meet the lock file before it
+    /// is locked, and remove the folder; then there is another.
+    pub fn new(parent: &Path, prefix: &str) -> Result<HalfMade> {
+        loop {
+            let folder = tempfile::Builder::new()
+                .prefix(prefix)
+                .tempdir_in(parent)
+                .map_err(|error| Error::io("create a folder in", parent, error))?;
+            let path = folder.path().join("lock");
+            let lock = match File::create_new(&path) {
+                Ok(lock) => lock,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(Error::io("create", &path, error)),
+            };
+            lock.lock().map_err(|error| Error::io("lock", &path, error))?;
+            if path.exists() {
+                return Ok(HalfMade { path: folder.keep(), _lock: lock });
+            }
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for HalfMade {
+    fn drop(&mut self) {
+        match remove_folder(&self.path) {
+            // It was renamed to where it belongs.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => log::warn!("cannot remove {}: {error}", self.path.display()),
+            Ok(()) => {}
+        }
+    }
+}
+
 /// Whether nobody works on a half-made folder any more; the lock is to be held while it is
-/// removed. A maker of containers holds the folder's lock as long as it lives. Without a lock
-/// file the folder is brand new, nearly gone, or an image's: then its age decides.
+/// removed. Its maker holds the folder's lock as long as it lives. Without a lock file the folder
+/// is brand new, nearly gone, a layer, or the image `host`: then its age decides.
 fn abandoned(path: &Path) -> Option<Option<File>> {
     match File::open(path.join("lock")) {
         Ok(lock) => lock.try_lock().is_ok().then_some(Some(lock)),
@@ -360,7 +384,7 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Sets a mode exactly, whatever the program's umask is.
-fn set_mode(path: &Path, mode: u32) -> Result<()> {
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -375,12 +399,12 @@ fn set_mode(path: &Path, mode: u32) -> Result<()> {
 /// Removes a folder that a container filled, perhaps with directories nested deeper than
 /// descriptors and stacks allow.
 #[cfg(target_os = "linux")]
-fn remove_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn remove_folder(path: &Path) -> std::io::Result<()> {
     crate::linux::tree::remove_folder(path)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn remove_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn remove_folder(path: &Path) -> std::io::Result<()> {
     fs::remove_dir_all(path)
 }
 

@@ -17,7 +17,7 @@ pub struct DiskUsage {
     pub images: Vec<ImageUsage>,
     /// All containers together.
     pub containers_bytes: u64,
-    /// All images together.
+    /// All images together; layers that several share count once.
     pub images_bytes: u64,
     /// What a prune now would give back: the containers that are not alive.
     pub reclaimable_bytes: u64,
@@ -52,8 +52,11 @@ impl ContainerUsage {
 pub struct ImageUsage {
     /// Its name.
     pub name: String,
-    /// Its files. The programs of this machine, which `host` shows, take nothing.
+    /// Its files, shared ones too. The programs of this machine, which `host` shows, take
+    /// nothing.
     pub bytes: u64,
+    /// What of it stays when it is deleted, because other images have the same layers.
+    pub shared_bytes: u64,
     /// How many containers are made from it.
     pub containers: usize,
 }

@@ -1,6 +1,7 @@
 //! The REST API: each route a short function over the library's own calls. A file here is
 //! one concept of the API.
 
+mod archive;
 mod attach;
 mod bulk;
 mod config;
@@ -12,6 +13,7 @@ mod exec;
 mod experiments;
 mod files;
 mod health;
+mod images;
 mod lifecycle;
 mod live;
 mod logs;
@@ -53,6 +55,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(system::routes)
         .configure(disk::routes)
         .configure(templates::routes)
+        .configure(images::routes)
         .configure(events::routes)
         .configure(live::routes)
         .configure(experiments::routes)
@@ -73,6 +76,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(xray::routes)
         .configure(diff::routes)
         .configure(files::routes)
+        .configure(archive::routes)
         .default_service(web::to(|request: HttpRequest| async move {
             Answer::Err(ApiError::no_such_path(request.path()))
         }));

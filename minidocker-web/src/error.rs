@@ -93,6 +93,11 @@ impl ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message, hint).retry_after(5)
     }
 
+    /// An answer that its client did not take.
+    pub fn not_taken(error: &std::io::Error) -> ApiError {
+        ApiError::bad_request(format!("the answer was not taken: {error}"), "Read it faster.")
+    }
+
     /// A bug of ours: the work panicked.
     pub fn internal() -> ApiError {
         ApiError::new(

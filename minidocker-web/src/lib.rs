@@ -43,6 +43,7 @@ mod socket;
 mod sse;
 mod streams;
 mod system;
+mod transfer;
 mod view;
 mod work;
 mod xray;

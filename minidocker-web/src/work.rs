@@ -18,20 +18,25 @@ const QUICK: usize = 32;
 /// Starting, stopping and the like, which may take as long as a container does.
 const SLOW: usize = 64;
 
+/// Archives on their way in or out, each as slow as its client.
+const TRANSFERS: usize = 8;
+
 /// How long work waits for its turn before the request is refused.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The places for work. Two kinds, so that many stops in their grace period do not keep
+/// The places for work. Several kinds, so that many stops in their grace period do not keep
 /// anybody from reading a log.
 #[derive(Debug)]
 pub(crate) struct Work {
     quick: Arc<Semaphore>,
     slow: Arc<Semaphore>,
+    transfers: Arc<Semaphore>,
 }
 
 impl Work {
     pub fn new() -> Work {
-        Work { quick: Arc::new(Semaphore::new(QUICK)), slow: Arc::new(Semaphore::new(SLOW)) }
+        let places = |count| Arc::new(Semaphore::new(count));
+        Work { quick: places(QUICK), slow: places(SLOW), transfers: places(TRANSFERS) }
     }
 
     /// Does what takes a moment.
@@ -48,6 +53,14 @@ impl Work {
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         apart(turn(&self.slow).await?, work).await
+    }
+
+    /// Does what takes as long as a client does.
+    pub async fn transfer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        apart(turn(&self.transfers).await?, work).await
     }
 }
 

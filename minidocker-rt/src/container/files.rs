@@ -29,8 +29,8 @@ pub struct Files {
 }
 
 /// The root of the container's files for one operation.
-struct View {
-    root: OwnedFd,
+pub(super) struct View {
+    pub root: OwnedFd,
     /// Held while the container does not run, and let go of after the root: a start (or the
     /// supervisor's restart) in between would mount its overlay a second time, which
     /// overlayfs calls undefined.
@@ -45,7 +45,7 @@ impl Container {
         Files { container: self.clone() }
     }
 
-    fn view(&self) -> Result<View> {
+    pub(super) fn view(&self) -> Result<View> {
         let (dir, file) = self.dir_and_spec()?;
         let (record, status, _) = self.status_in(&dir)?;
         if matches!(status, Status::Running | Status::Paused) {

@@ -195,3 +195,58 @@ fn last_byte(mut file: &File) -> Option<u8> {
     file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut byte)).ok()?;
     Some(byte[0])
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::status::{ExitStatus, Health};
+
+    fn kind() -> impl Strategy<Value = EventKind> {
+        let exit = (any::<i32>(), any::<Option<i32>>(), any::<bool>());
+        prop_oneof![
+            Just(EventKind::Created),
+            any::<String>().prop_map(|command| EventKind::ExecStarted { command }),
+            any::<u64>().prop_map(|kills| EventKind::OutOfMemory { kills }),
+            any::<u64>().prop_map(|restarts| EventKind::Restarted { restarts }),
+            Just(EventKind::HealthChanged { health: Health::Unhealthy }),
+            exit.prop_map(|(code, signal, oom_killed)| EventKind::Exited {
+                exit: ExitStatus { code, signal, oom_killed }
+            }),
+        ]
+    }
+
+    proptest! {
+        /// Whatever a name or a command holds, an event is one line, and is read as it was told.
+        #[test]
+        fn what_is_told_is_read(
+            told in prop::collection::vec((any::<String>(), any::<bool>(), kind()), 1..10),
+        ) {
+            let root = tempfile::tempdir().unwrap();
+            let journal = Journal::of(root.path());
+            let id = ContainerId::random().unwrap();
+            for (name, with_id, kind) in &told {
+                journal.tell(name, with_id.then_some(&id), kind.clone());
+            }
+            let text = fs::read(journal.path()).unwrap();
+            let events: Vec<Event> = text
+                .split(|&byte| byte == b'\n')
+                .filter_map(parse)
+                .collect();
+            prop_assert_eq!(events.len(), told.len());
+            for (event, (name, with_id, kind)) in events.iter().zip(&told) {
+                prop_assert_eq!((&event.name, &event.kind), (name, kind));
+                prop_assert_eq!(event.container.as_ref(), with_id.then_some(&id));
+            }
+        }
+
+        #[test]
+        fn a_torn_line_is_no_event_and_never_a_panic(bytes: Vec<u8>, cut in 0..60_usize) {
+            let _ = parse(&bytes);
+            let line = br#"{"id":1,"time":"2026-11-23T23:51:14Z","name":"a","event":"created"}"#;
+            prop_assert!(parse(line).is_some());
+            prop_assert!(parse(&line[..cut]).is_none());
+        }
+    }
+}

@@ -50,16 +50,23 @@ impl Attachments {
 
     /// Takes in a program that was told it is attached.
     pub fn add(&mut self, socket: OwnedFd) {
-        // Root may go beyond the limit for sockets; others get what they get.
-        if setsockopt(&socket, sockopt::SndBufForce, &PATIENCE).is_err() {
-            let _ = setsockopt(&socket, sockopt::SndBuf, &PATIENCE);
-        }
+        set_patience(&socket, PATIENCE);
         self.clients.push(Client { socket, missed: 0 });
     }
 
     /// Shows output to all.
     pub fn show(&mut self, stream: Stream, bytes: &[u8]) {
         self.clients.retain_mut(|client| client.show(stream, bytes));
+    }
+
+    /// Nothing will follow: tells those that missed something how much, for which there is
+    /// room at last.
+    pub fn end(&mut self) {
+        for client in self.clients.iter().filter(|client| client.missed > 0) {
+            set_patience(&client.socket, 2 * PATIENCE);
+            let _ = send_frame(client.socket.as_fd(), &Frame::Missed(client.missed), false);
+        }
+        self.clients.clear();
     }
 
     /// The programs to listen to: none while the command has not taken what was typed before.
@@ -118,6 +125,13 @@ impl Attachments {
         if self.closing {
             self.input = None;
         }
+    }
+}
+
+/// Root may go beyond the limit for sockets; others get what they get.
+fn set_patience(socket: &OwnedFd, bytes: usize) {
+    if setsockopt(socket, sockopt::SndBufForce, &bytes).is_err() {
+        let _ = setsockopt(socket, sockopt::SndBuf, &bytes);
     }
 }
 

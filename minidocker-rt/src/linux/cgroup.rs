@@ -440,7 +440,45 @@ pub(crate) fn remove(paths: &[PathBuf]) -> Vec<(PathBuf, i32)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// However the machine has mounted its trees, each controller is taken from one place.
+        #[test]
+        fn no_controller_is_taken_twice(
+            trees in prop::collection::vec(
+                prop::collection::vec(
+                    prop::sample::select(vec!["cpu", "cpuacct", "memory", "pids", "io", "blkio", "x"]),
+                    0..5,
+                ),
+                0..6,
+            ),
+            v2 in prop::collection::vec(any::<bool>(), 6),
+        ) {
+            let mounts: String = trees.iter().zip(&v2).enumerate().map(|(number, (tree, v2))| {
+                let (kind, options) = if *v2 { ("cgroup2", String::new()) } else { ("cgroup", tree.join(",")) };
+                format!("{number} 1 0:1 / /mnt/{number} rw shared:3 - {kind} {kind} rw,{options}\n")
+            }).collect();
+            let layout = CgroupLayout::parse(&mounts, |mount| {
+                let number: usize = mount.file_name().unwrap().to_str().unwrap().parse().unwrap();
+                trees[number].join(" ")
+            });
+            let mut seen = BTreeSet::new();
+            for hierarchy in &layout.hierarchies {
+                prop_assert!(!hierarchy.controllers.is_empty());
+                for controller in &hierarchy.controllers {
+                    prop_assert!(seen.insert(*controller), "{:?}", layout);
+                }
+            }
+        }
+
+        #[test]
+        fn no_mountinfo_makes_it_panic(text in "(\\PC{0,20}( - |\n| ))*") {
+            let _ = CgroupLayout::parse(&text, |_| text.clone());
+        }
+    }
 
     const V1: &str = "\
 29 26 0:26 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:10 - cgroup cgroup rw,cpu,cpuacct

@@ -10,6 +10,7 @@ use nix::sched::CloneFlags;
 
 use super::cgroup::{Cgroup, Doors, LimitError};
 use super::host::Host;
+use super::image::Image;
 use super::seccomp::Filter;
 use super::steps::{Action, Step};
 use super::sys::{Handle, Sys, SysError, SysResult, micros_since};
@@ -25,6 +26,7 @@ pub(crate) struct Context<'a> {
     file: &'a SpecFile,
     dir: &'a ContainerDir,
     host: &'a Host,
+    image: &'a Image,
     pub cgroup: Cgroup,
     /// The ways into the cgroup, which the command will take.
     doors: Doors,
@@ -91,9 +93,9 @@ impl From<SysError> for StepError {
 
 impl StepError {
     /// The failure as users see it.
-    pub fn failure(self, step: &Step, host: &Host) -> StepFailure {
+    pub fn failure(self, step: &Step, image: &Image) -> StepFailure {
         let hint = match self.errno {
-            Some(errno) => step.hint(errno, host),
+            Some(errno) => step.hint(errno, image),
             None => "Lift the limit, enable the controller, or allow best-effort limits \
                      (best_effort_limits)."
                 .into(),
@@ -114,23 +116,36 @@ impl<'a> Context<'a> {
         file: &'a SpecFile,
         dir: &'a ContainerDir,
         host: &'a Host,
+        image: &'a Image,
         streams: Streams,
     ) -> Context<'a> {
         let sys = Sys::real(file.fault.clone());
-        Context { streams, ..Context::with(sys, file, dir, host) }
+        Context { streams, ..Context::with(sys, file, dir, host, image) }
     }
 
     /// For a preview, which needs neither a filter nor pipes.
-    pub fn preview(file: &'a SpecFile, dir: &'a ContainerDir, host: &'a Host) -> Context<'a> {
-        Context::with(Sys::preview(), file, dir, host)
+    pub fn preview(
+        file: &'a SpecFile,
+        dir: &'a ContainerDir,
+        host: &'a Host,
+        image: &'a Image,
+    ) -> Context<'a> {
+        Context::with(Sys::preview(), file, dir, host, image)
     }
 
-    fn with(sys: Sys, file: &'a SpecFile, dir: &'a ContainerDir, host: &'a Host) -> Context<'a> {
+    fn with(
+        sys: Sys,
+        file: &'a SpecFile,
+        dir: &'a ContainerDir,
+        host: &'a Host,
+        image: &'a Image,
+    ) -> Context<'a> {
         Context {
             sys,
             file,
             dir,
             host,
+            image,
             cgroup: Cgroup::of(&host.cgroups, file.id.as_str()),
             doors: Doors::default(),
             root: None,
@@ -162,7 +177,7 @@ impl<'a> Context<'a> {
 
     /// A call that failed outside [`Context::run`]: the exec itself.
     pub fn failure(&self, step: &Step, error: SysError) -> StepFailure {
-        StepError::from(error).failure(step, self.host)
+        StepError::from(error).failure(step, self.image)
     }
 
     /// Carries out one step and keeps its record.
@@ -185,7 +200,7 @@ impl<'a> Context<'a> {
                 calls: self.sys.take_calls(),
             });
         }
-        result.map_err(|error| error.failure(step, self.host))
+        result.map_err(|error| error.failure(step, self.image))
     }
 
     /// Carries out the steps of one actor in order, until one of them ends or
@@ -231,11 +246,11 @@ impl<'a> Context<'a> {
             Action::MakePrivate => sys.make_private()?,
             Action::MountOverlay => {
                 let (upper, work) = (self.dir.rootfs(), self.dir.work());
-                self.root = Some(rootfs::overlay(sys, &self.host.image.layer, &upper, &work)?);
+                self.root = Some(rootfs::overlay(sys, &self.image.layers, &upper, &work)?);
             }
             Action::ShowHostFolders => {
                 let root = root(&self.root)?;
-                for (host, inside) in &self.host.image.shown {
+                for (host, inside) in &self.image.shown {
                     rootfs::show(sys, root, host, inside)?;
                 }
             }
@@ -403,7 +418,7 @@ impl<'a> Context<'a> {
         }
         let asked = spec.env.iter().map(|var| (var.name().to_string(), var.value().to_string()));
         let mut all: Vec<(String, String)> = Vec::new();
-        for (name, value) in self.host.image.env.iter().cloned().chain(own).chain(asked) {
+        for (name, value) in self.image.env.iter().cloned().chain(own).chain(asked) {
             all.retain(|(other, _)| *other != name);
             all.push((name, value));
         }
@@ -463,7 +478,8 @@ mod tests {
             spec: ContainerSpec::new("a", "true").best_effort_limits(best_effort),
             fault: None,
         };
-        let mut context = Context::preview(&file, &dir, &host);
+        let image = host.image(&file.spec.image).unwrap();
+        let mut context = Context::preview(&file, &dir, &host, &image);
         let no_controller = LimitError::NotEnforced("no such controller".into());
         let result = context.allow_best_effort("pids_limit", Err(no_controller));
         (result, context.not_enforced)

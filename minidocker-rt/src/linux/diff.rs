@@ -21,7 +21,8 @@ use rustix::fs::{FileType, Statx};
 use rustix::io::{Errno, Result};
 
 use super::tree;
-use crate::diff::{Change, ChangeKind};
+use crate::archive::EntryPath;
+use crate::diff::ChangeKind;
 
 /// Compares the changes in `upper` with the image's `layers`, topmost first. `made_by_start`
 /// are the full paths that the start itself makes, as places to mount on: left out, unless
@@ -30,7 +31,7 @@ pub(crate) fn changes(
     upper: &Path,
     layers: &[PathBuf],
     made_by_start: &[&str],
-) -> Result<Vec<Change>> {
+) -> Result<Vec<(ChangeKind, EntryPath)>> {
     let layers = layers.iter().map(|layer| tree::open_root(layer)).collect::<Result<_>>()?;
     let image = Rc::new(Below { layers });
     let mut comparison = Comparison {
@@ -40,8 +41,9 @@ pub(crate) fn changes(
         changes: Vec::new(),
     };
     let upper = Some(tree::open_root(upper)?);
-    comparison.compare("", &Sides { upper, through: image.clone(), original: image })?;
-    comparison.changes.sort_by(|a, b| a.path.cmp(&b.path));
+    let sides = Sides { upper, through: image.clone(), original: image };
+    comparison.compare(&EntryPath::default(), &sides)?;
+    comparison.changes.sort_by(|(_, a), (_, b)| a.cmp(b));
     Ok(comparison.changes)
 }
 
@@ -51,7 +53,7 @@ struct Comparison<'a> {
     /// A directory that is not there.
     nothing: Rc<Below>,
     made_by_start: &'a [&'a str],
-    changes: Vec<Change>,
+    changes: Vec<(ChangeKind, EntryPath)>,
 }
 
 /// A directory as the lower layers make it up, topmost first.
@@ -121,10 +123,10 @@ impl Sides {
 }
 
 impl Comparison<'_> {
-    fn compare(&mut self, path: &str, sides: &Sides) -> Result<Found> {
+    fn compare(&mut self, path: &EntryPath, sides: &Sides) -> Result<Found> {
         let mut found = Found::default();
         for name in sides.names()? {
-            let child = format!("{path}/{}", name.to_string_lossy());
+            let child = path.join(name.to_bytes());
             let was = sides.original.child(&name)?;
             let (now, kind) = match (sides.seen(&name)?, &was) {
                 // It went out of the upper part while we looked.
@@ -145,8 +147,8 @@ impl Comparison<'_> {
                 (Some(Lower { data: before, directory: Some(_) }), Some(below)) => {
                     below.changed || differs(before, &now, below.left_out)
                 }
-                (None, Some(below)) => below.changed || !self.is_way_to_place(&child),
-                (None, None) => !self.is_empty_place(&child, &now),
+                (None, Some(below)) => below.changed || !self.is_way_to_place(&child.to_string()),
+                (None, None) => !self.is_empty_place(&child.to_string(), &now),
                 _ => true,
             };
             if changed {
@@ -210,8 +212,8 @@ impl Comparison<'_> {
         Ok(lower.and_then(|lower| lower.directory).unwrap_or_else(|| self.nothing.clone()))
     }
 
-    fn tell(&mut self, kind: ChangeKind, path: String) {
-        self.changes.push(Change { kind, path });
+    fn tell(&mut self, kind: ChangeKind, path: EntryPath) {
+        self.changes.push((kind, path));
     }
 
     /// Whether a directory is a place to mount on, or leads to one.
@@ -385,7 +387,7 @@ mod tests {
             even_times(self.dir.path());
             let layers = [self.path("top"), self.path("bottom")];
             let changes = changes(&self.path("upper"), &layers, made_by_start).unwrap();
-            changes.iter().map(Change::to_string).collect()
+            changes.iter().map(|(kind, path)| format!("{} {path}", kind.letter())).collect()
         }
     }
 

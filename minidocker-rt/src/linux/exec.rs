@@ -137,9 +137,11 @@ fn execute(
     let myself = process::pidfd_of(std::process::id().cast_signed())
         .map_err(|errno| failure("exec", "pidfd_open", Some(errno)))?;
 
-    let mut context = Context::new(&file, &dir, host, streams);
-    // Opened here: in the container's mount namespace its path is another.
+    // Both are read here: in the container's mount namespace their paths are others.
+    let image = host.image(&file.spec.image).map_err(trouble)?;
     let mut oom_counter = Cgroup::of(&host.cgroups, file.id.as_str()).oom_counter();
+    let steps = steps::exec_plan(&file, &dir, host, &image);
+    let mut context = Context::new(&file, &dir, host, &image, streams);
     let mut oom_kills = move || oom_counter.as_mut().map_or(0, memory_watch::read_kills);
     let oom_kills_before = oom_kills();
     let outer =
@@ -167,7 +169,7 @@ fn execute(
                 myself,
                 target: &target_fd,
             };
-            init::exit(inside.become_command(&mut context, &file, &dir, host, request))
+            init::exit(inside.become_command(&mut context, &file, &steps, request))
         }
         Ok(Some(pid)) => pid,
         Ok(None) => return Ok(ExecReply::NotRunning),
@@ -248,8 +250,7 @@ impl Inside<'_> {
         self,
         context: &mut Context<'_>,
         file: &SpecFile,
-        dir: &ContainerDir,
-        host: &Host,
+        steps: &[Step],
         request: &ExecRequest,
     ) -> i32 {
         set_process_name(c"md-command");
@@ -262,8 +263,7 @@ impl Inside<'_> {
         {
             return self.tell(&failure("enter", error.call, Some(error.errno)));
         }
-        let steps = steps::exec_plan(file, dir, host);
-        let failure = match context.run_steps(&steps, Actor::Command) {
+        let failure = match context.run_steps(steps, Actor::Command) {
             Ok(Flow::Exec(executable)) => {
                 // A change of user cleared it.
                 if !bind_to(&self.myself) || !self.hand_over_terminal(context, request.tty) {

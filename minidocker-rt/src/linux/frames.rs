@@ -94,7 +94,23 @@ pub(crate) fn receive_frame(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// The other side may send anything. What is understood is written as it was read.
+        #[test]
+        fn any_bytes_are_a_frame_or_refused(bytes: Vec<u8>, tag in prop::sample::select(b"12micr".to_vec())) {
+            for bytes in [bytes.clone(), [&[tag], &bytes[..]].concat()] {
+                if let Some(frame) = Frame::decode(&bytes)
+                    && frame != Frame::CloseInput
+                {
+                    prop_assert_eq!(frame.encode(), bytes);
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_frame_survives_the_way() {

@@ -1,15 +1,16 @@
 //! What this machine is and can do, asked once.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::cgroup::CgroupLayout;
-use super::image::{Image, host_image};
+use super::image::Image;
 use super::process;
 use crate::error::Result;
+use crate::spec::ImageName;
 
 /// Facts that a plan is made from.
 #[derive(Debug, Clone)]
@@ -22,7 +23,9 @@ pub(crate) struct Host {
     pub cgroups: CgroupLayout,
     /// Looked up once: to find it, dozens of files are read.
     pub time_zone: TimeZone,
-    pub image: Image,
+    /// The root folder, and the image `host` of it.
+    root: PathBuf,
+    host_image: Image,
 }
 
 impl Host {
@@ -36,8 +39,20 @@ impl Host {
             open_files: getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(_, hard)| hard),
             cgroups: CgroupLayout::detect(),
             time_zone: TimeZone::system(),
-            image: host_image(&root.join("images"))?,
+            root: root.to_owned(),
+            host_image: Image::load(root, &ImageName::host())?,
         })
+    }
+
+    /// The image of that name.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoSuchImage`]; [`crate::Error::Io`] if it is damaged.
+    pub fn image(&self, name: &ImageName) -> Result<Image> {
+        match name.is_host() {
+            true => Ok(self.host_image.clone()),
+            false => Image::load(&self.root, name),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! The default image, `host`: the programs of this machine, without its data.
+//! What containers begin with: the default image, `host`, or an imported one.
 //!
+//! `host` is the programs of this machine, without its data.
 //! Nothing is downloaded. The image's layer is a small skeleton of a root
 //! filesystem; at start the host's `/usr` is shown in it, read-only, together with
 //! the Python on the PATH. Nothing else of the host is in it: no /home, no /root, no
@@ -13,7 +14,9 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use super::images;
 use crate::error::{Error, Result};
+use crate::spec::ImageName;
 use crate::store::{IMAGE_BUILDING, write_json};
 
 /// Where a Python that lives outside /usr appears in the container.
@@ -21,15 +24,43 @@ const PYTHON_AT: &str = "/opt/python";
 /// First on the PATH: `python` and `python3`, whatever the host calls its Python.
 const LINKS: &str = "/opt/minidocker/bin";
 
-/// What starting from the image takes, beside its layer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What starting from an image takes.
+#[derive(Debug, Clone)]
 pub(crate) struct Image {
-    /// The overlay's lower layer.
-    pub layer: PathBuf,
+    /// The overlay's lower layers, topmost first.
+    pub layers: Vec<PathBuf>,
     /// Folders of the host shown read-only: (host path, path in the container).
     pub shown: Vec<(PathBuf, String)>,
     /// Variables every container of this image begins with.
     pub env: Vec<(String, String)>,
+}
+
+/// `images/host/image.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct HostImage {
+    layer: PathBuf,
+    shown: Vec<(PathBuf, String)>,
+    env: Vec<(String, String)>,
+}
+
+/// The PATH of images that have none, as Docker sets it.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+impl Image {
+    /// The image of that name, of the store at `root`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`]; [`Error::Io`] if its description is damaged.
+    pub fn load(root: &Path, name: &ImageName) -> Result<Image> {
+        if name.is_host() {
+            return host_image(&root.join("images"));
+        }
+        let info = images::load(root, name)?;
+        let layers = info.layers.iter().map(|layer| images::layer(root, &layer.digest)).collect();
+        let path = ("PATH".to_string(), USUAL_PATH.to_string());
+        let env = std::iter::once(path).chain(info.config.env).collect();
+        Ok(Image { layers, shown: Vec::new(), env })
+    }
 }
 
 /// Folders of /etc (and files) that programs need and anyone may read.
@@ -62,8 +93,9 @@ pub(crate) fn host_image(images: &Path) -> Result<Image> {
     loop {
         match fs::read(&description) {
             Ok(bytes) => {
-                return serde_json::from_slice(&bytes)
-                    .map_err(|error| Error::damaged(&description, error));
+                let HostImage { layer, shown, env } = serde_json::from_slice(&bytes)
+                    .map_err(|error| Error::damaged(&description, error))?;
+                return Ok(Image { layers: vec![layer], shown, env });
             }
             Err(error) if error.kind() == ErrorKind::NotFound => build(images, &folder)?,
             Err(error) => return Err(Error::io("read", &description, error)),
@@ -80,10 +112,7 @@ fn build(images: &Path, target: &Path) -> Result<()> {
     let layer = temporary.path().join("layer");
     let mut shown = skeleton(&layer).map_err(fail)?;
     let mut env: Vec<(String, String)> = vec![
-        (
-            "PATH".into(),
-            format!("{LINKS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        ),
+        ("PATH".into(), format!("{LINKS}:{USUAL_PATH}")),
         // A learner who prints and then sleeps wants to see the line in the log now.
         ("PYTHONUNBUFFERED".into(), "1".into()),
     ];
@@ -91,7 +120,7 @@ fn build(images: &Path, target: &Path) -> Result<()> {
         Some(python) => add_python(&layer, &python, &mut shown, &mut env).map_err(fail)?,
         None => log::warn!("no python3 or python on the PATH: containers will have none"),
     }
-    let image = Image { layer: target.join("layer"), shown, env };
+    let image = HostImage { layer: target.join("layer"), shown, env };
     write_json(&temporary.path().join("image.json"), &image)?;
     match fs::rename(temporary.path(), target) {
         Ok(()) => {
@@ -280,10 +309,10 @@ mod tests {
         let images = tempfile::tempdir().unwrap();
         let image = host_image(images.path()).unwrap();
         for path in ["etc/shadow", "etc/gshadow", "etc/ssl/private", "home/*", "root/.ssh"] {
-            assert!(!image.layer.join(path).exists(), "{path}");
+            assert!(!image.layers[0].join(path).exists(), "{path}");
         }
-        assert_eq!(fs::read_dir(image.layer.join("home")).unwrap().count(), 0);
-        assert_eq!(fs::read_dir(image.layer.join("root")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(image.layers[0].join("home")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(image.layers[0].join("root")).unwrap().count(), 0);
     }
 
     #[test]

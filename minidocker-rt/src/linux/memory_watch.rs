@@ -19,6 +19,9 @@ pub(crate) struct MemoryWatch {
     counter: PathBuf,
     bell: Bell,
     seen: u64,
+    /// When to count, if there is a reason to.
+    look_at: Option<Instant>,
+    /// How often to count again if nothing is found.
     recounts: u32,
 }
 
@@ -48,7 +51,7 @@ impl MemoryWatch {
             fs::write(dir.join("cgroup.event_control"), line).ok()?;
             bell = Bell::Registered(event);
         }
-        Some(MemoryWatch { counter, bell, seen: 0, recounts: 0 })
+        Some(MemoryWatch { counter, bell, seen: 0, look_at: None, recounts: 0 })
     }
 
     /// What to wait for, and how.
@@ -59,9 +62,9 @@ impl MemoryWatch {
         }
     }
 
-    /// When to count once more, though nothing rings.
+    /// When to ask for news, though nothing rings.
     pub fn deadline(&self) -> Option<Instant> {
-        (self.recounts > 0).then(|| Instant::now() + RECOUNT_AFTER)
+        self.look_at
     }
 
     /// The bell rang.
@@ -73,18 +76,28 @@ impl MemoryWatch {
                 self.recounts = RECOUNTS;
             }
         }
+        self.look_at = Some(Instant::now());
     }
 
-    /// How many were killed so far, if more than told before.
+    /// How many were killed so far, if more than told before. Costs nothing while there is no
+    /// reason to count.
     pub fn news(&mut self) -> Option<u64> {
-        self.recounts = self.recounts.saturating_sub(1);
-        let kills = kills(&fs::read_to_string(&self.counter).unwrap_or_default());
-        if kills <= self.seen {
+        if self.look_at.is_none_or(|time| time > Instant::now()) {
             return None;
         }
-        self.recounts = 0;
-        self.seen = kills;
-        Some(kills)
+        let news = self.count();
+        self.recounts = if news.is_some() { 0 } else { self.recounts.saturating_sub(1) };
+        self.look_at = (self.recounts > 0).then(|| Instant::now() + RECOUNT_AFTER);
+        news
+    }
+
+    /// As [`MemoryWatch::news`], whether there is a reason to count or not.
+    pub fn count(&mut self) -> Option<u64> {
+        let kills = kills(&fs::read_to_string(&self.counter).unwrap_or_default());
+        (kills > self.seen).then(|| {
+            self.seen = kills;
+            kills
+        })
     }
 }
 
@@ -105,4 +118,25 @@ fn read_again(file: &mut File) -> String {
     let _ = file.rewind();
     let _ = file.read_to_string(&mut text);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_count_is_found_among_whatever_the_kernel_tells(
+            count: u64, before in "(low [0-9]{1,9}\n|under_oom 0\n){0,4}", after in "([a-z_]+ [0-9]+\n){0,3}",
+        ) {
+            prop_assert_eq!(kills(&format!("{before}oom_kill {count}\n{after}")), count);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,40}|(oom_kill[ 0-9a-z\n-]{0,30}){0,3}") {
+            let _ = kills(&text);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use crate::logs::{LogWriter, Stream};
 
 /// How much of the output is read at once.
-const CHUNK: usize = 32 << 10;
+const CHUNK: usize = 64 << 10;
 
 /// A pipe holds 64 KiB, and at most this much if the container enlarges it
 /// (`man 7 pipe`, pipe-max-size).

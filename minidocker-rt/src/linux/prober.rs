@@ -21,12 +21,17 @@ use crate::spec::HealthCheck;
 /// How much of a probe's output is kept: 4 KiB, as Docker does.
 const OUTPUT: usize = 4 << 10;
 
+/// How much a pipe holds (`man 7 pipe`).
+const PIPE: usize = 64 << 10;
+
 /// The probes of one run of a container.
 pub(crate) struct Prober {
     check: HealthCheck,
     container: PathBuf,
     /// When the run began.
     began: Instant,
+    /// Whether the latest probe was begun in the start period.
+    lenient: bool,
     state: State,
 }
 
@@ -53,7 +58,7 @@ impl Prober {
     pub fn new(check: HealthCheck, container: &Path) -> Prober {
         let began = Instant::now();
         let state = State::Idle { next: began + check.interval };
-        Prober { check, container: container.to_owned(), began, state }
+        Prober { check, container: container.to_owned(), began, lenient: true, state }
     }
 
     /// What to wait for.
@@ -72,9 +77,9 @@ impl Prober {
         }
     }
 
-    /// Whether failures do not count yet.
+    /// Whether a failure of the latest probe does not count yet.
     pub fn is_lenient(&self) -> bool {
-        self.began.elapsed() < self.check.start_period
+        self.lenient
     }
 
     /// The health check.
@@ -83,20 +88,23 @@ impl Prober {
     }
 
     /// Does whatever can be done now. Returns a probe that has ended.
-    pub fn step(&mut self, host: &Host, paused: impl FnOnce() -> bool) -> Option<Probe> {
+    pub fn step(&mut self, host: &Host, paused: impl Fn() -> bool) -> Option<Probe> {
         let now = Instant::now();
         let ended = match &mut self.state {
             State::Idle { next } if *next > now => return None,
             // What is frozen cannot answer, and is not to blame.
             State::Idle { .. } if paused() => None,
-            State::Idle { .. } => match self.begin(host) {
-                Ok(probing) => {
-                    self.state = State::Probing(probing);
-                    return None;
+            State::Idle { .. } => {
+                self.lenient = self.began.elapsed() < self.check.start_period;
+                match self.begin(host) {
+                    Ok(probing) => {
+                        self.state = State::Probing(probing);
+                        return None;
+                    }
+                    Err(why) => Some(ended(Timestamp::now(), None, why)),
                 }
-                Err(why) => Some(ended(Timestamp::now(), None, why)),
-            },
-            State::Probing(probing) => Some(probing.step(now, &self.check)?),
+            }
+            State::Probing(probing) => Some(probing.step(now, &self.check, paused)?),
         };
         self.state = State::Idle { next: Instant::now() + self.check.interval };
         ended
@@ -132,7 +140,12 @@ impl Prober {
 }
 
 impl Probing {
-    fn step(&mut self, now: Instant, check: &HealthCheck) -> Option<Probe> {
+    fn step(
+        &mut self,
+        now: Instant,
+        check: &HealthCheck,
+        paused: impl Fn() -> bool,
+    ) -> Option<Probe> {
         self.read();
         let heard = process::wait_readable(self.channel.as_fd(), Some(std::time::Duration::ZERO));
         if matches!(heard, Ok(true)) {
@@ -160,16 +173,23 @@ impl Probing {
             return Some(ended(self.started_at, exit_code, text));
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.deadline = None;
-            let _ = channel::send(self.channel.as_fd(), &ExecOrder::Kill, &[]);
+            if paused() {
+                // It has stood still with its container: it has all its time once more.
+                self.deadline = Some(now + check.timeout);
+            } else {
+                self.deadline = None;
+                let _ = channel::send(self.channel.as_fd(), &ExecOrder::Kill, &[]);
+            }
         }
         None
     }
 
-    /// Takes what it wrote, keeps the beginning, and throws the rest away.
+    /// Takes what it wrote, keeps the beginning, and throws the rest away. Not more than a
+    /// pipe holds: one that writes as fast as we read would keep us here for ever.
     fn read(&mut self) {
         let mut chunk = [0; 4096];
-        while let Ok(count @ 1..) = nix::unistd::read(&self.output, &mut chunk) {
+        for _ in 0..PIPE / chunk.len() {
+            let Ok(count @ 1..) = nix::unistd::read(&self.output, &mut chunk) else { return };
             let kept = count.min(OUTPUT - self.text.len());
             self.text.extend_from_slice(&chunk[..kept]);
         }

@@ -14,16 +14,44 @@ use crate::status::ProcessIdentity;
 
 /// The identity of a live process of this machine.
 pub(crate) fn identify(pid: i32) -> Option<ProcessIdentity> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in parentheses and may hold anything,
-    // spaces and parentheses included; what follows the last ')' is regular.
-    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
-    // A zombie ('Z') is dead: it only waits for its parent to ask how it ended.
-    if matches!(*fields.first()?, "Z" | "X") {
-        return None;
+    let stat = Stat::of(pid)?;
+    (!stat.ended).then_some(ProcessIdentity { pid, start_time: stat.start_time })
+}
+
+/// Whether a child of ours, not yet reaped, has begun to exit.
+pub(crate) fn is_exiting(child: i32) -> bool {
+    Stat::of(child).is_none_or(|stat| stat.ended || stat.exiting)
+}
+
+/// What we need of /proc/PID/stat (`man 5 proc_pid_stat`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stat {
+    /// A zombie is dead: it only waits for its parent to ask how it ended.
+    ended: bool,
+    /// Whether its exit has begun.
+    exiting: bool,
+    /// When it started, in clock ticks since boot.
+    start_time: u64,
+}
+
+impl Stat {
+    fn of(pid: i32) -> Option<Stat> {
+        Stat::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
-    // Field 22 of proc_pid_stat(5); two were before the parenthesis.
-    Some(ProcessIdentity { pid, start_time: fields.get(19)?.parse().ok()? })
+
+    fn parse(stat: &str) -> Option<Stat> {
+        // The kernel's PF_EXITING, a bit of the flags, which are field 9.
+        const EXITING: u64 = 4;
+        // The second field is the program's name in parentheses and may hold anything,
+        // spaces and parentheses included; what follows the last ')' is regular.
+        let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
+        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        Some(Stat {
+            ended: matches!(*fields.first()?, "Z" | "X"),
+            exiting: number(9)? & EXITING != 0,
+            start_time: number(22)?,
+        })
+    }
 }
 
 /// The calling process.
@@ -108,4 +136,42 @@ pub(crate) fn wait_for(
 /// Identifies this boot of the machine: pids mean nothing in another.
 pub(crate) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A program may call itself what it likes.
+        #[test]
+        fn no_name_hides_what_follows_it(
+            name in "[^\0]{0,15}",
+            ended: bool,
+            exiting: bool,
+            start_time: u64,
+        ) {
+            let state = if ended { 'Z' } else { 'S' };
+            let flags = 0x0040_0100 | if exiting { 4 } else { 0 };
+            let text = format!(
+                "42 ({name}) {state} 1 42 42 0 -1 {flags} 9 0 0 0 1 2 0 0 20 0 1 0 {start_time} 1 2 3"
+            );
+            prop_assert_eq!(Stat::parse(&text), Some(Stat { ended, exiting, start_time }));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,60}|[ ()a-zA-Z0-9-]{0,60}") {
+            let _ = Stat::parse(&text);
+        }
+    }
+
+    #[test]
+    fn this_process_is_alive_and_not_exiting() {
+        let myself = identify_self().unwrap();
+        assert!(!is_exiting(myself.pid));
+        assert!(open(myself).is_some());
+        assert!(open(ProcessIdentity { start_time: myself.start_time + 1, ..myself }).is_none());
+    }
 }

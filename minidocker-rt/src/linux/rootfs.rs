@@ -55,24 +55,61 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
     ("pts/ptmx", "ptmx"),
 ];
 
-/// Mounts the overlay: the image below, the container's own changes on top. It is
-/// attached over the upper directory itself, a place that surely exists; outside this
-/// mount namespace that directory stays what it is.
+/// Mounts the overlay: the image's layers below, topmost first, the container's own changes on
+/// top. It is attached over the upper directory itself, a place that surely exists; outside
+/// this mount namespace that directory stays what it is.
 ///
 /// `nodev` on it, and on /dev, means that a device node made by the container is
 /// dead: the only live devices are the ones shown by [`dev`].
-pub(crate) fn overlay(sys: &mut Sys, lower: &Path, upper: &Path, work: &Path) -> SysResult<Handle> {
+pub(crate) fn overlay(
+    sys: &mut Sys,
+    layers: &[PathBuf],
+    upper: &Path,
+    work: &Path,
+) -> SysResult<Handle> {
     let text = |path: &Path| path.display().to_string();
-    let (lower, upper_text, work) = (text(lower), text(upper), text(work));
-    let options = [
-        ("lowerdir", lower.as_str()),
-        ("upperdir", upper_text.as_str()),
-        ("workdir", work.as_str()),
-    ];
-    let root = sys.new_filesystem("overlay", &options, NODEV)?;
+    let own = [("upperdir", text(upper)), ("workdir", text(work))];
+    let options = |lower: Vec<(&'static str, String)>| [lower, own.to_vec()].concat();
+    let root = match layers {
+        [only] => sys.new_filesystem("overlay", &options(vec![("lowerdir", text(only))]), NODEV)?,
+        _ => {
+            let one_by_one = layers.iter().map(|layer| ("lowerdir+", text(layer))).collect();
+            match sys.new_filesystem("overlay", &options(one_by_one), NODEV) {
+                Err(error) if error.errno == libc::EINVAL => {
+                    overlay_by_number(sys, layers, options)?
+                }
+                result => result?,
+            }
+        }
+    };
     let target = sys.open_place(upper)?;
     sys.attach(&root, &target)?;
     Ok(root)
+}
+
+/// Before Linux 6.5 all layers had to be one option, and fsconfig(2) takes no option of more
+/// than 255 bytes. So they are opened, and named by the numbers of their descriptors, from the
+/// folder where those are found.
+fn overlay_by_number(
+    sys: &mut Sys,
+    layers: &[PathBuf],
+    options: impl Fn(Vec<(&'static str, String)>) -> Vec<(&'static str, String)>,
+) -> SysResult<Handle> {
+    let layers: Vec<Handle> =
+        layers.iter().map(|layer| sys.open_place(layer)).collect::<SysResult<_>>()?;
+    sys.chdir("/proc/self/fd")?;
+    let lower = numbers(layers.iter().filter_map(Handle::raw));
+    sys.new_filesystem("overlay", &options(vec![("lowerdir", lower)]), NODEV)
+}
+
+/// Descriptors as an overlay's `lowerdir`.
+pub(crate) fn numbers(descriptors: impl Iterator<Item = i32>) -> String {
+    descriptors.map(|number| number.to_string()).collect::<Vec<_>>().join(":")
+}
+
+/// Layers as mount(8) takes them.
+pub(crate) fn joined(layers: &[PathBuf]) -> String {
+    layers.iter().map(|layer| layer.display().to_string()).collect::<Vec<_>>().join(":")
 }
 
 /// Shows a folder of the host read-only, with everything mounted below it.
@@ -138,7 +175,7 @@ pub(crate) fn sysfs(sys: &mut Sys, root: &Handle) -> SysResult<()> {
 
 /// A small /dev with the harmless devices, terminals and shared memory.
 pub(crate) fn dev(sys: &mut Sys, root: &Handle) -> SysResult<()> {
-    let target = sys.resolve(root, "/dev", true)?;
+    let target = ensure_directory(sys, root, "/dev")?;
     let options = [("mode", "755"), ("size", "64k")];
     let dev = sys.new_filesystem("tmpfs", &options, NOSUID | NODEV | NOEXEC)?;
     sys.attach(&dev, &target)?;
@@ -245,7 +282,8 @@ fn mount_new(
     options: &[(&str, &str)],
     attributes: MountAttrFlags,
 ) -> SysResult<()> {
-    let target = sys.resolve(root, path, true)?;
+    // An imported image need not have a /proc.
+    let target = ensure_directory(sys, root, path)?;
     let filesystem = sys.new_filesystem(kind, options, attributes)?;
     sys.attach(&filesystem, &target)
 }

@@ -8,6 +8,7 @@ use nix::sched::CloneFlags;
 
 use super::context::{Context, Flow, StepError};
 use super::host::Host;
+use super::image::Image;
 use super::rootfs;
 use crate::plan::{self, Actor};
 use crate::spec::{ContainerSpec, Hostname, PidsLimit, Volume};
@@ -61,7 +62,7 @@ pub(crate) enum Action {
 }
 
 /// The steps that build the container of `file` on `host`.
-pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step> {
+pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Image) -> Vec<Step> {
     let spec = &file.spec;
     let on = spec.isolation;
     let mut steps = Vec::new();
@@ -81,7 +82,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step
         manual: "man 7 namespaces",
         action: Action::CloneNamespaces(flags),
     });
-    filesystem(&mut steps, spec, dir, host);
+    filesystem(&mut steps, spec, dir, image);
     if on.uts {
         let hostname = spec.hostname.clone().unwrap_or_else(|| Hostname::from(&spec.name));
         steps.push(Step {
@@ -131,8 +132,13 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step
 
 /// The steps of another command in the container that runs: those of its first, but for what
 /// is there already.
-pub(crate) fn exec_plan(file: &SpecFile, dir: &ContainerDir, host: &Host) -> Vec<Step> {
-    let mut steps = plan(file, dir, host);
+pub(crate) fn exec_plan(
+    file: &SpecFile,
+    dir: &ContainerDir,
+    host: &Host,
+    image: &Image,
+) -> Vec<Step> {
+    let mut steps = plan(file, dir, host, image);
     steps.retain(|step| {
         let made = matches!(step.action, Action::CgroupNamespace | Action::MountCgroup);
         step.actor == Actor::Command && !made
@@ -203,7 +209,7 @@ fn limits(steps: &mut Vec<Step>, file: &SpecFile, host: &Host) {
     }
 }
 
-fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, host: &Host) {
+fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, image: &Image) {
     let on = spec.isolation;
     let root = dir.rootfs();
     let root = root.display();
@@ -250,26 +256,28 @@ fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, h
          folder for whatever this container writes. Many containers share one image that way.",
         format!(
             "mount -t overlay overlay -o lowerdir={},upperdir={root},workdir={} {root}",
-            host.image.layer.display(),
+            rootfs::joined(&image.layers),
             dir.work().display()
         ),
         "https://docs.kernel.org/filesystems/overlayfs.html",
         Action::MountOverlay,
     );
-    init(
-        "host-programs".into(),
-        "Show the host's programs, read-only",
-        "The default image borrows its programs from this machine instead of downloading them. \
-         They are shown read-only, and nothing else of the host is.",
-        host.image
-            .shown
-            .iter()
-            .map(|(from, to)| format!("mount --rbind -o ro {} {root}{to}", from.display()))
-            .collect::<Vec<_>>()
-            .join(" && "),
-        "man 2 open_tree",
-        Action::ShowHostFolders,
-    );
+    if !image.shown.is_empty() {
+        init(
+            "host-programs".into(),
+            "Show the host's programs, read-only",
+            "The default image borrows its programs from this machine instead of downloading them. \
+             They are shown read-only, and nothing else of the host is.",
+            image
+                .shown
+                .iter()
+                .map(|(from, to)| format!("mount --rbind -o ro {} {root}{to}", from.display()))
+                .collect::<Vec<_>>()
+                .join(" && "),
+            "man 2 open_tree",
+            Action::ShowHostFolders,
+        );
+    }
     init(
         "proc".into(),
         "Mount a fresh /proc",
@@ -538,14 +546,24 @@ impl Step {
     }
 
     /// What helps when this step fails with `errno`.
-    pub fn hint(&self, errno: i32, host: &Host) -> String {
-        use nix::libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSPC, EPERM, EROFS};
+    pub fn hint(&self, errno: i32, image: &Image) -> String {
+        use nix::libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOEXEC, ENOSPC, EPERM, EROFS};
         match (&self.action, errno) {
+            (Action::Exec, ENOENT) if image.shown.is_empty() => {
+                "Check the spelling. The container sees the programs of its image alone; a script \
+                 needs its interpreter (the #! line) there too."
+                    .into()
+            }
             (Action::Exec, ENOENT) => format!(
                 "Check the spelling. The container sees the programs of {}, not those of your \
                  home folder; a script needs its interpreter (the #! line) there too.",
-                rootfs::describe(&host.image.shown)
+                rootfs::describe(&image.shown)
             ),
+            (Action::Exec, ENOEXEC) => {
+                "Is it a program for this machine's processor? A script needs an interpreter in \
+                 its first line, such as #!/bin/sh."
+                    .into()
+            }
             (Action::Exec, EACCES) => {
                 "Make the file executable (chmod +x), or run it by its interpreter.".into()
             }
@@ -599,9 +617,17 @@ impl Step {
 
 /// The plan without the deed: every step is run through a [`super::sys::Sys`] that
 /// performs nothing.
-pub(crate) fn preview(file: &SpecFile, dir: &ContainerDir, host: &Host) -> plan::Plan {
-    let mut context = Context::preview(file, dir, host);
-    let steps = plan(file, dir, host)
+///
+/// # Errors
+/// Those of [`Host::image`].
+pub(crate) fn preview(
+    file: &SpecFile,
+    dir: &ContainerDir,
+    host: &Host,
+) -> crate::Result<plan::Plan> {
+    let image = host.image(&file.spec.image)?;
+    let mut context = Context::preview(file, dir, host, &image);
+    let steps = plan(file, dir, host, &image)
         .iter()
         .map(|step| {
             context.sys.begin(&step.id);
@@ -611,5 +637,5 @@ pub(crate) fn preview(file: &SpecFile, dir: &ContainerDir, host: &Host) -> plan:
             step.explained(calls.into_iter().map(|call| call.call).collect())
         })
         .collect();
-    plan::Plan { steps }
+    Ok(plan::Plan { steps })
 }

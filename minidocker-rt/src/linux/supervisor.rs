@@ -128,6 +128,8 @@ struct Run {
     cgroup: cgroup::Cgroup,
     /// The end of the grace period of a stop.
     kill_at: Option<Instant>,
+    /// Whether it was killed at somebody's request.
+    killed: bool,
     /// Whether it is being ended because it was unhealthy.
     unhealthy: bool,
 }
@@ -207,8 +209,9 @@ impl<'h> Supervisor<'h> {
 
         let mut pipes = Pipes::default();
         let streams = if spec.tty { Streams::default() } else { pipes.make(spec.stdin_open)? };
-        let mut context = Context::new(&self.file, &self.dir, self.host, streams);
-        let steps = steps::plan(&self.file, &self.dir, self.host);
+        let image = self.host.image(&spec.image)?;
+        let mut context = Context::new(&self.file, &self.dir, self.host, &image, streams);
+        let steps = steps::plan(&self.file, &self.dir, self.host, &image);
         let built = construct(&mut context, &steps, &self.file);
         context.close_streams();
         let not_enforced = std::mem::take(&mut context.not_enforced);
@@ -286,6 +289,7 @@ impl<'h> Supervisor<'h> {
             prober: spec.health_check.clone().map(|check| Prober::new(check, self.dir.path())),
             cgroup,
             kill_at: None,
+            killed: false,
             unhealthy: false,
         }
     }
@@ -339,6 +343,8 @@ impl<'h> Supervisor<'h> {
                 output.pump(&mut self.log, &mut |stream, bytes| attachments.show(stream, bytes));
             }
             if let Some(kills) = run.memory.as_mut().and_then(MemoryWatch::news) {
+                self.record.oom_kills = kills;
+                self.write_down();
                 self.tell(EventKind::OutOfMemory { kills });
             }
             self.probe(run);
@@ -348,6 +354,7 @@ impl<'h> Supervisor<'h> {
             if ended {
                 let Run { output, attachments, .. } = run;
                 output.drain(&mut self.log, &mut |stream, bytes| attachments.show(stream, bytes));
+                attachments.end();
                 return Ok(());
             }
         }
@@ -358,14 +365,17 @@ impl<'h> Supervisor<'h> {
         let Some(prober) = &mut run.prober else { return };
         let cgroups = &self.record.cgroups;
         let Some(probe) = prober.step(self.host, || freezer::is_frozen(cgroups)) else { return };
+        let (retries, restart) = (prober.check().retries, prober.check().restart_unhealthy);
+        let lenient = prober.is_lenient();
+        // A probe that was killed with its container says nothing about its health.
+        if probe.exit_code != Some(0) && run.is_ending() {
+            return;
+        }
         let report = self.record.health.get_or_insert_with(HealthReport::starting);
         let before = report.status;
-        report.learn(probe, prober.check().retries, prober.is_lenient());
+        report.learn(probe, retries, lenient);
         let health = report.status;
-        let restart = prober.check().restart_unhealthy;
-        if let Err(error) = self.dir.write_status(&self.record) {
-            log::warn!("{error}");
-        }
+        self.write_down();
         if health == before {
             return;
         }
@@ -457,6 +467,7 @@ impl<'h> Supervisor<'h> {
                 }
                 run.signal(number);
                 if number == libc::SIGKILL {
+                    run.killed = true;
                     freezer::kill_frozen(&self.record.cgroups);
                 }
                 Answer::Done
@@ -480,9 +491,14 @@ impl<'h> Supervisor<'h> {
     fn stopped_by_an_operator(&mut self) {
         if !self.record.stopped {
             self.record.stopped = true;
-            if let Err(error) = self.dir.write_status(&self.record) {
-                log::warn!("{error}");
-            }
+            self.write_down();
+        }
+    }
+
+    /// What is new while the container runs. Should the disk be full, the next record tells.
+    fn write_down(&self) {
+        if let Err(error) = self.dir.write_status(&self.record) {
+            log::warn!("{error}");
         }
     }
 
@@ -492,7 +508,7 @@ impl<'h> Supervisor<'h> {
         drop(run.prober);
         let status = reap(run.init);
         let oom_kills = run.cgroup.oom_kills();
-        if let Some(kills) = run.memory.map(|mut memory| memory.news()).unwrap_or(Some(oom_kills))
+        if let Some(kills) = run.memory.map(|mut memory| memory.count()).unwrap_or(Some(oom_kills))
             && kills > 0
         {
             self.tell(EventKind::OutOfMemory { kills });
@@ -559,11 +575,19 @@ impl<'h> Supervisor<'h> {
     /// It was stopped between two runs.
     fn end(mut self) -> Result<()> {
         self.record.phase = Phase::Exited;
-        self.dir.write_status(&self.record)
+        self.dir.write_status(&self.record)?;
+        self.tell(EventKind::RestartCancelled);
+        Ok(())
     }
 }
 
 impl Run {
+    /// Whether its end has begun. Init begins to exit before the kernel kills the other
+    /// processes of its namespace.
+    fn is_ending(&self) -> bool {
+        self.kill_at.is_some() || self.killed || process::is_exiting(self.init)
+    }
+
     /// Passes a signal to the command.
     fn signal(&self, number: i32) {
         let target = self.command_pidfd.as_ref().unwrap_or(&self.init_pidfd);
@@ -586,6 +610,7 @@ impl Run {
     /// end.
     fn kill(&mut self, cgroups: &[PathBuf]) {
         self.kill_at = None;
+        self.killed = true;
         let _ = process::signal(&self.init_pidfd, libc::SIGKILL);
         freezer::kill_frozen(cgroups);
     }

@@ -373,13 +373,14 @@ impl Sys {
     pub fn new_filesystem(
         &mut self,
         kind: &str,
-        options: &[(&str, &str)],
+        options: &[(&str, impl AsRef<str>)],
         attributes: MountAttrFlags,
     ) -> SysResult<Handle> {
         let context = self.handle(format!("fsopen({kind:?}, FSOPEN_CLOEXEC)"), kind, || {
             rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)
         })?;
-        for &(key, value) in options {
+        for (key, value) in options {
+            let (key, value) = (*key, value.as_ref());
             if value.is_empty() {
                 let text = format!("fsconfig({context}, FSCONFIG_SET_FLAG, {key:?})");
                 self.call(text, (), || rustix::mount::fsconfig_set_flag(context.fd(), key))?;

@@ -4,13 +4,15 @@
 //! overlay is mounted for the moment, in no namespace: only the descriptor returned here
 //! leads to it, and with that it goes.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
 use super::host::Host;
-use super::process;
+use super::{process, rootfs};
 use crate::error::{Error, Result};
 use crate::status::{ProcessIdentity, Status, StatusRecord};
 use crate::store::{ContainerDir, SpecFile};
@@ -29,16 +31,24 @@ pub(crate) fn open(
     record: Option<&StatusRecord>,
     status: Status,
 ) -> Result<OwnedFd> {
-    if !file.spec.isolation.rootfs {
-        return Err(Error::Unsupported {
-            feature: "access to the files".into(),
-            backend: "linux",
-            why: "this container was made without a rootfs of its own: it sees the host's".into(),
-        });
-    }
+    require_rootfs(file, "access to the files")?;
     match record.and_then(|record| record.init) {
         Some(init) if matches!(status, Status::Running | Status::Paused) => of_process(init),
-        _ => of_overlay(dir, host),
+        _ => of_overlay(dir, &host.image(&file.spec.image)?.layers),
+    }
+}
+
+/// Refuses a container that was made without a rootfs of its own.
+pub(crate) fn require_rootfs(file: &SpecFile, feature: &str) -> Result<()> {
+    match file.spec.isolation.rootfs {
+        true => Ok(()),
+        false => Err(Error::Unsupported {
+            feature: feature.into(),
+            backend: "linux",
+            why: "this container was made without a rootfs of its own: it sees the host's, and \
+                  what it changes, it changes there"
+                .into(),
+        }),
     }
 }
 
@@ -50,23 +60,35 @@ fn of_process(init: ProcessIdentity) -> Result<OwnedFd> {
             .map_err(|errno| system(format!("open({path:?}, O_PATH)"), errno))?;
     // Opened before the check: a pid used again in between shows another start time.
     if process::identify(init.pid) != Some(init) {
-        return Err(system(format!("open({path:?}, O_PATH)"), rustix::io::Errno::SRCH));
+        return Err(system(format!("open({path:?}, O_PATH)"), Errno::SRCH));
     }
     Ok(root)
 }
 
 /// The overlay of a container that does not run.
-fn of_overlay(dir: &ContainerDir, host: &Host) -> Result<OwnedFd> {
-    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
-        .map_err(|errno| system("fsopen(\"overlay\")".into(), errno))?;
-    let (upper, work) = (dir.rootfs(), dir.work());
-    let options = [("lowerdir", &host.image.layer), ("upperdir", &upper), ("workdir", &work)];
-    for (key, path) in options {
-        rustix::mount::fsconfig_set_string(&context, key, path.as_path())
-            .map_err(|errno| system(format!("fsconfig({key:?}, {path:?})"), errno))?;
-    }
-    rustix::mount::fsconfig_create(&context)
-        .map_err(|errno| system("fsconfig(FSCONFIG_CMD_CREATE)".into(), errno))?;
+fn of_overlay(dir: &ContainerDir, layers: &[PathBuf]) -> Result<OwnedFd> {
+    mount(layers, &dir.rootfs(), &dir.work())
+}
+
+/// Mounts an overlay in no namespace. Neither devices nor programs in it work.
+///
+/// # Errors
+/// [`Error::System`] with the call that failed.
+pub(crate) fn mount(layers: &[PathBuf], upper: &Path, work: &Path) -> Result<OwnedFd> {
+    let own = [("upperdir", upper), ("workdir", work)];
+    let with = |lower: &[(&str, &Path)]| create(&[lower, &own].concat());
+    let created = match layers {
+        [only] => with(&[("lowerdir", only)]),
+        _ => {
+            let one_by_one: Vec<_> =
+                layers.iter().map(|layer| ("lowerdir+", layer.as_path())).collect();
+            match with(&one_by_one) {
+                Err((_, Errno::INVAL)) => by_number(layers, with),
+                result => result,
+            }
+        }
+    };
+    let context = created.map_err(|(call, errno)| system(call, errno))?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
@@ -74,6 +96,55 @@ fn of_overlay(dir: &ContainerDir, host: &Host) -> Result<OwnedFd> {
         .map_err(|errno| system("fsmount(\"overlay\")".into(), errno))
 }
 
-fn system(call: String, errno: rustix::io::Errno) -> Error {
+/// The call that failed, and why.
+type Failed = (String, Errno);
+
+fn create(options: &[(&str, &Path)]) -> std::result::Result<OwnedFd, Failed> {
+    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
+        .map_err(|errno| ("fsopen(\"overlay\")".to_string(), errno))?;
+    for (key, path) in options {
+        rustix::mount::fsconfig_set_string(&context, *key, *path)
+            .map_err(|errno| (format!("fsconfig({key:?}, {path:?})"), errno))?;
+    }
+    rustix::mount::fsconfig_create(&context)
+        .map_err(|errno| ("fsconfig(FSCONFIG_CMD_CREATE)".to_string(), errno))?;
+    Ok(context)
+}
+
+/// As in [`super::rootfs`]: for kernels before 6.5, layers by the numbers of descriptors. The
+/// current directory, which these count from, belongs to the whole program, so a thread gets
+/// one of its own for this.
+fn by_number(
+    layers: &[PathBuf],
+    with: impl Fn(&[(&str, &Path)]) -> std::result::Result<OwnedFd, Failed> + Sync,
+) -> std::result::Result<OwnedFd, Failed> {
+    let at_numbers = || {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let layers = layers
+            .iter()
+            .map(|layer| rustix::fs::open(layer, flags, Mode::empty()))
+            .collect::<rustix::io::Result<Vec<_>>>()
+            .map_err(|errno| ("open(layer)".to_string(), errno))?;
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS)
+            .map_err(|errno| ("unshare(CLONE_FS)".to_string(), from_nix(errno)))?;
+        rustix::process::chdir("/proc/thread-self/fd")
+            .map_err(|errno| ("chdir(\"/proc/thread-self/fd\")".to_string(), errno))?;
+        let lower = rootfs::numbers(layers.iter().map(AsRawFd::as_raw_fd));
+        with(&[("lowerdir", Path::new(&lower))])
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("overlay".into());
+        match thread.spawn_scoped(scope, at_numbers).map(|thread| thread.join()) {
+            Ok(Ok(result)) => result,
+            _ => Err(("clone".into(), Errno::AGAIN)),
+        }
+    })
+}
+
+fn from_nix(errno: nix::errno::Errno) -> Errno {
+    Errno::from_raw_os_error(errno as i32)
+}
+
+fn system(call: String, errno: Errno) -> Error {
     Error::System { call, errno: errno.raw_os_error() }
 }

@@ -1,22 +1,29 @@
 //! Appending to a log.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{Timestamp, ZonedDateTime};
+use memchr::memchr_iter;
 
 use super::Stream;
 use crate::error::{Error, Result};
 use crate::spec::{Command, ContainerId, RestartPolicy};
 use crate::status::ExitStatus;
 
+/// How much is written with one call, or a line more. The lines of `yes` are of one letter,
+/// and each has a head of 48: a chunk of them would fill a megabyte of memory.
+const AT_ONCE: usize = 128 << 10;
+
 /// Appends to a log. Only the supervisor has one.
 pub(crate) struct LogWriter {
     path: PathBuf,
     file: File,
     size: u64,
+    /// Whether the last line has no end: a writer was killed, or the disk was full.
+    torn: bool,
     rotate_at: u64,
     /// Reused for every chunk, so that a busy container allocates nothing.
     buffer: Vec<u8>,
@@ -25,38 +32,64 @@ pub(crate) struct LogWriter {
 impl LogWriter {
     /// Opens the log for appending.
     pub fn open(path: &Path, rotate_at: u64) -> Result<LogWriter> {
+        let failed = |error| Error::io("read", path, error);
         let file = open_for_append(path)?;
-        let size = file.metadata().map_err(|error| Error::io("read", path, error))?.len();
-        Ok(LogWriter { path: path.to_owned(), file, size, rotate_at, buffer: Vec::new() })
+        let size = file.metadata().map_err(failed)?.len();
+        let torn = size > 0 && !ends_a_line(&file).map_err(failed)?;
+        Ok(LogWriter { path: path.to_owned(), file, size, torn, rotate_at, buffer: Vec::new() })
     }
 
     /// Appends what was read from a stream, cut at its line ends. Nothing is held
     /// back: a line without its end is written as a part at once.
     pub fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<()> {
-        use std::fmt::Write as _;
-        let mut head = String::with_capacity(48);
-        let _ = write!(head, "{:.9} {} ", Timestamp::now(), stream.tag());
+        let head = format!("{:.9} {} ", Timestamp::now(), stream.tag());
+        let (full, part) = (format!("{head}F "), format!("{head}P "));
         self.buffer.clear();
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let (tag, text) = match line.strip_suffix(b"\n") {
-                Some(text) => (b"F ", text),
-                None => (b"P ", line),
-            };
-            self.buffer.extend_from_slice(head.as_bytes());
-            self.buffer.extend_from_slice(tag);
-            self.buffer.extend_from_slice(text);
+        // Closed, a torn line takes no other one with it.
+        self.buffer.extend(self.torn.then_some(b'\n'));
+        let mut begin = 0;
+        for end in memchr_iter(b'\n', bytes) {
+            self.buffer.extend_from_slice(full.as_bytes());
+            self.buffer.extend_from_slice(&bytes[begin..=end]);
+            begin = end + 1;
+            if self.buffer.len() >= AT_ONCE {
+                self.append()?;
+            }
+        }
+        if begin < bytes.len() {
+            self.buffer.extend_from_slice(part.as_bytes());
+            self.buffer.extend_from_slice(&bytes[begin..]);
             self.buffer.push(b'\n');
         }
+        self.append()
+    }
+
+    /// Appends the lines in the buffer, in the next file if this one has no room for them.
+    fn append(&mut self) -> Result<()> {
         let length = self.buffer.len() as u64;
         if self.size > 0 && self.size + length > self.rotate_at {
-            let older = self.path.with_extension("1");
-            fs::rename(&self.path, &older)
-                .map_err(|error| Error::io("rotate", &self.path, error))?;
-            self.file = open_for_append(&self.path)?;
-            self.size = 0;
+            self.rotate()?;
         }
+        self.torn = true;
         self.file.write_all(&self.buffer).map_err(|error| Error::io("write", &self.path, error))?;
+        self.torn = false;
         self.size += length;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> Result<()> {
+        // It is not there if it was renamed already, and then there was no room for a new one.
+        if self.path.exists() {
+            let older = self.path.with_extension("1");
+            // Not left to rename(2): where that replaces a file, ext4 first writes the new one
+            // to the disk, and the container's output waits.
+            let _ = fs::remove_file(&older);
+            fs::rename(&self.path, older)
+                .map_err(|error| Error::io("rotate", &self.path, error))?;
+        }
+        self.file = open_for_append(&self.path)?;
+        self.size = 0;
         Ok(())
     }
 
@@ -107,8 +140,16 @@ pub(super) fn opening(id: &ContainerId, time: ZonedDateTime) -> String {
     format!("=== Container {} started at {} ===", id.short(), time.strftime("%Y-%m-%d %H:%M:%S"))
 }
 
+fn ends_a_line(mut file: &File) -> std::io::Result<bool> {
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
 fn open_for_append(path: &Path) -> Result<File> {
     File::options()
+        .read(true)
         .append(true)
         .create(true)
         .open(path)

@@ -44,11 +44,12 @@ impl Runtime {
         Ok(recovered)
     }
 
-    /// Starts the containers that were lost, or ended with an earlier boot of the machine, if
-    /// their restart policy says so: `on-failure`, `always` and `unless-stopped` for those
-    /// that ran and were not being stopped; `always` also for those that had ended. There is
-    /// no daemon: a program that is started with the machine, such as the web server, calls
-    /// this.
+    /// Starts the containers that were lost, or were there before the machine was restarted,
+    /// if their restart policy says so. A container that was lost is started under every policy
+    /// but `no`, unless an operator was stopping it. After a restart of the machine `always`
+    /// starts everything, and `unless-stopped` all but what an operator had stopped, also
+    /// what had ended or could not be started then. There is no daemon: a program that is
+    /// started with the machine, such as the web server, calls this.
     ///
     /// # Errors
     /// [`crate::Error::Io`] if the store cannot be read.

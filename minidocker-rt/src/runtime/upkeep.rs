@@ -1,7 +1,10 @@
 //! What a root takes on disk, and the removal of what is not needed.
 
+use std::collections::HashMap;
+
 use super::Runtime;
 use crate::error::{Error, Result};
+use crate::images::ImageInfo;
 use crate::linux::upkeep::Measure;
 use crate::upkeep::{DiskUsage, ImageUsage, NotPruned, Pruned};
 
@@ -24,21 +27,10 @@ impl Runtime {
                 Err(error) => return Err(error),
             }
         }
-        let folder = self.root().join("images");
-        let entries = Measure::default()
-            .entries(&folder)
-            .map_err(|errno| Error::io("measure", &folder, errno.into()))?;
-        let images_bytes = entries.iter().map(|(_, bytes)| bytes).sum();
-        let images = entries
-            .into_iter()
-            .map(|(name, bytes)| (name.to_string_lossy().into_owned(), bytes))
-            // Those in the making count, but are not images yet.
-            .filter(|(name, _)| !name.starts_with('.'))
-            .map(|(name, bytes)| {
-                let containers = images_in_use.iter().filter(|image| **image == name).count();
-                ImageUsage { name, bytes, containers }
-            })
-            .collect();
+        let images = self.image_usage(&images_in_use)?;
+        let layers = self.sizes_in("layers")?;
+        let images_bytes =
+            self.sizes_in("images")?.iter().chain(&layers).map(|(_, bytes)| bytes).sum();
         Ok(DiskUsage {
             containers_bytes: containers.iter().map(|usage| usage.total_bytes()).sum(),
             reclaimable_bytes: containers
@@ -50,6 +42,44 @@ impl Runtime {
             images,
             images_bytes,
         })
+    }
+
+    /// What each image takes. A layer of several counts for each of them.
+    fn image_usage(&self, in_use: &[String]) -> Result<Vec<ImageUsage>> {
+        let layers: HashMap<String, u64> = self.sizes_in("layers")?.into_iter().collect();
+        let own: HashMap<String, u64> = self.sizes_in("images")?.into_iter().collect();
+        let images = self.images()?;
+        let has = |image: &ImageInfo, digest: &str| {
+            image.layers.iter().any(|layer| layer.digest == digest)
+        };
+        let users = |digest: &str| images.iter().filter(|image| has(image, digest)).count();
+        let mut usage: Vec<ImageUsage> = images
+            .iter()
+            .map(|image| {
+                let size = |digest: &str| layers.get(digest).copied().unwrap_or_default();
+                let digests = image.layers.iter().map(|layer| layer.digest.as_str());
+                let shared = digests.clone().filter(|digest| users(digest) > 1).map(size).sum();
+                let own = own.get(&image.name).copied().unwrap_or_default();
+                ImageUsage {
+                    name: image.name.clone(),
+                    bytes: own + digests.map(size).sum::<u64>(),
+                    shared_bytes: shared,
+                    containers: in_use.iter().filter(|name| **name == image.name).count(),
+                }
+            })
+            .collect();
+        usage.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(usage)
+    }
+
+    /// What each thing in a folder of the root takes on disk.
+    fn sizes_in(&self, folder: &str) -> Result<Vec<(String, u64)>> {
+        let folder = self.root().join(folder);
+        let entries = Measure::default()
+            .entries(&folder)
+            .map_err(|errno| Error::io("measure", &folder, errno.into()))?;
+        let named = entries.into_iter();
+        Ok(named.map(|(name, bytes)| (name.to_string_lossy().into_owned(), bytes)).collect())
     }
 
     /// Deletes all containers that are not alive: those created and never started, stopped,

@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{Command, CommandJson, CommandText, refuse};
 use crate::error::{Error, Result};
 
+/// The shortest interval and timeout.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// Longest time that is taken: a year.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// How the health of a container is probed: a command is run inside it at an interval;
 /// exit code 0 means healthy. The defaults are Docker's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,15 +46,16 @@ impl HealthCheck {
         })
     }
 
-    /// The time from the end of one probe to the start of the next; at least a millisecond.
+    /// The time from the end of one probe to the start of the next: from a millisecond to a
+    /// year.
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.max(Duration::from_millis(1));
+        self.interval = interval.clamp(SHORTEST, LONGEST);
         self
     }
 
-    /// After this time a probe is killed and counts as failed; at least a millisecond.
+    /// After this time a probe is killed and counts as failed: from a millisecond to a year.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout.max(Duration::from_millis(1));
+        self.timeout = timeout.clamp(SHORTEST, LONGEST);
         self
     }
 
@@ -59,9 +65,10 @@ impl HealthCheck {
         self
     }
 
-    /// Time to get going: until it is over, failures do not count.
+    /// Time to get going, at most a year: failures of probes begun in it do not count, until
+    /// one has succeeded.
     pub fn start_period(mut self, start_period: Duration) -> Self {
-        self.start_period = start_period;
+        self.start_period = start_period.min(LONGEST);
         self
     }
 
@@ -102,17 +109,14 @@ fn three() -> u32 {
     3
 }
 
-/// Longest time that is taken: a year.
-const LONGEST: f64 = 365.0 * 24.0 * 3600.0;
-
-fn seconds(value: f64, least: f64) -> Result<Duration> {
-    if (least..=LONGEST).contains(&value) {
+fn seconds(value: f64, least: Duration) -> Result<Duration> {
+    if (least.as_secs_f64()..=LONGEST.as_secs_f64()).contains(&value) {
         return Ok(Duration::from_secs_f64(value));
     }
     Err(refuse(
         "health_check",
         value,
-        format!("a time of a health check is {least} s to a year"),
+        format!("a time of a health check is {} s to a year", least.as_secs_f64()),
         "Write seconds, for example \"interval_seconds\": 10.",
     ))
 }
@@ -125,10 +129,10 @@ impl TryFrom<HealthCheckJson> for HealthCheck {
             return Err(refuse("health_check", 0, "retries is at least 1", "Write 1 or more."));
         }
         Ok(HealthCheck::new(json.command.parse())?
-            .interval(seconds(json.interval_seconds, 0.001)?)
-            .timeout(seconds(json.timeout_seconds, 0.001)?)
+            .interval(seconds(json.interval_seconds, SHORTEST)?)
+            .timeout(seconds(json.timeout_seconds, SHORTEST)?)
             .retries(json.retries)
-            .start_period(seconds(json.start_period_seconds, 0.0)?)
+            .start_period(seconds(json.start_period_seconds, Duration::ZERO)?)
             .restart_unhealthy(json.restart_unhealthy))
     }
 }

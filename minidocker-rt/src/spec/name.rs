@@ -56,7 +56,7 @@ impl fmt::Display for ContainerName {
 /// A container's identity: 64 hexadecimal digits, drawn at create. Names may be
 /// used again after a delete; ids never are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "String", try_from = "String")]
 pub struct ContainerId(String);
 
 impl ContainerId {
@@ -77,7 +77,26 @@ impl ContainerId {
 
     /// The first 12 digits, as lists and logs show it.
     pub fn short(&self) -> &str {
-        &self.0[..12.min(self.0.len())]
+        &self.0[..12]
+    }
+}
+
+impl TryFrom<String> for ContainerId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<ContainerId> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() == 64 && text.bytes().all(is_digit) {
+            return Ok(ContainerId(text));
+        }
+        let hint = "An id is drawn at create and never made up.";
+        Err(refuse("id", text, "it is not 64 hexadecimal digits", hint))
+    }
+}
+
+impl From<ContainerId> for String {
+    fn from(id: ContainerId) -> String {
+        id.0
     }
 }
 

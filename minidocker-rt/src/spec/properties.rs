@@ -48,18 +48,81 @@ proptest! {
         }
     }
 
+    /// A limit of a resource is as consistent as setrlimit(2) wants it, wherever it came from.
+    #[test]
+    fn a_soft_limit_is_never_above_the_hard_one(
+        resource in prop::sample::select(vec!["as", "core", "nofile", "stack", "unheard-of"]),
+        soft: u64,
+        hard: u64,
+        small in 0..3_u64,
+    ) {
+        let one = serde_json::json!({"resource": resource, "soft": soft, "hard": hard});
+        let other = serde_json::json!({"resource": resource, "soft": small, "hard": 2});
+        let json = serde_json::json!({"name": "a", "command": "a", "rlimits": [one, other]});
+        match ContainerSpec::from_json(json.to_string().as_bytes()) {
+            Ok(spec) => {
+                prop_assert!(soft <= hard);
+                let [rlimit] = spec.rlimits[..] else { panic!("{:?}", spec.rlimits) };
+                prop_assert_eq!((rlimit.soft, rlimit.hard), (small, 2), "the later one counts");
+            }
+            Err(Error::InvalidSpec { field, .. }) => {
+                prop_assert!(soft > hard && field == "rlimits" || resource == "unheard-of");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// Whatever times a program gives, what is written down can be read again.
+    #[test]
+    fn a_health_check_survives_whatever_times_it_is_given(
+        [interval, timeout, start_period] in prop::array::uniform3((any::<u64>(), 0..1_000_000_000_u32)),
+        retries: u32,
+        restart: bool,
+    ) {
+        let time = |(seconds, nanoseconds)| std::time::Duration::new(seconds, nanoseconds);
+        let check = HealthCheck::new("true")
+            .unwrap()
+            .interval(time(interval))
+            .timeout(time(timeout))
+            .start_period(time(start_period))
+            .retries(retries)
+            .restart_unhealthy(restart);
+        let json = serde_json::to_string(&check).unwrap();
+        let again: HealthCheck = serde_json::from_str(&json).unwrap();
+        prop_assert_eq!(serde_json::to_string(&again).unwrap(), json);
+        prop_assert!(again.retries >= 1 && again.restart_unhealthy == restart);
+    }
+
+    /// An id is a part of paths, so it is nothing but digits.
+    #[test]
+    fn an_id_is_64_digits(text in "[0-9a-f]{64}|[0-9a-fA-F/.]{60,66}|\\PC{0,20}") {
+        let json = serde_json::to_string(&text).unwrap();
+        let taken = text.len() == 64
+            && text.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
+        match serde_json::from_str::<ContainerId>(&json) {
+            Ok(id) => {
+                prop_assert!(taken && text.starts_with(id.short()));
+                prop_assert_eq!(serde_json::to_string(&id).unwrap(), json);
+            }
+            Err(_) => prop_assert!(!taken),
+        }
+    }
+
     /// Whatever is sent as JSON is taken or refused, and what is taken survives the way out
     /// and in.
     #[test]
     fn json_is_refused_or_survives(
         name in "[a-z]{1,5}|\\PC{0,8}",
         command in "[a-z ]{1,12}|\\PC{0,12}",
-        memory in any::<i64>(),
+        [memory, cpu, pids] in prop::array::uniform3(any::<i64>()),
+        fraction in prop::num::f64::ANY,
         restart in prop::sample::select(vec!["no", "always", "on-failure:3", "on-failure:0", "x"]),
         interval in prop::num::f64::ANY,
     ) {
+        let cpu = if cpu % 2 == 0 { cpu.into() } else { serde_json::Value::from(fraction) };
         let json = serde_json::json!({
-            "name": name, "command": command, "mem_limit_mb": memory, "restart": restart,
+            "name": name, "command": command, "mem_limit_mb": memory.rotate_right(17),
+            "cpu_limit_percent": cpu, "pids_limit": pids.rotate_right(33), "restart": restart,
             "health_check": {"command": "true", "interval_seconds": interval},
         });
         if let Ok(spec) = ContainerSpec::from_json(json.to_string().as_bytes()) {

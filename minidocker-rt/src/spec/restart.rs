@@ -23,9 +23,10 @@ pub enum RestartPolicy {
         /// The largest number of restarts in a row; None for no limit.
         max: Option<NonZeroU32>,
     },
-    /// However it ended; and after a reboot, when the root is next revived.
+    /// However it ended; and after a reboot, when the root is next revived, even if it had
+    /// been stopped.
     Always,
-    /// As `Always`, but what an operator stopped before a reboot stays stopped after it.
+    /// As `Always`, but what an operator had stopped stays stopped after a reboot.
     UnlessStopped,
 }
 

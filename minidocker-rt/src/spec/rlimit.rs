@@ -30,6 +30,7 @@ pub enum Resource {
 
 /// One resource limit. A process may raise `soft` up to `hard`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rlimit {
     /// Which resource.
     pub resource: Resource,

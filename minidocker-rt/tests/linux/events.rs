@@ -6,13 +6,18 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use minidocker_rt::{ContainerSpec, Event, EventKind, Events, Next, Runtime};
+use minidocker_rt::{
+    ContainerSpec, Event, EventKind, Events, ExitStatus, Health, HealthCheck, Next, RestartPolicy,
+    Runtime, Status,
+};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::lab::{Lab, PATIENCE, child, sleeper};
+use crate::lab::{Lab, PATIENCE, child, sh, sleeper};
 
 crate::trials![
     a_reader_is_told_what_happens_from_now_on,
+    a_whole_life_is_told,
+    out_of_memory_is_told_while_the_container_goes_on_and_writes,
     another_programs_events_arrive,
     many_writers_at_once_tear_no_line_and_share_no_id,
     a_reader_resumes_where_it_was,
@@ -78,6 +83,69 @@ fn a_reader_is_told_what_happens_from_now_on() {
     assert!(deleted.id > created.id && deleted.time >= created.time);
     assert!(lab.runtime.create(sleeper("before")).is_err());
     assert_eq!(events.try_next().unwrap(), Next::NothingYet, "a refusal is no event");
+}
+
+/// Reads on until an event is of the kind wanted; returns all until then.
+fn until(events: &mut Events, wanted: impl Fn(&EventKind) -> bool) -> Vec<EventKind> {
+    let mut kinds = Vec::new();
+    while !kinds.last().is_some_and(&wanted) {
+        kinds.push(item(events).kind);
+    }
+    kinds
+}
+
+fn a_whole_life_is_told() {
+    let lab = Lab::new();
+    let mut events = lab.runtime.events().unwrap();
+    let check = HealthCheck::new("test -e /well").unwrap();
+    let spec = sh("a", "test -e /again && exec sleep 1000; touch /again; exit 3")
+        .restart(RestartPolicy::OnFailure { max: None })
+        .health_check(check.interval(Duration::from_millis(20)).retries(1));
+    let container = lab.start(spec);
+    let failed = ExitStatus { code: 3, signal: None, oom_killed: false };
+    let restarted = EventKind::Restarted { restarts: 1 };
+    let mut begin = until(&mut events, |kind| *kind == restarted);
+    begin.retain(|kind| !matches!(kind, EventKind::HealthChanged { .. }));
+    let exited = EventKind::Exited { exit: failed };
+    assert_eq!(begin, [EventKind::Created, EventKind::Started, exited, restarted]);
+
+    let is = |wanted| move |kind: &EventKind| *kind == EventKind::HealthChanged { health: wanted };
+    until(&mut events, is(Health::Unhealthy));
+    container.exec("touch /well").unwrap();
+    let kinds = until(&mut events, is(Health::Healthy));
+    assert_eq!(kinds[0], EventKind::ExecStarted { command: "touch /well".into() });
+    assert!(container.exec("no-such-program").is_err());
+    container.pause().unwrap();
+    container.resume().unwrap();
+    container.delete_force().unwrap();
+    let kinds = until(&mut events, |kind| *kind == EventKind::Deleted);
+    let [EventKind::ExecFailed { command, failure }, rest @ ..] = &kinds[..] else {
+        panic!("{kinds:?}")
+    };
+    assert_eq!((command.as_str(), failure.step.as_str()), ("no-such-program", "exec"));
+    let killed = ExitStatus { code: 137, signal: Some(9), oom_killed: false };
+    let exited = EventKind::Exited { exit: killed };
+    assert_eq!(rest, [EventKind::Paused, EventKind::Resumed, exited, EventKind::Deleted]);
+
+    let container = lab.create(sleeper("b").inject_fault("overlay", 5));
+    assert!(container.start().is_err());
+    let kinds = until(&mut events, |kind| matches!(kind, EventKind::StartFailed { .. }));
+    let [EventKind::Created, EventKind::StartFailed { failure }] = &kinds[..] else {
+        panic!("{kinds:?}")
+    };
+    assert_eq!(failure.step, "overlay");
+}
+
+fn out_of_memory_is_told_while_the_container_goes_on_and_writes() {
+    let lab = Lab::new();
+    let mut events = lab.runtime.events().unwrap();
+    // The output keeps its supervisor busy, which hears of the kill all the same.
+    let script = "yes & sh -c 'exec tail /dev/zero'; sleep 1000";
+    let container = lab.start(sh("a", script).memory_mb(32));
+    let kinds = until(&mut events, |kind| matches!(kind, EventKind::OutOfMemory { .. }));
+    assert_eq!(kinds.last(), Some(&EventKind::OutOfMemory { kills: 1 }));
+    assert_eq!(container.status().unwrap(), Status::Running);
+    assert_eq!(container.inspect().unwrap().oom_kills, 1, "and can be asked for at once");
 }
 
 fn another_programs_events_arrive() {

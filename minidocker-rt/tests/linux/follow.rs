@@ -21,7 +21,7 @@ crate::trials![
     a_follower_that_sleeps_through_two_rotations_is_told_so,
     a_follower_ends_when_the_container_is_deleted,
     a_follower_ends_when_the_supervisor_is_killed,
-    twenty_followers_see_the_same,
+    a_hundred_followers_see_the_same,
     the_log_of_a_successor_is_not_followed,
     a_servers_loop_waits_for_many_followers_at_once,
     tail_reads_the_last_lines_across_both_files,
@@ -246,13 +246,13 @@ fn a_follower_ends_when_the_supervisor_is_killed() {
     eventually("the kernel ends the container", || !is_alive(family.command));
 }
 
-fn twenty_followers_see_the_same() {
+fn a_hundred_followers_see_the_same() {
     let lab = Lab::new();
     let container = lab.start(sh("a", "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo $i; done"));
     let expected: String = (1..=2000).map(|i| format!("{i}\n")).collect();
     std::thread::scope(|scope| {
         let readers: Vec<_> =
-            (0..20).map(|_| scope.spawn(|| rest(&mut follow(&container)))).collect();
+            (0..100).map(|_| scope.spawn(|| rest(&mut follow(&container)))).collect();
         for reader in readers {
             assert_eq!(output(&reader.join().unwrap()), expected);
         }

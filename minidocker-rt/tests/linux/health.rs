@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use minidocker_rt::{
-    Command, Container, ContainerSpec, Health, HealthCheck, RestartPolicy, Status,
+    Command, Container, ContainerSpec, EventKind, Health, HealthCheck, Next, RestartPolicy, Status,
 };
 
 use crate::lab::{Lab, PATIENCE, child, eventually, is_alive, parent_of, sh};
@@ -14,10 +14,13 @@ trials!(
     the_last_five_probes_are_kept_with_their_output,
     a_probe_that_takes_too_long_is_killed_and_counts_as_failed,
     a_probe_that_cannot_be_executed_says_why,
+    a_probe_that_writes_without_end_is_killed_and_holds_up_nobody,
+    a_pause_is_no_failure_of_the_probe_that_it_froze,
     in_the_start_period_failures_do_not_count,
     an_unhealthy_container_is_restarted_if_that_is_wanted,
     it_is_probed_on_when_its_program_has_ended,
     a_container_that_ends_takes_its_probe_along,
+    a_probe_that_dies_with_its_container_does_not_count,
     a_probe_has_the_rights_of_the_container,
 );
 
@@ -89,6 +92,37 @@ fn a_probe_that_cannot_be_executed_says_why() {
     assert!(probe.output.contains("no program \"no-such-probe\""), "{}", probe.output);
 }
 
+fn a_probe_that_writes_without_end_is_killed_and_holds_up_nobody() {
+    let lab = Lab::new();
+    let check = probed("yes").timeout(Duration::from_millis(300)).retries(1);
+    let container = lab.start(sh("a", "sleep 1000").health_check(check));
+    until(&container, Health::Unhealthy);
+    let probe = container.inspect().unwrap().health.unwrap().probes.remove(0);
+    assert_eq!(probe.exit_code, None);
+    assert!(probe.output.starts_with("y\ny\n") && probe.output.len() < 5000);
+    container.attach().unwrap();
+    container.stop_within(Duration::ZERO).unwrap();
+}
+
+fn a_pause_is_no_failure_of_the_probe_that_it_froze() {
+    let lab = Lab::new();
+    let timeout = Duration::from_secs(2);
+    let shared = lab.folder("shared");
+    let (begun, hold) = (shared.join("begun"), shared.join("hold"));
+    std::fs::write(&hold, "").unwrap();
+    let script = "echo x >> /s/begun; while [ -e /s/hold ]; do sleep 0.02; done";
+    let spec = sh("a", "sleep 1000").volume(&format!("{}:/s", shared.display())).unwrap();
+    let container = lab.start(spec.health_check(probed(script).timeout(timeout).retries(1)));
+    eventually("a probe that waits", || begun.exists());
+    container.pause().unwrap();
+    std::thread::sleep(timeout * 2);
+    std::fs::remove_file(hold).unwrap();
+    container.resume().unwrap();
+    until(&container, Health::Healthy);
+    let report = container.inspect().unwrap().health.unwrap();
+    assert!(report.probes.iter().all(|probe| probe.exit_code == Some(0)), "{report:?}");
+}
+
 fn in_the_start_period_failures_do_not_count() {
     let lab = Lab::new();
     let check = probed("echo x >> /n; exit 1").start_period(PATIENCE * 10);
@@ -148,6 +182,27 @@ fn a_container_that_ends_takes_its_probe_along() {
         std::fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children"));
     // Its init, and at most the helper of the next probe: no zombie of the last.
     assert!(children.unwrap().split_whitespace().count() <= 2);
+}
+
+fn a_probe_that_dies_with_its_container_does_not_count() {
+    let lab = Lab::new();
+    let mut events = lab.runtime.events().unwrap();
+    let shared = lab.folder("shared");
+    let volume = format!("{}:/s", shared.display());
+    // A success, and so no reason to restart it, also if a probe is under way at the end.
+    let check = probed("echo x >> /s/begun; sleep 1000").retries(1).restart_unhealthy(true);
+    let script = "until [ -e /s/begun ]; do sleep 0.02; done; exit 0";
+    let spec = sh("a", script).volume(&volume).unwrap().health_check(check);
+    for round in 0..10 {
+        let spec = spec.clone().named(&format!("c{round}")).restart("on-failure".parse().unwrap());
+        let container = lab.start(spec);
+        assert!(container.wait_timeout(PATIENCE).unwrap().success());
+        assert_eq!(container.inspect().unwrap().restarts, 0);
+        std::fs::remove_file(shared.join("begun")).unwrap();
+    }
+    while let Next::Item(event) = events.try_next().unwrap() {
+        assert!(!matches!(event.kind, EventKind::HealthChanged { .. }), "{event:?}");
+    }
 }
 
 fn a_probe_has_the_rights_of_the_container() {

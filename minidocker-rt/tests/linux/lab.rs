@@ -297,6 +297,7 @@ pub fn run_as_child() -> Option<i32> {
     }
     match scenario.as_str() {
         "create-and-delete" => crate::events::create_and_delete(root),
+        "import-without-end" => crate::images::import_without_end(root),
         "start-and-wait" => crate::crash::start_and_wait(root),
         "fake-null" => crate::helpers::fake_null(root),
         "early-thread" => crate::helpers::early_thread(root),

@@ -7,6 +7,7 @@
 // The scenarios of child programs print to the test that started them.
 #![allow(clippy::print_stdout)]
 
+mod archive;
 mod attach;
 mod config;
 mod crash;
@@ -19,10 +20,12 @@ mod follow;
 mod health;
 mod helpers;
 mod identity;
+mod images;
 mod isolation;
 mod lab;
 mod lifecycle;
 mod limits;
+mod logs;
 mod many;
 mod pause;
 mod plan;
@@ -32,6 +35,7 @@ mod rootfs;
 mod soak;
 mod stats;
 mod stats_stream;
+mod tarball;
 mod templates;
 mod upkeep;
 
@@ -47,6 +51,7 @@ fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let alone = !arguments.exact && !arguments.list;
     let trials = [
+        archive::trials(),
         attach::trials(),
         config::trials(),
         crash::trials(),
@@ -59,9 +64,11 @@ fn main() {
         health::trials(),
         helpers::trials(),
         identity::trials(),
+        images::trials(),
         isolation::trials(),
         lifecycle::trials(),
         limits::trials(),
+        logs::trials(),
         many::trials(),
         pause::trials(),
         plan::trials(),

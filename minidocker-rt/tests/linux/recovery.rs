@@ -2,13 +2,15 @@
 
 use minidocker_rt::{RestartPolicy, Status};
 
-use crate::lab::{Lab, cgroups_of, eventually, family, is_alive, kill, sleeper};
+use crate::lab::{Lab, cgroups_of, eventually, family, is_alive, kill, sh, sleeper};
 use crate::trials;
 
 trials!(
     a_lost_container_is_recovered_and_can_be_started_again,
     a_reboot_revives_what_its_policy_says,
     what_was_stopped_before_a_reboot_comes_back_only_under_always,
+    a_stop_that_a_reboot_cut_short_is_as_good_as_done,
+    what_could_not_be_started_is_tried_again_after_a_reboot,
     what_is_alive_is_left_alone,
 );
 
@@ -27,6 +29,13 @@ fn power_cut(lab: &Lab, name: &str) {
     let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();
     record["boot_id"] = "another".into();
     std::fs::write(&path, record.to_string()).unwrap();
+}
+
+/// The names of those that a revival has started, all of them with success.
+fn revived(lab: &Lab) -> Vec<String> {
+    let revived = lab.runtime.revive().unwrap();
+    assert!(revived.iter().all(|revived| revived.started.is_ok()), "{revived:?}");
+    revived.iter().map(|revived| revived.container.name().to_string()).collect()
 }
 
 fn a_lost_container_is_recovered_and_can_be_started_again() {
@@ -55,10 +64,7 @@ fn a_reboot_revives_what_its_policy_says() {
         let info = lab.runtime.get(policy).unwrap().inspect().unwrap();
         assert!(info.reason.unwrap().contains("the machine was restarted"));
     }
-    let revived = lab.runtime.revive().unwrap();
-    let names: Vec<&str> = revived.iter().map(|r| r.container.name().as_str()).collect();
-    assert_eq!(names, ["always", "on-failure", "unless-stopped"]);
-    assert!(revived.iter().all(|revived| revived.started.is_ok()));
+    assert_eq!(revived(&lab), ["always", "on-failure", "unless-stopped"]);
     assert_eq!(lab.runtime.get("no").unwrap().status().unwrap(), Status::Error);
 }
 
@@ -71,9 +77,38 @@ fn what_was_stopped_before_a_reboot_comes_back_only_under_always() {
     for policy in ["on-failure", "always", "unless-stopped"] {
         power_cut(&lab, policy);
     }
-    let revived = lab.runtime.revive().unwrap();
-    let names: Vec<&str> = revived.iter().map(|r| r.container.name().as_str()).collect();
-    assert_eq!(names, ["always"]);
+    assert_eq!(revived(&lab), ["always"]);
+}
+
+fn a_stop_that_a_reboot_cut_short_is_as_good_as_done() {
+    let lab = Lab::new();
+    for policy in ["on-failure", "always", "unless-stopped"] {
+        let spec = sh(policy, "trap '' TERM; while :; do sleep 0.1; done");
+        let container = lab.start(spec.restart(policy.parse().unwrap()));
+        // It counts as a stop by an operator, and is not heeded.
+        container.kill(nix::libc::SIGTERM).unwrap();
+        power_cut(&lab, policy);
+    }
+    assert_eq!(revived(&lab), ["always"]);
+}
+
+fn what_could_not_be_started_is_tried_again_after_a_reboot() {
+    let lab = Lab::new();
+    for policy in ["no", "on-failure", "always", "unless-stopped"] {
+        let volume = lab.folder(policy);
+        let spec = sleeper(policy).restart(policy.parse().unwrap());
+        let spec = spec.volume(&format!("{}:/data", volume.display())).unwrap();
+        let container = lab.create(spec);
+        // A disk that is not mounted yet.
+        std::fs::remove_dir(&volume).unwrap();
+        assert!(container.start().is_err());
+        std::fs::create_dir(&volume).unwrap();
+        assert!(lab.runtime.revive().unwrap().is_empty(), "the machine was not restarted");
+    }
+    for policy in ["no", "on-failure", "always", "unless-stopped"] {
+        power_cut(&lab, policy);
+    }
+    assert_eq!(revived(&lab), ["always", "unless-stopped"]);
 }
 
 fn what_is_alive_is_left_alone() {

@@ -1,6 +1,6 @@
 //! Restart policies.
 
-use minidocker_rt::{ContainerSpec, Error, RestartPolicy, Status};
+use minidocker_rt::{ContainerSpec, Error, EventKind, Next, RestartPolicy, Status};
 
 use crate::lab::{Lab, PATIENCE, child, eventually, is_alive, kill, sh, sleeper};
 use crate::trials;
@@ -14,6 +14,8 @@ trials!(
     a_kill_is_a_stop_and_another_signal_is_not,
     delete_with_force_ends_it,
     a_start_by_an_operator_counts_anew,
+    a_run_of_ten_seconds_counts_anew,
+    a_stop_between_two_runs_is_told_as_the_end,
     the_rootfs_is_kept_from_run_to_run,
     it_goes_on_when_the_program_has_ended,
     a_run_that_cannot_be_built_again_ends_it_with_the_reason,
@@ -116,6 +118,32 @@ fn a_start_by_an_operator_counts_anew() {
     container.wait_timeout(PATIENCE).unwrap();
     let info = container.inspect().unwrap();
     assert_eq!((info.restarts, info.starts, runs(&container)), (1, 4, 4));
+}
+
+fn a_run_of_ten_seconds_counts_anew() {
+    let lab = Lab::new();
+    let end = "case $(wc -l < /runs) in 2) sleep 10.1;; 3) exit 0;; esac; exit 1";
+    let container = lab.start(counting(end).restart(policy("on-failure:1")));
+    assert!(container.wait_timeout(PATIENCE).unwrap().success());
+    assert_eq!(container.inspect().unwrap().restarts, 2);
+    let text = container.logs().unwrap().render().unwrap();
+    assert_eq!(text.matches("starting again in 0.1 s").count(), 2, "the wait, too: {text}");
+}
+
+fn a_stop_between_two_runs_is_told_as_the_end() {
+    let lab = Lab::new();
+    let mut events = lab.runtime.events().unwrap();
+    let container = lab.start(sh("a", "exit 1").restart(RestartPolicy::Always));
+    eventually("a long wait", || {
+        let info = container.inspect().unwrap();
+        info.status == Status::Restarting && info.restarts >= 3
+    });
+    container.stop().unwrap();
+    let mut last = None;
+    while let Next::Item(event) = events.try_next().unwrap() {
+        last = Some(event.kind);
+    }
+    assert_eq!(last, Some(EventKind::RestartCancelled));
 }
 
 fn the_rootfs_is_kept_from_run_to_run() {

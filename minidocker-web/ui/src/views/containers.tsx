@@ -1,7 +1,7 @@
 /** All containers, as they are now. */
 import { signal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
-import type { Container, Status } from "../api/types.ts";
+import type { Container, Status, Usage } from "../api/types.ts";
 import { Button, LinkButton } from "../components/button.tsx";
 import { Heading } from "../components/heading.tsx";
 import { Icon } from "../components/icon.tsx";
@@ -352,7 +352,7 @@ function Card({ container }: { container: Container }) {
       )}
       <footer>
         <span class="small soft" title={`Last started: ${exact(container.started_at)}`}>
-          {usage ? `up ${duration(usage.uptime_seconds)}` : `started ${ago(container.started_at)}`}
+          {sinceWhen(container, usage)}
           {container.restarts ? `, ${plural(container.restarts, "restart")}` : ""}
           {container.health ? `, ${container.health.status}` : ""}
         </span>
@@ -362,11 +362,16 @@ function Card({ container }: { container: Container }) {
   );
 }
 
+function sinceWhen({ started_at }: Container, usage: Usage | null): string {
+  if (usage && usage.uptime_seconds !== null) return `up ${duration(usage.uptime_seconds)}`;
+  if (usage) return "between two runs";
+  return started_at ? `started ${ago(started_at)}` : "never started";
+}
+
 /** How it is, of one that does not run. */
 export function Outcome({ container }: { container: Container }) {
   const { status, exit, reason } = container;
-  if (status === "created")
-    return <span class="soft">Never started. Limits: {limits(container)}</span>;
+  if (status === "created") return <span class="soft">Limits: {limits(container)}</span>;
   if (status === "error") return <span class="bad-text">{reason ?? "It failed."}</span>;
   if (!exit) return <span class="soft">It has ended.</span>;
   const bad = exit.code !== 0;

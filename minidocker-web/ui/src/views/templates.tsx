@@ -69,12 +69,7 @@ function TemplateCard({ template, manage }: { template: Template; manage: boolea
         {commandLine(spec.command).split("\n")[0]}
       </code>
       <div class="row">
-        <Button
-          onClick={() => startDraft({ ...spec, name: freeName(name) })}
-          label={`Use ${title}`}
-        >
-          Use {name}
-        </Button>
+        <Button onClick={() => startDraft({ ...spec, name: freeName(name) })}>Use {name}</Button>
         {manage && (
           <Button
             icon="trash"

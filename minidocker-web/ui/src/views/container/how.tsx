@@ -196,7 +196,9 @@ export function Strip({ trace, onPick }: { trace: Trace; onPick?: (id: string) =
 
 function FailureNotice({ failure, steps }: { failure: Failure; steps: Merged[] }) {
   const number = steps.findIndex(({ step }) => step.id === failure.step) + 1;
-  const title = steps[number - 1]?.step.title;
+  const { step, traced } = steps[number - 1] ?? {};
+  const title = step?.title;
+  const errno = traced?.calls.findLast((call) => call.errno)?.errno ?? failure.errno;
   return (
     <div class="notice bad" role="alert">
       <strong>
@@ -204,7 +206,7 @@ function FailureNotice({ failure, steps }: { failure: Failure; steps: Merged[] }
       </strong>
       <code>
         {failure.call}
-        {failure.errno !== undefined && ` => errno ${failure.errno}`}
+        {errno !== undefined && <strong> = {errno}</strong>}
       </code>
       <span>{failure.hint}</span>
       <span class="soft">Everything made until there was removed again.</span>
@@ -248,7 +250,7 @@ function StepRow({ number, step, traced, total, failure, open, toggle }: RowProp
           )}
           {outcome === "not_reached" && <span class="tag">not reached</span>}
         </span>
-        {traced && (
+        {traced && traced.outcome !== "not_reached" && (
           <span class="lane" aria-hidden="true">
             <span style={{ left: share(traced.start_micros), width: share(traced.micros) }} />
           </span>
@@ -261,12 +263,6 @@ function StepRow({ number, step, traced, total, failure, open, toggle }: RowProp
       {open && (
         <div class="step-body">
           {step.why && <p class="why">{step.why}</p>}
-          {failure && (
-            <p class="notice bad">
-              <code>{failure.call}</code>
-              <span>{failure.hint}</span>
-            </p>
-          )}
           <div class="step-columns">
             <div>
               <h3>{traced?.calls.length ? "System calls, as they were made" : "System calls"}</h3>

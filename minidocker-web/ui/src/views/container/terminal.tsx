@@ -72,7 +72,7 @@ export function TerminalTab({ container }: { container: Container }) {
         <Button
           icon="link"
           unavailable={reason}
-          label="See and type to the container's own command; closing leaves it alone"
+          label="Attach to the container's own command"
           onClick={() => open("attach")}
         >
           Attach

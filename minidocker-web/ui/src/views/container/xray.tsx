@@ -352,8 +352,8 @@ function Mounts({ data }: { data: Xray }) {
           <tbody>
             {data.mounts.map((mount, index) => (
               <tr key={index}>
-                <td class="mono">{mount.target}</td>
-                <td>{mount.filesystem}</td>
+                <td class="mono nowrap">{mount.target}</td>
+                <td class="nowrap">{mount.filesystem}</td>
                 <td class="mono small">{mount.source}</td>
                 <td>
                   {mount.read_only ? (

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import {
   ago,
   bytes,
+  bytesOf,
   commandLine,
   duration,
   exitMeaning,
@@ -73,4 +74,11 @@ test("exit codes say what they mean", () => {
   expect(exitMeaning(137)).toContain("SIGKILL");
   expect(exitMeaning(137, true)).toContain("memory");
   expect(exitMeaning(3)).toContain("error");
+});
+
+test("a share of a limit names the unit once", () => {
+  const MB = 1024 * 1024;
+  expect(bytesOf(86.8 * MB, 100 * MB).join("")).toBe("86.8 of 100 MB");
+  expect(bytesOf(384 * 1024, 30 * MB).join("")).toBe("384 kB of 30 MB");
+  expect(bytesOf(MB, null).join("")).toBe("1 MB");
 });

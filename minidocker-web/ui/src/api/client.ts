@@ -9,6 +9,7 @@ import type {
   Experiment,
   ExperimentResult,
   FieldProblem,
+  Image,
   Listing,
   LogLine,
   Plan,
@@ -158,7 +159,7 @@ export const api = {
   templates: () => get<Template[]>(url("templates")),
   saveTemplate: (template: Omit<Template, "builtin">) => post<Template>(url("templates"), template),
   removeTemplate: (name: string) => ask("DELETE", url("templates", name)),
-  images: () => get<unknown[]>(url("images")),
+  images: () => get<Image[]>(url("images")),
   importImage: (name: string, tar: BodyInit) =>
     ask("POST", withQuery(url("images"), { name }), tar, "application/x-tar"),
   removeImage: (name: string) => ask("DELETE", url("images", name)),

@@ -376,6 +376,23 @@ export interface Disk {
   reclaimable_bytes: number;
 }
 
+export interface Image {
+  name: string;
+  id: string;
+  source: "host" | "rootfs" | "docker" | "oci";
+  reference?: string;
+  architecture?: string;
+  imported_at?: string;
+  layers: { digest: string; bytes: number }[];
+  config: {
+    entrypoint: string[];
+    command: string[];
+    env: Record<string, string>;
+    working_dir?: string;
+    user?: string;
+  };
+}
+
 export interface Event {
   id: number;
   time: string;

@@ -93,7 +93,11 @@ export function Chart({ title, series, data, format, binary, atLeast = 1, summar
   }, [themed, series.length]);
 
   useLayoutEffect(() => {
-    plot.current?.setData(data as uPlot.AlignedData);
+    const now = plot.current;
+    now?.setData(data as uPlot.AlignedData);
+    // While nobody points at a moment, the legend tells the last one.
+    const last = (data[0]?.length ?? 0) - 1;
+    if (now && now.cursor.idx == null && last >= 0) now.setLegend({ idx: last });
   }, [data]);
 
   return (

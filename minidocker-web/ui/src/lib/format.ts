@@ -15,6 +15,14 @@ export function bytes(count: number | null | undefined): string {
   return `${value.toFixed(digits).replace(/\.0$/, "")} ${UNITS[unit]}`;
 }
 
+/** So much of a limit, the unit told once if it is the same: `86.8 of 100 MB`. */
+export function bytesOf(used: number, limit: number | null): [string, string] {
+  if (limit === null) return [bytes(used), ""];
+  const [value = "", unit] = bytes(used).split(" ");
+  const most = bytes(limit);
+  return [most.endsWith(` ${unit}`) ? value : `${value} ${unit}`, ` of ${most}`];
+}
+
 export function percent(value: number | null | undefined): string {
   if (value == null || !Number.isFinite(value)) return "–";
   return `${value >= 10 || value === 0 ? Math.round(value) : value.toFixed(1)}%`;

@@ -11,7 +11,16 @@ import { Sparkline } from "../components/sparkline.tsx";
 import { StatusWord } from "../components/status.tsx";
 import { attempt } from "../components/toast.tsx";
 import { act, bulk, confirmDelete, menuOf, VERBS, whyNot } from "../lib/actions.tsx";
-import { ago, bytes, duration, exact, exitMeaning, percent, plural } from "../lib/format.ts";
+import {
+  ago,
+  bytes,
+  bytesOf,
+  duration,
+  exact,
+  exitMeaning,
+  percent,
+  plural,
+} from "../lib/format.ts";
 import { matches } from "../lib/search.ts";
 import { href } from "../router.ts";
 import { containers, isAlive, listed, recentCpu, usageOf } from "../state.ts";
@@ -306,6 +315,7 @@ function Card({ container }: { container: Container }) {
   const usage = usageOf(container);
   const triggers = useMemo(() => menuTriggers(name, () => currentMenu(name)), [name]);
   const { spec } = container;
+  const [memory, most] = usage ? bytesOf(usage.memory_bytes, usage.memory_limit_bytes) : [];
   return (
     <li class="card" data-state={status} data-selected={selected.value.has(name)} {...triggers}>
       <div class="ribs" aria-hidden="true" />
@@ -338,8 +348,8 @@ function Card({ container }: { container: Container }) {
             <span class="small soft">
               Memory
               <span>
-                <strong class="number">{bytes(usage.memory_bytes)}</strong>
-                {usage.memory_limit_bytes ? ` of ${bytes(usage.memory_limit_bytes)}` : ""}
+                <strong class="number">{memory}</strong>
+                {most}
               </span>
             </span>
             <Meter percent={usage.memory_percent} />

@@ -1,86 +1,90 @@
 /** Images: the files a container begins with. */
 import { api } from "../api/client.ts";
+import type { Image } from "../api/types.ts";
 import { Button } from "../components/button.tsx";
 import { ask } from "../components/dialog.tsx";
 import { Heading } from "../components/heading.tsx";
 import { Notice } from "../components/notice.tsx";
 import { done } from "../components/toast.tsx";
-import { bytes, plural } from "../lib/format.ts";
+import { ago, bytes, commandLine, plural } from "../lib/format.ts";
 import { useLoad } from "../lib/use-load.ts";
 import { containers } from "../state.ts";
 import { startDraft } from "./create/form-state.ts";
 
-interface Image {
-  name: string;
-  bytes?: number;
-}
-
 export function ImagesView() {
-  const { data, problem, reload } = useLoad(async () => (await api.images()) as Image[], []);
-  const notYet =
-    problem && (problem.status === 404 || problem.status === 501 || problem.status === 405);
-  const images = (data ?? []).filter(({ name }) => name !== "host");
-  const users = (image: string) =>
-    [...containers.value.values()].filter((one) => (one.spec?.image ?? "host") === image).length;
-
+  const { data, problem, reload } = useLoad(() => api.images(), []);
   return (
     <>
       <Heading
         title="Images"
         about="An image is the files a container begins with. It is shared and read-only: what a container changes is kept apart, in a layer of its own."
       >
-        <Button
-          icon="upload"
-          kind="primary"
-          unavailable={notYet ? "this server cannot import images yet" : null}
-          onClick={() => askImport(reload)}
-        >
+        <Button icon="upload" kind="primary" onClick={() => askImport(reload)}>
           Import a tar file
         </Button>
       </Heading>
+      {problem && <Notice problem={problem} />}
+      {!data && !problem && <p class="soft">Asking the server for its images…</p>}
       <ul class="templates">
-        <li class="panel template">
-          <div class="row spread">
-            <h2>host</h2>
-            <span class="tag">built in</span>
-          </div>
-          <p class="soft grow">
-            This machine's own programs, shown read-only beside a small set of system files. Nothing
-            is downloaded, and nothing else of the machine is visible: not /home, not /root, not its
-            passwords.
-          </p>
-          <p class="small soft">Used by {plural(users("host"), "container")}</p>
-        </li>
-        {images.map((image) => (
-          <li key={image.name} class="panel template">
-            <h2>{image.name}</h2>
-            <p class="soft grow">
-              {image.bytes !== undefined && `${bytes(image.bytes)}. `}
-              Used by {plural(users(image.name), "container")}.
-            </p>
-            <div class="row">
-              <Button onClick={() => startDraft({ image: image.name, command: "sh" })}>
-                Use {image.name}
-              </Button>
-              <Button
-                icon="trash"
-                kind="danger"
-                label={`Delete the image ${image.name}`}
-                unavailable={users(image.name) > 0 ? "containers use it" : null}
-                onClick={() => askDelete(image.name, reload)}
-              />
-            </div>
-          </li>
+        {data?.map((image) => (
+          <ImageCard key={image.name} image={image} reload={reload} />
         ))}
       </ul>
-      {notYet && (
-        <p class="notice below">
-          This server has no other images yet: importing the files of another system from a tar
-          archive is still being built.
+    </>
+  );
+}
+
+const SOURCES: Record<Image["source"], string> = {
+  host: "built in",
+  rootfs: "root file system",
+  docker: "from docker save",
+  oci: "OCI image",
+};
+
+function ImageCard({ image, reload }: { image: Image; reload: () => void }) {
+  const { name, source, reference, architecture, imported_at, layers, config } = image;
+  const users = [...containers.value.values()].filter(
+    (one) => one.spec && (one.spec.image ?? "host") === name,
+  ).length;
+  const size = layers.reduce((sum, layer) => sum + layer.bytes, 0);
+  const command = commandLine([...config.entrypoint, ...config.command]);
+  return (
+    <li class="panel template">
+      <div class="row spread">
+        <h2>{name}</h2>
+        <span class="tag">{SOURCES[source] ?? source}</span>
+      </div>
+      {source === "host" ? (
+        <p class="soft grow">
+          This machine's own programs, shown read-only beside a small set of system files. Nothing
+          is downloaded, and nothing else of the machine is visible: not /home, not /root, not its
+          passwords.
+        </p>
+      ) : (
+        <p class="soft grow">
+          {reference && `${reference}. `}
+          {plural(layers.length, "layer")}, {bytes(size)}
+          {architecture && `, ${architecture}`}
+          {imported_at && `, imported ${ago(imported_at)}`}.
         </p>
       )}
-      {problem && !notYet && <Notice problem={problem} />}
-    </>
+      {command && <code class="truncate">{command}</code>}
+      <p class="small soft">Used by {plural(users, "container")}</p>
+      {source !== "host" && (
+        <div class="row">
+          <Button onClick={() => startDraft({ name, image: name, command: command || "sh" })}>
+            Use {name}
+          </Button>
+          <Button
+            icon="trash"
+            kind="danger"
+            label={`Delete the image ${name}`}
+            unavailable={users > 0 ? "containers use it" : null}
+            onClick={() => askDelete(name, reload)}
+          />
+        </div>
+      )}
+    </li>
   );
 }
 
@@ -90,8 +94,8 @@ function askImport(reload: () => void): void {
     body: (
       <>
         <p class="soft">
-          A tar archive of a root file system, as <code>docker export</code> or{" "}
-          <code>debootstrap</code> and <code>tar</code> make it.
+          A tar archive, also compressed: a root file system, as <code>docker export</code> writes
+          it, or an image, as <code>docker save</code> does.
         </p>
         <div class="field">
           <label for="image-name">Name</label>
@@ -99,7 +103,7 @@ function askImport(reload: () => void): void {
         </div>
         <div class="field">
           <label for="image-file">Archive</label>
-          <input id="image-file" name="file" type="file" accept=".tar" required />
+          <input id="image-file" name="file" type="file" accept=".tar,.gz,.tgz,.zst,.xz" required />
         </div>
       </>
     ),

@@ -66,7 +66,7 @@ function TemplateCard({ template, manage }: { template: Template; manage: boolea
       </div>
       <p class="soft grow">{description || "No description."}</p>
       <code class="truncate" title={commandLine(spec.command)}>
-        {commandLine(spec.command).split("\n")[0]}
+        {commandLine(spec.command).replace(/\s+/g, " ")}
       </code>
       <div class="row">
         <Button onClick={() => startDraft({ ...spec, name: freeName(name) })}>Use {name}</Button>

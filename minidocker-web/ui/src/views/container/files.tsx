@@ -1,6 +1,6 @@
 /** The files it sees, those it changed marked. */
 import { useRef, useState } from "preact/hooks";
-import { api } from "../../api/client.ts";
+import { api, url } from "../../api/client.ts";
 import type { Change, Container, FileEntry } from "../../api/types.ts";
 import { Button, LinkButton } from "../../components/button.tsx";
 import { ask } from "../../components/dialog.tsx";
@@ -269,6 +269,13 @@ function FolderActions(props: {
         aria-label={`Files to upload to ${path}`}
         onChange={(event) => void upload(event.currentTarget.files)}
       />
+      <LinkButton
+        to={`${url("containers", name, "archive")}?content=merged`}
+        download={`${name}.tar`}
+        icon="archive"
+      >
+        Download all as tar
+      </LinkButton>
       <Button
         icon="folder"
         onClick={() =>

@@ -1,9 +1,11 @@
 /** What most containers leave as it is. */
+import { api } from "../../api/client.ts";
 import type { FieldProblem } from "../../api/types.ts";
 import { ISOLATION } from "../../api/types.ts";
 import { Check, Field, Lines, TextField } from "../../components/field.tsx";
 import type { Draft } from "../../lib/draft.ts";
 import { FEATURES } from "../../lib/isolation.ts";
+import { useLoad } from "../../lib/use-load.ts";
 import { href } from "../../router.ts";
 
 interface Props {
@@ -13,6 +15,7 @@ interface Props {
 }
 
 export function Advanced({ value, set, shown }: Props) {
+  const images = useLoad(() => api.images(), []);
   return (
     <div class="body stack">
       <Lines
@@ -53,6 +56,11 @@ export function Advanced({ value, set, shown }: Props) {
         />
       </div>
       <HealthFields value={value} set={set} problem={shown("health_check")} />
+      <datalist id="images">
+        {images.data?.map(({ name }) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
       <div class="two">
         <TextField
           id="image"
@@ -61,7 +69,13 @@ export function Advanced({ value, set, shown }: Props) {
           value={value.image}
           placeholder="host"
           problem={shown("image")}
-          hint="The files it begins with. host: this machine's programs, read-only."
+          list="images"
+          hint={
+            <>
+              The files it begins with. host: this machine's programs, read-only.{" "}
+              <a href={href("images")}>Images</a>
+            </>
+          }
           onChange={(image) => set("image")({ image })}
         />
         <TextField

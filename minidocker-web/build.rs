@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Err(problem) = build(&ui, &dist) {
         // Plain lines instead of a panic: this is for whoever just wanted to run it.
         eprintln!("\nThe dashboard could not be built: {problem}.\n");
-        eprintln!("It needs Node.js {} or newer, with npm. Install them:", OLDEST_NODE.0);
+        eprintln!("It needs Node.js {} or newer with npm, and for the first build", OLDEST_NODE.0);
+        eprintln!("npm's registry. Install them:");
         eprintln!("    Debian, Ubuntu:  sudo apt-get install nodejs npm");
         eprintln!("    elsewhere:       https://nodejs.org");
         eprintln!("or build the REST API alone, without a page:");

@@ -5,10 +5,10 @@ import { Button } from "./components/button.tsx";
 import { Dialog } from "./components/dialog.tsx";
 import { Icon, type IconName } from "./components/icon.tsx";
 import { Menu } from "./components/menu.tsx";
-import { Empty } from "./components/notice.tsx";
+import { Empty, Notice } from "./components/notice.tsx";
 import { Toasts } from "./components/toast.tsx";
 import { go, href, route } from "./router.ts";
-import { connection, containers, isAlive, listed, simulated, system } from "./state.ts";
+import { connection, containers, isAlive, listed, refusal, simulated, system } from "./state.ts";
 import { isDark, theme, toggleTheme } from "./theme.ts";
 import { ContainerView } from "./views/container/container.tsx";
 import { ContainersView } from "./views/containers.tsx";
@@ -146,7 +146,12 @@ function Connection() {
 function Banners() {
   return (
     <>
-      {connection.value === "lost" && (
+      {refusal.value && (
+        <div class="banner">
+          <Notice problem={refusal.value} />
+        </div>
+      )}
+      {connection.value === "lost" && !refusal.value && (
         <div class="banner notice bad" role="alert">
           <strong>The server does not answer.</strong>
           <span>

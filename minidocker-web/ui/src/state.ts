@@ -1,6 +1,6 @@
 /** What the whole page knows: the containers as they are now, the machine, the connection. */
 import { batch, computed, signal } from "@preact/signals";
-import { api } from "./api/client.ts";
+import { api, type Problem, problemOf } from "./api/client.ts";
 import { stream } from "./api/stream.ts";
 import type { Container, System, Template, Usage } from "./api/types.ts";
 import { done } from "./components/toast.tsx";
@@ -8,6 +8,8 @@ import { done } from "./components/toast.tsx";
 export type Connection = "connecting" | "live" | "lost";
 
 export const connection = signal<Connection>("connecting");
+/** Why the server refuses us, if it does. */
+export const refusal = signal<Problem | null>(null);
 export const containers = signal<Map<string, Container>>(new Map());
 /** Whether the list has arrived: before that an empty list means nothing. */
 export const listed = signal(false);
@@ -59,11 +61,13 @@ export function live(): void {
     opened: () => {
       const wasLost = connection.value === "lost";
       connection.value = "live";
+      refusal.value = null;
       loadSystem().catch(() => {});
       if (wasLost) done("Connected again. What you see is up to date.");
     },
     lost: () => {
-      if (connection.value !== "connecting" || !listed.value) connection.value = "lost";
+      connection.value = "lost";
+      void askWhy();
     },
     on: {
       list: (all: Container[]) => {
@@ -82,6 +86,17 @@ export function live(): void {
       usage: ({ usage }: { usage: Record<string, Usage> }) => batch(() => takeUsage(usage)),
     },
   });
+}
+
+/** A stream that fails does not tell why: a server that is gone, or one that wants a token. */
+async function askWhy(): Promise<void> {
+  try {
+    await api.session();
+    refusal.value = null;
+  } catch (error) {
+    const problem = problemOf(error);
+    refusal.value = problem.status === 401 || problem.status === 403 ? problem : null;
+  }
 }
 
 function takeUsage(usage: Record<string, Usage>): void {

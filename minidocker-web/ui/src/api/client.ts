@@ -148,6 +148,7 @@ export const api = {
   removeFile: (name: string, path: string) =>
     ask("DELETE", withQuery(one(name, "files"), { path })),
 
+  session: () => get<{ uid: number | null; by: string }>(url("session")),
   system: () => get<System>(url("system")),
   disk: () => get<Disk>(url("disk")),
   prune: () =>

@@ -11,6 +11,7 @@ import { exitMeaning } from "../lib/format.ts";
 import { FEATURES } from "../lib/isolation.ts";
 import { useLoad } from "../lib/use-load.ts";
 import { href } from "../router.ts";
+import { unsupported } from "../state.ts";
 
 export function ExperimentsView({ feature }: { feature: string | undefined }) {
   const { data, problem } = useLoad(() => api.experiments(), []);
@@ -82,7 +83,7 @@ function Bench({ experiment }: { experiment: Experiment }) {
           class="stack tight"
           onSubmit={(event) => {
             event.preventDefault();
-            void run();
+            if (!unsupported("isolation")) void run();
           }}
         >
           <TextField
@@ -93,7 +94,13 @@ function Bench({ experiment }: { experiment: Experiment }) {
             onChange={setCommand}
           />
           <div class="row">
-            <Button type="submit" kind="primary" icon="flask" busy={busy}>
+            <Button
+              type="submit"
+              kind="primary"
+              icon="flask"
+              busy={busy}
+              unavailable={unsupported("isolation")}
+            >
               {busy ? "Running both…" : "Run both"}
             </Button>
             {command !== experiment.command && (
@@ -101,6 +108,9 @@ function Bench({ experiment }: { experiment: Experiment }) {
             )}
           </div>
         </form>
+        {unsupported("isolation") && (
+          <p class="notice warn">Not here: {unsupported("isolation")}.</p>
+        )}
         {problem && <Notice problem={problem} />}
       </div>
       <div class="two wide" aria-live="polite" aria-busy={busy}>

@@ -8,7 +8,7 @@ import { Notice } from "../components/notice.tsx";
 import { done } from "../components/toast.tsx";
 import { ago, bytes, commandLine, plural } from "../lib/format.ts";
 import { useLoad } from "../lib/use-load.ts";
-import { containers } from "../state.ts";
+import { containers, unsupported } from "../state.ts";
 import { startDraft } from "./create/form-state.ts";
 
 export function ImagesView() {
@@ -19,7 +19,12 @@ export function ImagesView() {
         title="Images"
         about="An image is the files a container begins with. It is shared and read-only: what a container changes is kept apart, in a layer of its own."
       >
-        <Button icon="upload" kind="primary" onClick={() => askImport(reload)}>
+        <Button
+          icon="upload"
+          kind="primary"
+          unavailable={unsupported("images")}
+          onClick={() => askImport(reload)}
+        >
           Import a tar file
         </Button>
       </Heading>

@@ -9,6 +9,7 @@ import { Button } from "../../components/button.tsx";
 import { Empty, Notice } from "../../components/notice.tsx";
 import { act, whyNot } from "../../lib/actions.tsx";
 import { exitMeaning } from "../../lib/format.ts";
+import { unsupported } from "../../state.ts";
 import { colour, colours } from "../../theme.ts";
 
 type Session = { kind: "exec"; command: string; n: number } | { kind: "attach"; n: number };
@@ -71,7 +72,7 @@ export function TerminalTab({ container }: { container: Container }) {
         </Button>
         <Button
           icon="link"
-          unavailable={reason}
+          unavailable={reason ?? unsupported("attach")}
           label="Attach to the container's own command"
           onClick={() => open("attach")}
         >

@@ -7,6 +7,7 @@ import type { Draft } from "../../lib/draft.ts";
 import { FEATURES } from "../../lib/isolation.ts";
 import { useLoad } from "../../lib/use-load.ts";
 import { href } from "../../router.ts";
+import { unsupported } from "../../state.ts";
 
 interface Props {
   value: Draft;
@@ -134,8 +135,11 @@ export function Advanced({ value, set, shown }: Props) {
           onChange={(bestEffort) => set("best_effort_limits")({ bestEffort })}
         />
       </fieldset>
-      <fieldset class="field">
+      <fieldset class="field" disabled={unsupported("isolation") !== null}>
         <legend>Isolation</legend>
+        {unsupported("isolation") && (
+          <p class="notice warn">Not here: {unsupported("isolation")}.</p>
+        )}
         <p class="hint">
           Everything is on. Switch one off to see what it does by its absence, or compare both in{" "}
           <a href={href("experiments")}>Experiments</a>.

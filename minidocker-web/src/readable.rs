@@ -57,6 +57,20 @@ fn watched(fd: &impl AsFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     Ok(unsafe { AsyncFd::register_with_interest(copy, interest) }?)
 }
 
+/// Waits until the other side of a connection will send nothing more.
+pub(crate) async fn closed(socket: &impl AsFd) {
+    let Ok(watched) = watched(socket, Interest::READABLE) else {
+        return std::future::pending().await;
+    };
+    while let Ok(mut guard) = watched.ready(Interest::READABLE).await {
+        if guard.ready().is_read_closed() {
+            return;
+        }
+        // More of a request, which is not for us to read.
+        guard.clear_ready();
+    }
+}
+
 fn is_ready(fd: BorrowedFd<'_>, flags: PollFlags) -> io::Result<bool> {
     let mut fds = [PollFd::new(fd, flags)];
     // An end or an error counts too: it will be told by the read.

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::{Answer, Body, name_in, parsed, resource};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::guard::peer::Connection;
 use crate::query::Query;
 use crate::readable::{Readable, Writable, nonblocking};
 
@@ -93,7 +94,17 @@ async fn exec(request: HttpRequest, app: web::Data<App>, body: Body) -> Answer {
     let process = app.work.slow(move || Ok(runtime.get(&name)?.exec_start(exec)?)).await?;
     let running = Running::of(process).map_err(|error| ApiError::not_watched(&error))?;
     let output = running.finish(stdin.unwrap_or_default(), Duration::from_secs_f64(seconds));
-    Ok(HttpResponse::Ok().json(output.await?))
+    let client_gone = async {
+        match request.conn_data::<Connection>() {
+            Some(connection) => connection.closed().await,
+            None => std::future::pending().await,
+        }
+    };
+    select! {
+        output = output => Ok(HttpResponse::Ok().json(output?)),
+        // Nobody is there to read the answer. The command is dropped, and so killed.
+        () = client_gone => Err(ApiError::bad_request("the client is gone", "Stay.")),
+    }
 }
 
 /// A command that runs. No thread waits for it; if the client goes away, this is dropped,

@@ -8,17 +8,22 @@
 use std::any::Any;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
 
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use actix_web::web;
 use tokio::sync::OnceCell;
 
+use crate::readable::closed;
+
 /// A connection to this server.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub peer: SocketAddr,
     pub local: SocketAddr,
+    /// A copy of its descriptor, to notice the end of it.
+    socket: Option<OwnedFd>,
     /// Looked up at the first request: None inside if it cannot be told.
     uid: OnceCell<Option<u32>>,
 }
@@ -29,7 +34,17 @@ impl Connection {
         let stream = connection.downcast_ref::<TcpStream>();
         let addresses = stream.and_then(|s| Some((s.peer_addr().ok()?, s.local_addr().ok()?)));
         if let Some((peer, local)) = addresses {
-            data.insert(Connection { peer, local, uid: OnceCell::new() });
+            let socket = stream.and_then(|stream| stream.as_fd().try_clone_to_owned().ok());
+            data.insert(Connection { peer, local, socket, uid: OnceCell::new() });
+        }
+    }
+
+    /// Completes when the client has closed the connection, or its side of it. While an
+    /// answer is being made, actix does not look.
+    pub async fn closed(&self) {
+        match &self.socket {
+            Some(socket) => closed(socket).await,
+            None => std::future::pending().await,
         }
     }
 

@@ -56,14 +56,20 @@ impl Server {
 
     /// With more arguments.
     pub fn start_with(root: &Path, arguments: &[&str]) -> Server {
-        let mut child = Command::new(PROGRAM)
-            .args(["--port", "0", "--root"])
-            .arg(root)
-            .args(arguments)
-            .env_remove("SUDO_UID")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(PROGRAM);
+        command.args(["--port", "0", "--root"]).arg(root).args(arguments).env_remove("SUDO_UID");
+        Server::run(command)
+    }
+
+    /// As if this user had called it with sudo.
+    pub fn start_by_sudo_of(root: &Path, caller: u32) -> Server {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--port", "0", "--root"]).arg(root).env("SUDO_UID", caller.to_string());
+        Server::run(command)
+    }
+
+    fn run(mut command: Command) -> Server {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         // The link comes last.
@@ -80,10 +86,6 @@ impl Server {
         let (_, token) = greeting.rsplit_once("token=").unwrap();
         let token = token.trim().to_string();
         Server { child, address, greeting, token }
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -26,7 +26,7 @@ fn the_page_and_its_files_are_served() {
     }
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let text = page.text();
-    let files = files(&text);
+    let files = files(text);
     for (ending, kind) in [
         (".js", "text/javascript; charset=utf-8"),
         (".css", "text/css; charset=utf-8"),
@@ -44,7 +44,7 @@ fn the_page_has_nothing_inline_and_loads_nothing_from_elsewhere() {
     let page = page.text();
     assert_eq!(page.matches("<script").count(), page.matches(" src=\"/assets/").count());
     assert!(!page.contains("<style") && !page.contains(" style=") && !page.contains(" onclick"));
-    for path in files(&page).iter().filter(|path| path.ends_with(".css")) {
+    for path in files(page).iter().filter(|path| path.ends_with(".css")) {
         let style = lab.get(path);
         let style = style.text();
         assert!(!style.contains("url(http") && !style.contains("url(//"), "{path}");

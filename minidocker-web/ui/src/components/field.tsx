@@ -17,7 +17,7 @@ export function Field(props: {
       {children}
       {problem && (
         <p class="problem" id={`${id}-problem`}>
-          {problem.message} {problem.hint}
+          {said(problem)}
         </p>
       )}
       {hint && (
@@ -37,6 +37,12 @@ export function described(id: string, problem: FieldProblem | undefined, hint = 
     "aria-invalid": problem ? ("true" as const) : undefined,
     "aria-describedby": ids.length ? ids.join(" ") : undefined,
   };
+}
+
+/** In the field itself its name need not be said again. */
+function said({ field, message, hint }: FieldProblem): string {
+  const plain = message.replace(`${field}: `, "");
+  return `${plain}${/[.!?]$/.test(plain) ? "" : "."} ${hint}`;
 }
 
 export function TextField(props: {
@@ -116,11 +122,7 @@ export function Lines(props: {
           Add {one.toLowerCase()}
         </Button>
       </div>
-      {problem && (
-        <p class="problem">
-          {problem.message} {problem.hint}
-        </p>
-      )}
+      {problem && <p class="problem">{said(problem)}</p>}
       <p class="hint">{hint}</p>
     </fieldset>
   );

@@ -22,6 +22,7 @@ import {
   plural,
 } from "../lib/format.ts";
 import { matches } from "../lib/search.ts";
+import { useMore } from "../lib/use-more.ts";
 import { href } from "../router.ts";
 import { containers, isAlive, listed, recentCpu, usageOf } from "../state.ts";
 import { askImport } from "./import.tsx";
@@ -52,6 +53,8 @@ export function ContainersView() {
   const found = all.filter((one) => matches(one, search.value));
   const shown = sorted(found.filter((one) => !only.value || one.status === only.value));
   const list = useRef<HTMLDivElement>(null);
+  const { count, end } = useMore(shown.length);
+  const drawn = shown.slice(0, count);
 
   if (listed.value && all.length === 0) return <NoneYet />;
 
@@ -137,13 +140,14 @@ export function ContainersView() {
         {shown.length > 0 &&
           (layout.value === "cards" ? (
             <ul class="cards" aria-label="Containers">
-              {shown.map((one) => (
+              {drawn.map((one) => (
                 <Card key={one.id ?? one.name} container={one} />
               ))}
             </ul>
           ) : (
-            <Table shown={shown} />
+            <Table shown={shown} drawn={drawn} />
           ))}
+        <div ref={end} />
       </div>
     </>
   );
@@ -375,6 +379,10 @@ function Card({ container }: { container: Container }) {
 function sinceWhen({ started_at }: Container, usage: Usage | null): string {
   if (usage && usage.uptime_seconds !== null) return `up ${duration(usage.uptime_seconds)}`;
   if (usage) return "between two runs";
+  return startedWhen({ started_at: started_at ?? null });
+}
+
+function startedWhen({ started_at }: Pick<Container, "started_at">): string {
   return started_at ? `started ${ago(started_at)}` : "never started";
 }
 
@@ -416,7 +424,7 @@ function currentMenu(name: string) {
   return now ? menuOf(now) : [];
 }
 
-function Table({ shown }: { shown: Container[] }) {
+function Table({ shown, drawn }: { shown: Container[]; drawn: Container[] }) {
   const all = shown.every((one) => selected.value.has(one.name));
   return (
     <div class="panel scroll-x" tabIndex={0} role="region" aria-label="Containers">
@@ -436,19 +444,10 @@ function Table({ shown }: { shown: Container[] }) {
             <th scope="col">Name</th>
             <th scope="col">Status</th>
             <th scope="col">Command</th>
-            <th scope="col" class="right">
-              CPU
-            </th>
-            <th scope="col" class="right">
-              Memory
-            </th>
-            <th scope="col">Limits</th>
+            <th scope="col">CPU</th>
+            <th scope="col">Memory</th>
             <th scope="col">Uptime</th>
-            <th scope="col">Last started</th>
             <th scope="col">Exit</th>
-            <th scope="col" class="right">
-              Restarts
-            </th>
             <th scope="col">Network</th>
             <th scope="col">
               <span class="visually-hidden">Actions</span>
@@ -456,7 +455,7 @@ function Table({ shown }: { shown: Container[] }) {
           </tr>
         </thead>
         <tbody>
-          {shown.map((one) => (
+          {drawn.map((one) => (
             <Row key={one.id ?? one.name} container={one} />
           ))}
         </tbody>
@@ -466,7 +465,7 @@ function Table({ shown }: { shown: Container[] }) {
 }
 
 function Row({ container }: { container: Container }) {
-  const { name, status, exit } = container;
+  const { name, status, exit, spec } = container;
   const usage = usageOf(container);
   const triggers = useMemo(() => menuTriggers(name, () => currentMenu(name)), [name]);
   return (
@@ -489,21 +488,32 @@ function Row({ container }: { container: Container }) {
           {container.command ?? container.reason}
         </code>
       </td>
-      <td class="right number">{percent(usage?.cpu_percent)}</td>
-      <td class="right number nowrap">{bytes(usage?.memory_bytes)}</td>
-      <td class="nowrap">{limits(container)}</td>
-      <td class="nowrap number">{usage ? duration(usage.uptime_seconds) : "–"}</td>
-      <td class="nowrap" title={exact(container.started_at)}>
-        {ago(container.started_at)}
+      <td class="number">
+        {percent(usage?.cpu_percent)}
+        <div class="small soft">
+          {spec?.cpu_limit_percent === undefined ? "no limit" : `of ${spec.cpu_limit_percent}%`}
+        </div>
+      </td>
+      <td class="number">
+        {bytes(usage?.memory_bytes)}
+        <div class="small soft">
+          {spec?.mem_limit_mb === undefined ? "no limit" : `of ${spec.mem_limit_mb} MB`}
+        </div>
+      </td>
+      <td class="number" title={exact(container.started_at)}>
+        {usage ? duration(usage.uptime_seconds) : "–"}
+        <div class="small soft">{startedWhen(container)}</div>
       </td>
       <td class="number" title={exit ? exitMeaning(exit.code, exit.oom_killed) : undefined}>
         {exit && !isAlive(container) ? exit.code : "–"}
-        {exit?.oom_killed && !isAlive(container) && <span class="tag bad">out of memory</span>}
+        {exit?.oom_killed && !isAlive(container) && <span class="bad-text"> memory</span>}
+        {container.restarts ? (
+          <div class="small soft">{plural(container.restarts, "restart")}</div>
+        ) : null}
       </td>
-      <td class="right number">{container.restarts ?? 0}</td>
-      <td class="nowrap">
+      <td>
         {container.network?.mode}
-        {container.network?.ip_address && ` ${container.network.ip_address}`}
+        <div class="small soft">{container.network?.ip_address}</div>
       </td>
       <td>
         <Quick container={container} />

@@ -2,7 +2,7 @@
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test setup-test lint unit simulation doc examples python vm leaks bench
+.PHONY: run test setup-test lint unit simulation doc api examples python dashboard vm leaks bench
 
 ## Sets up what is missing, builds, and serves the dashboard on http://localhost:5000
 run:
@@ -11,7 +11,7 @@ run:
 	$(SUDO) target/release/minidocker-web
 
 ## Sets up what is missing and runs every test (as root: containers are made)
-test: setup-test lint unit simulation doc examples python vm leaks
+test: setup-test lint unit simulation doc api examples python dashboard vm leaks
 
 setup-test:
 	scripts/setup test
@@ -36,6 +36,9 @@ doc:
 	cargo test --workspace --doc
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 
+api:
+	scripts/test-api
+
 examples:
 	for example in hello volumes limits isolation embed timeline exec health; do \
 		echo "--- $$example"; cargo run -q -p minidocker-examples --example $$example || exit 1; \
@@ -43,6 +46,9 @@ examples:
 
 python:
 	scripts/test-python
+
+dashboard:
+	scripts/test-dashboard
 
 vm:
 	scripts/test-vm

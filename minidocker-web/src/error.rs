@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use minidocker_rt::Error;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What is answered instead of a result.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct ApiError {
     field: Option<String>,
     /// What the header `Allow` of a 405 must say.
     allow: Option<&'static str>,
+    /// After how many seconds it is worth trying again.
+    retry_after: Option<u32>,
 }
 
 impl ApiError {
@@ -28,11 +30,24 @@ impl ApiError {
         hint: impl Into<String>,
     ) -> ApiError {
         let (message, hint) = (message.into(), hint.into());
-        ApiError { status, code, message, hint, field: None, allow: None }
+        ApiError { status, code, message, hint, field: None, allow: None, retry_after: None }
     }
 
     pub fn at_field(self, field: impl Into<String>) -> ApiError {
         ApiError { field: Some(field.into()), ..self }
+    }
+
+    pub fn retry_after(self, seconds: u32) -> ApiError {
+        ApiError { retry_after: Some(seconds), ..self }
+    }
+
+    pub fn invalid_query(message: impl Into<String>) -> ApiError {
+        const HINT: &str = "The page /api/docs says what is taken here.";
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_query", message, HINT)
+    }
+
+    pub fn bad_request(message: impl Into<String>, hint: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message, hint)
     }
 
     pub fn no_such_path(path: &str) -> ApiError {
@@ -61,6 +76,28 @@ impl ApiError {
         )
     }
 
+    pub fn no_thread(error: &std::io::Error) -> ApiError {
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            format!("the system gives no thread: {error}"),
+            "Try again when less is going on.",
+        )
+        .retry_after(5)
+    }
+
+    /// A descriptor that cannot be waited for.
+    pub fn not_watched(error: &std::io::Error) -> ApiError {
+        let message = format!("the system cannot wait for it: {error}");
+        let hint = "Close some streams, or allow the server more open files (ulimit -n).";
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message, hint).retry_after(5)
+    }
+
+    /// An answer that its client did not take.
+    pub fn not_taken(error: &std::io::Error) -> ApiError {
+        ApiError::bad_request(format!("the answer was not taken: {error}"), "Read it faster.")
+    }
+
     /// A bug of ours: the work panicked.
     pub fn internal() -> ApiError {
         ApiError::new(
@@ -69,6 +106,27 @@ impl ApiError {
             "the server made a mistake while it worked on this request",
             "The server's own output says where. Please report it.",
         )
+    }
+}
+
+impl ApiError {
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The one shape.
+    pub fn body(&self) -> Value {
+        json!({"error": self.inner()})
+    }
+
+    /// What is inside of it, for an answer with several results.
+    pub fn inner(&self) -> Value {
+        let ApiError { code, message, hint, .. } = self;
+        let mut error = json!({"code": code, "message": message, "hint": hint});
+        if let Some(field) = &self.field {
+            error["field"] = json!(field);
+        }
+        error
     }
 }
 
@@ -112,16 +170,14 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let ApiError { code, message, hint, .. } = self;
-        let mut error = json!({"code": code, "message": message, "hint": hint});
-        if let Some(field) = &self.field {
-            error["field"] = json!(field);
-        }
         let mut response = HttpResponse::build(self.status);
         if let Some(allow) = self.allow {
             response.insert_header((header::ALLOW, allow));
         }
-        response.json(json!({"error": error}))
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        response.json(self.body())
     }
 }
 

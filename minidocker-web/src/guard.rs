@@ -1,18 +1,25 @@
 //! Who may ask, and what a browser may do with the answer.
 //!
-//! The server starts root processes and has no authentication yet. It is safe from
-//! other machines because it listens on loopback alone; what remains is the browser on
-//! this machine, which any web page can make send requests. Two attacks are refused:
+//! This server starts processes as root. What it has to fear, in the order it is looked at:
 //!
-//! - **DNS rebinding**: evil.example first resolves to its own server, then to
-//!   127.0.0.1. The browser takes us for evil.example and lets its script read every
-//!   answer. But the browser still sends `Host: evil.example`, so a request under a
-//!   name that is not ours is refused.
-//! - **Request forgery**: a page cannot read our answers, but it can send a form's POST
-//!   to us blindly. Browsers say so in `Sec-Fetch-Site` and `Origin`, which no script
-//!   can forge; and a body must be JSON, which no form can send.
+//! - **DNS rebinding**: evil.example first resolves to its own server, then to 127.0.0.1. The
+//!   browser takes us for evil.example and lets its script read every answer. But the browser
+//!   still sends `Host: evil.example`, so a request under a name that is not ours is refused
+//!   ([`hosts`]).
+//! - **Other users**: a local port is open to every user of this machine, and to containers
+//!   that share its network. The kernel knows to which user the other end of a connection
+//!   belongs ([`peer`]): our own and the one who called sudo enter, others need the
+//!   [`token`], as everybody does from another machine.
+//! - **Request forgery**: a page of another site cannot read our answers, but it can send a
+//!   form's POST to us blindly, or open a WebSocket. Browsers say so in `Sec-Fetch-Site` and
+//!   `Origin`, which no script can forge; and a body must be JSON, a tar archive or plain
+//!   bytes, none of which a form can send.
 //!
 //! Programs such as curl send neither header and are not affected.
+
+pub(crate) mod hosts;
+pub(crate) mod peer;
+pub(crate) mod token;
 
 use std::net::SocketAddr;
 
@@ -21,86 +28,152 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{ResponseError, web};
+use actix_web::{HttpMessage, ResponseError, web};
 
+use self::hosts::Hosts;
+use self::peer::Connection;
+use self::token::Token;
 use crate::error::ApiError;
 
-/// The page's own files may be loaded, and the API asked; nothing else, no inline
-/// scripts, no frames: HTML that found its way into the page could do nothing.
+/// The page's own files may be loaded, and the API asked; nothing else, no inline scripts or
+/// styles, no frames: HTML that found its way into the page could do nothing.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    connect-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; \
-    form-action 'none'";
+    font-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; \
+    form-action 'none'; connect-src 'self'";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The names under which this server may be addressed, with the port.
+/// What may be asked by anybody who reaches the port: whether the server is well, and to be
+/// let in.
+const OPEN: [&str; 2] = ["/healthz", "/login"];
+
+/// All that decides who may ask.
 #[derive(Debug)]
-pub(crate) struct Hosts {
-    allowed: Vec<String>,
+pub(crate) struct Guard {
+    pub hosts: Hosts,
+    pub token: Token,
+    /// The users that enter without ceremony.
+    pub users: Vec<u32>,
 }
 
-impl Hosts {
-    pub fn of(address: SocketAddr) -> Hosts {
-        let port = address.port();
-        let mut allowed = vec![address.to_string()];
-        for host in ["localhost", "127.0.0.1", "[::1]"] {
-            allowed.push(format!("{host}:{port}"));
-            // The default port of http, which browsers leave out.
-            if port == 80 {
-                allowed.push(host.to_string());
-            }
-        }
-        Hosts { allowed }
-    }
-
-    fn allow(&self, host: &str) -> bool {
-        self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
-    }
+/// How a client entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// It belongs to this user of this machine.
+    User(u32),
+    Token,
+    /// It asked for what is open to all.
+    Open,
 }
 
 /// Refuses what must not be answered, and marks all answers.
 pub(crate) async fn watch(
-    hosts: web::Data<Hosts>,
+    guard: web::Data<Guard>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let mut response = match check(&hosts, &request) {
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+    let mut ours = None;
+    let mut response = match check(&guard, &request, &mut ours).await {
+        Ok(entrance) => {
+            request.extensions_mut().insert(entrance);
+            next.call(request).await?.map_into_boxed_body()
+        }
         Err(refusal) => request.into_response(refusal.error_response()),
     };
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
-    set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     // A log is text whatever it contains: no guessing that it might be HTML.
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin");
+    set(header::CROSS_ORIGIN_OPENER_POLICY, "same-origin");
     set(header::CACHE_CONTROL, "no-store");
+    headers.insert(header::CONTENT_SECURITY_POLICY, content_security_policy(ours.as_deref()));
     Ok(response)
 }
 
-fn check(hosts: &Hosts, request: &ServiceRequest) -> Result<(), ApiError> {
-    let headers = request.headers();
-    let host = one(headers, &header::HOST);
-    let Some(host) = host.filter(|host| hosts.allow(host)) else {
-        let name = host.unwrap_or_default();
-        return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "host_refused",
-            format!("this server is not {name:?}; a web page of that name may be asking"),
-            format!("Address it as http://{} instead.", hosts.allowed[0]),
-        ));
-    };
-    if [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) {
-        return Ok(());
-    }
-    check_site(headers, host)?;
-    check_content_type(headers)
+/// With the WebSockets of this very server: not every browser takes them for `'self'`.
+fn content_security_policy(host: Option<&str>) -> HeaderValue {
+    let sockets = host.map(|host| format!(" ws://{host}")).unwrap_or_default();
+    HeaderValue::from_str(&format!("{CONTENT_SECURITY_POLICY}{sockets}"))
+        .unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY))
 }
 
-/// Refuses changes that a page of another site asks for.
+/// `ours` becomes the name under which the server was asked, if that is one of its own.
+async fn check(
+    guard: &Guard,
+    request: &ServiceRequest,
+    ours: &mut Option<String>,
+) -> Result<Entrance, ApiError> {
+    let headers = request.headers();
+    let connection = request.conn_data::<Connection>();
+    let local = connection.map(|connection| connection.local);
+    let host = one(headers, &header::HOST);
+    let Some(host) = host.filter(|host| guard.hosts.allow(host, local)) else {
+        return Err(host_refused(guard, host.unwrap_or_default(), local));
+    };
+    *ours = Some(host.to_string());
+    let entrance = enter(guard, request, connection).await?;
+    let upgrades = headers.contains_key(header::UPGRADE);
+    let only_asks = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+    if only_asks && !upgrades {
+        return Ok(entrance);
+    }
+    check_site(headers, host)?;
+    if !only_asks {
+        check_content_type(request.path(), headers)?;
+    }
+    Ok(entrance)
+}
+
+fn host_refused(guard: &Guard, name: &str, local: Option<SocketAddr>) -> ApiError {
+    let message = format!("this server is not {name:?}; a web page of that name may be asking");
+    let hint = match local {
+        Some(local) => format!("Address it as http://{local} instead."),
+        None => format!("Address it as http://{} instead.", guard.hosts.first()),
+    };
+    ApiError::new(StatusCode::FORBIDDEN, "host_refused", message, hint)
+}
+
+async fn enter(
+    guard: &Guard,
+    request: &ServiceRequest,
+    connection: Option<&Connection>,
+) -> Result<Entrance, ApiError> {
+    if OPEN.contains(&request.path()) {
+        return Ok(Entrance::Open);
+    }
+    let uid = match connection {
+        Some(connection) => connection.uid().await,
+        None => None,
+    };
+    if let Some(uid) = uid.filter(|uid| guard.users.contains(uid)) {
+        return Ok(Entrance::User(uid));
+    }
+    match guard.token.presented(request.request()) {
+        Some(true) => Ok(Entrance::Token),
+        Some(false) => Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "token_refused",
+            "the token is not the one of this server",
+            "A server that was started anew has a new token: use the link that it printed.",
+        )),
+        None => Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "token_required",
+            match uid {
+                Some(uid) => format!("user {uid} of this machine needs the token to enter"),
+                None => "who is not known to this server needs the token to enter".to_string(),
+            },
+            "Open the link that the server printed when it started, or send the header \
+             Authorization: Bearer TOKEN.",
+        )),
+    }
+}
+
+/// Refuses changes, and WebSockets, that a page of another site asks for.
 fn check_site(headers: &HeaderMap, host: &str) -> Result<(), ApiError> {
     // "none" is the user's own doing: a bookmark, an address typed.
     let site_is_ours = !headers.contains_key(SEC_FETCH_SITE)
@@ -121,20 +194,31 @@ fn check_site(headers: &HeaderMap, host: &str) -> Result<(), ApiError> {
     ))
 }
 
-fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+/// What a body at this path must be declared as. None of it can be sent by a form.
+fn body_type(path: &str) -> &'static str {
+    match path.rsplit('/').next() {
+        Some("content") => "application/octet-stream",
+        Some("archive") => "application/x-tar",
+        _ if path == "/api/images" => "application/x-tar",
+        _ => "application/json",
+    }
+}
+
+fn check_content_type(path: &str, headers: &HeaderMap) -> Result<(), ApiError> {
     let has_body = headers.contains_key(header::TRANSFER_ENCODING)
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
     let kind = one(headers, &header::CONTENT_TYPE).unwrap_or_default();
     // Parameters may follow, such as charset=utf-8.
     let essence = kind.split(';').next().unwrap_or_default().trim();
-    if !has_body || essence.eq_ignore_ascii_case("application/json") {
+    let wanted = body_type(path);
+    if !has_body || essence.eq_ignore_ascii_case(wanted) {
         return Ok(());
     }
     Err(ApiError::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_media_type",
-        format!("the body is declared as {kind:?}, not as JSON"),
-        "Send the header Content-Type: application/json",
+        format!("the body is declared as {kind:?}, not as {wanted}"),
+        format!("Send the header Content-Type: {wanted}"),
     ))
 }
 
@@ -144,23 +228,5 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok(),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_this_machine_with_the_port_are_ours() {
-        let hosts = Hosts::of("127.0.0.1:5000".parse().unwrap());
-        for host in ["localhost:5000", "LOCALHOST:5000", "127.0.0.1:5000", "[::1]:5000"] {
-            assert!(hosts.allow(host), "{host}");
-        }
-        for host in ["localhost", "localhost:5001", "evil.example:5000", "127.0.0.1.nip.io:5000"] {
-            assert!(!hosts.allow(host), "{host}");
-        }
-        let hosts = Hosts::of("[::1]:80".parse().unwrap());
-        assert!(hosts.allow("localhost") && hosts.allow("[::1]") && hosts.allow("[::1]:80"));
     }
 }

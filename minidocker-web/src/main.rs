@@ -13,7 +13,8 @@ use minidocker_web::{Options, Server, StartError};
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The address to listen on; only addresses of this machine itself
+    /// The address to listen on. Other than 127.0.0.1, it lets other machines in, who need
+    /// the token that is printed; nothing is encrypted
     #[arg(long, default_value = "127.0.0.1", value_parser = address)]
     host: IpAddr,
     /// The port to listen on; 0 takes any that is free
@@ -23,12 +24,16 @@ struct Arguments {
     /// /var/lib/minidocker for root and ~/.local/share/minidocker for others]
     #[arg(long)]
     root: Option<PathBuf>,
+    /// A name under which the server may be addressed, besides those of this machine; may be
+    /// given several times
+    #[arg(long = "allow-host", value_name = "NAME")]
+    names: Vec<String>,
 }
 
 fn main() -> ExitCode {
     minidocker_rt::init();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    let Arguments { host, port, root } = Arguments::parse();
+    let Arguments { host, port, root, names } = Arguments::parse();
     let backend = match backend() {
         Ok(backend) => backend,
         Err(error) => {
@@ -36,7 +41,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match serve(&Options { host, port, root, backend }) {
+    match serve(&Options { host, port, root, backend, names, users: caller_of_sudo() }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("minidocker-web: {error}\n{}", error.hint());
@@ -56,13 +61,34 @@ fn backend() -> minidocker_rt::Result<Option<BackendKind>> {
 fn serve(options: &Options) -> Result<(), StartError> {
     let server = Server::bind(options)?;
     // Nobody may be reading; that is no reason not to serve.
-    let _ = writeln!(
-        std::io::stdout(),
+    let _ = greet(&server, &mut std::io::stdout());
+    server.run()
+}
+
+fn greet(server: &Server, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(
+        out,
         "minidocker is at {} (containers in {}; Ctrl+C ends the server, not them)",
         server.url(),
         server.root().display()
-    );
-    server.run()
+    )?;
+    if server.is_public() {
+        writeln!(
+            out,
+            "Other machines can reach it, and who enters can start processes as this user: keep \
+             the link secret, and mind that nothing is encrypted."
+        )?;
+    }
+    let who = if server.is_public() { "Enter" } else { "Other users of this machine enter" };
+    writeln!(out, "{who} by {}", server.login_url())?;
+    out.flush()
+}
+
+/// Who called sudo to start us shall need no token. The variable counts only for root, who
+/// could do as they like anyway.
+fn caller_of_sudo() -> Vec<u32> {
+    let caller = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
+    caller.into_iter().filter(|_| nix::unistd::geteuid().is_root()).collect()
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {

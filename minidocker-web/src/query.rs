@@ -35,6 +35,21 @@ impl Query {
         value.parse().map(Some).map_err(|_| invalid(message(), hint).at_field(name))
     }
 
+    /// Takes out all parameters of this name.
+    pub fn take_all(&mut self, name: &str) -> Vec<String> {
+        let (taken, left) =
+            std::mem::take(&mut self.left).into_iter().partition(|(given, _)| given == name);
+        self.left = left;
+        let taken: Vec<(String, String)> = taken;
+        taken.into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// As [`Query::take`], for what must be given.
+    pub fn need<T: FromStr>(&mut self, name: &str, hint: &str) -> Result<T, ApiError> {
+        self.take(name, hint)?
+            .ok_or_else(|| invalid(format!("{name} is missing"), hint).at_field(name))
+    }
+
     /// As [`Query::take`], for `true` and `false`.
     pub fn flag(&mut self, name: &str) -> Result<bool, ApiError> {
         let hint = format!("Write {name}=true or {name}=false.");
@@ -56,4 +71,10 @@ impl Query {
 
 fn invalid(message: String, hint: &str) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "invalid_query", message, hint)
+}
+
+/// Where a browser's `EventSource` left off, if it connects again.
+pub(crate) fn last_event_id(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get("Last-Event-ID")?.to_str().ok()?;
+    (!value.is_empty()).then_some(value)
 }

@@ -5,16 +5,26 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use actix_web::rt::signal::unix::{SignalKind, signal};
-use actix_web::{App, HttpServer, middleware, rt, web};
+use actix_web::{HttpServer, middleware, rt, web};
 use minidocker_rt::{BackendKind, Revived, Runtime};
+use nix::unistd::geteuid;
+use tokio::sync::watch;
 
-use crate::guard::Hosts;
+use crate::app::App;
+use crate::guard::Guard;
+use crate::guard::hosts::Hosts;
+use crate::guard::peer::Connection;
+use crate::guard::token::Token;
+use crate::streams::Streams;
 use crate::{api, guard, page};
+
+/// Threads that serve connections.
+const WORKERS: usize = 2;
 
 /// Where to serve what.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The address to listen on. Only those of this machine itself are accepted.
+    /// The address to listen on. From other machines than this one, everybody needs the token.
     pub host: IpAddr,
     /// The port to listen on; 0 takes any that is free.
     pub port: u16,
@@ -22,11 +32,22 @@ pub struct Options {
     pub root: Option<PathBuf>,
     /// How containers are made; as [`Runtime::open`] chooses if None.
     pub backend: Option<BackendKind>,
+    /// Users of this machine that need no token, by uid, besides the server's own.
+    pub users: Vec<u32>,
+    /// Names under which the server may be addressed, besides those of this machine.
+    pub names: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { host: Ipv4Addr::LOCALHOST.into(), port: 5000, root: None, backend: None }
+        Options {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: 5000,
+            root: None,
+            backend: None,
+            users: Vec::new(),
+            names: Vec::new(),
+        }
     }
 }
 
@@ -35,15 +56,6 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The address can be reached from other machines.
-    #[error(
-        "refusing to listen on {host}: other machines could reach it, there is no \
-         authentication yet, and who reaches the port can start processes as root"
-    )]
-    NotLoopback {
-        /// The address asked for.
-        host: IpAddr,
-    },
     /// Another program listens there.
     #[error("port {} on {} is taken by another program", address.port(), address.ip())]
     PortTaken {
@@ -70,11 +82,6 @@ impl StartError {
     /// What the user can do about it.
     pub fn hint(&self) -> String {
         match self {
-            StartError::NotLoopback { .. } => {
-                "Use --host 127.0.0.1, the default. To use it from another machine, forward the \
-                 port from there: ssh -L 5000:127.0.0.1:5000 USER@THIS-MACHINE"
-                    .into()
-            }
             StartError::PortTaken { address } => {
                 let airplay = match address.port() {
                     5000 | 7000 => {
@@ -109,6 +116,7 @@ pub struct Server {
     runtime: Runtime,
     listener: TcpListener,
     address: SocketAddr,
+    guard: Guard,
 }
 
 impl Server {
@@ -117,10 +125,7 @@ impl Server {
     /// # Errors
     /// All of [`StartError`] but `Failed`.
     pub fn bind(options: &Options) -> Result<Server, StartError> {
-        let Options { host, port, root, backend } = options;
-        if !host.is_loopback() {
-            return Err(StartError::NotLoopback { host: *host });
-        }
+        let Options { host, port, root, backend, users, names } = options;
         let address = SocketAddr::new(*host, *port);
         let not_listening = |source: io::Error| match source.kind() {
             ErrorKind::AddrInUse => StartError::PortTaken { address },
@@ -134,12 +139,27 @@ impl Server {
             (None, Some(kind)) => Runtime::builder().backend(*kind).open_default()?,
             (None, None) => Runtime::open_default()?,
         };
-        Ok(Server { runtime, listener, address })
+        let token = Token::new(address.port()).map_err(|error| StartError::Failed(error.into()))?;
+        let mut users = users.clone();
+        users.push(geteuid().as_raw());
+        let guard = Guard { hosts: Hosts::of(address, names), token, users };
+        Ok(Server { runtime, listener, address, guard })
     }
 
     /// Where a browser finds it, e.g. `http://127.0.0.1:5000`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// A link that lets in whoever opens it. A secret: who has it can start processes as the
+    /// server's user, and so as root if that is root.
+    pub fn login_url(&self) -> String {
+        format!("{}/login?token={}", self.url(), self.guard.token.text())
+    }
+
+    /// Whether other machines can reach it.
+    pub fn is_public(&self) -> bool {
+        !self.address.ip().is_loopback()
     }
 
     /// The folder that holds the containers.
@@ -157,23 +177,30 @@ impl Server {
         let reviving = self.runtime.clone();
         // Beside the serving: a container that is slow to start must not hold up the page.
         std::thread::spawn(move || revive(&reviving));
-        let runtime = web::Data::new(self.runtime);
-        let hosts = web::Data::new(Hosts::of(self.address));
+        let guard = web::Data::new(self.guard);
+        let (end, ending) = watch::channel(false);
+        let app = web::Data::new(App::new(self.runtime, Streams::new(ending)));
         let server = async move {
+            let asked_to_end = asked_to_end()?;
             HttpServer::new(move || {
-                App::new()
-                    .app_data(runtime.clone())
-                    .app_data(hosts.clone())
+                actix_web::App::new()
+                    .app_data(app.clone())
+                    .app_data(guard.clone())
                     .wrap(middleware::from_fn(guard::watch))
                     .configure(page::routes)
                     .configure(api::routes)
             })
+            .on_connect(Connection::remember)
             // They only hand out work: whatever may block has threads of its own.
-            .workers(2)
+            .workers(WORKERS)
             // A request cut off here is no harm: operations on containers are atomic,
             // and a stop in its grace period can be asked for again.
             .shutdown_timeout(1)
-            .shutdown_signal(asked_to_end()?)
+            .shutdown_signal(async move {
+                asked_to_end.await;
+                // Streams would go on for ever.
+                let _ = end.send(true);
+            })
             .listen(self.listener)?
             .run()
             .await

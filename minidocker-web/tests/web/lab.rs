@@ -43,8 +43,10 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
-    /// The line it printed when it was ready.
+    /// What it printed when it was ready.
     pub greeting: String,
+    /// The token in it.
+    pub token: String,
 }
 
 impl Server {
@@ -52,20 +54,46 @@ impl Server {
         Server::start_with(root, &[])
     }
 
-    /// As [`Server::start`], with environment variables set.
-    pub fn start_with(root: &Path, variables: &[(&str, &str)]) -> Server {
-        let mut child = Command::new(PROGRAM)
-            .args(["--port", "0", "--root"])
-            .arg(root)
-            .envs(variables.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+    /// With more arguments.
+    pub fn start_with(root: &Path, arguments: &[&str]) -> Server {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--port", "0", "--root"]).arg(root).args(arguments).env_remove("SUDO_UID");
+        Server::run(command)
+    }
+
+    /// As if this user had called it with sudo.
+    pub fn start_by_sudo_of(root: &Path, caller: u32) -> Server {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--port", "0", "--root"]).arg(root).env("SUDO_UID", caller.to_string());
+        Server::run(command)
+    }
+
+    /// With environment variables set.
+    pub fn start_with_variables(root: &Path, variables: &[(&str, &str)]) -> Server {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--port", "0", "--root"]).arg(root).env_remove("SUDO_UID");
+        command.envs(variables.iter().copied());
+        Server::run(command)
+    }
+
+    fn run(mut command: Command) -> Server {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
+        // The link comes last.
+        while !greeting.contains("/login?token=") {
+            let read = out.read_line(&mut greeting).unwrap();
+            assert!(read > 0, "it has ended: {greeting:?}");
+        }
         let url = greeting.split_whitespace().find_map(|word| word.strip_prefix("http://"));
-        let address = url.unwrap_or_else(|| panic!("no URL in {greeting:?}")).parse().unwrap();
-        Server { child, address, greeting }
+        let mut address: SocketAddr =
+            url.unwrap_or_else(|| panic!("no URL in {greeting:?}")).parse().unwrap();
+        if address.ip().is_unspecified() {
+            address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+        }
+        let (_, token) = greeting.rsplit_once("token=").unwrap();
+        let token = token.trim().to_string();
+        Server { child, address, greeting, token }
     }
 
     pub fn signal(&self, signal: Signal) {

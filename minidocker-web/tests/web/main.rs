@@ -5,17 +5,29 @@
 //! understands it. Needs root.
 
 mod errors;
+mod features;
 mod http;
 mod lab;
 mod life;
 mod page;
 mod process;
 mod security;
+mod sockets;
+mod streams;
+mod wire;
 
 fn main() {
     minidocker_rt::init();
     let arguments = libtest_mimic::Arguments::from_args();
-    let trials =
-        [errors::trials(), life::trials(), page::trials(), process::trials(), security::trials()];
+    let trials = [
+        errors::trials(),
+        features::trials(),
+        life::trials(),
+        page::trials(),
+        process::trials(),
+        security::trials(),
+        sockets::trials(),
+        streams::trials(),
+    ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit();
 }

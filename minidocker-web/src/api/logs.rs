@@ -1,0 +1,180 @@
+//! `/api/containers/{name}/logs`: what a container printed, as text, as JSON, or as it comes.
+
+mod follow;
+
+use std::str::FromStr;
+
+use actix_web::http::header::HeaderName;
+use actix_web::{HttpRequest, HttpResponse, web};
+use jiff::Timestamp;
+use minidocker_rt::{Container, ContainerInfo, LogEntry, Logs, Status, Stream};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Answer, name_in, read, resource};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::query::Query;
+
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.service(resource("/api/containers/{name}/logs", "GET, HEAD").route(read().to(logs)));
+}
+
+/// Says why an answer without a line has none.
+const EMPTY_BECAUSE: HeaderName = HeaderName::from_static("empty-because");
+
+/// Which part of a log is asked for.
+#[derive(Debug, Clone)]
+struct Part {
+    tail: Option<u32>,
+    since: Option<Timestamp>,
+    stream: Option<Stream>,
+}
+
+impl Part {
+    fn take(query: &mut Query) -> Result<Part, ApiError> {
+        Ok(Part {
+            tail: query.take("tail", "Give a whole number of lines, e.g. tail=100.")?,
+            since: query
+                .take("since", "Give an RFC 3339 time, e.g. since=2030-01-31T12:00:00Z.")?,
+            stream: query
+                .take("stream", "Give stdout or stderr.")?
+                .map(|CommandStream(stream)| stream),
+        })
+    }
+
+    fn of(&self, mut logs: Logs) -> Logs {
+        if let Some(lines) = self.tail {
+            logs = logs.tail(lines as usize);
+        }
+        if let Some(time) = self.since {
+            logs = logs.since(time);
+        }
+        match self.stream {
+            Some(stream) => logs.stream(stream),
+            None => logs,
+        }
+    }
+}
+
+/// One of the command's two streams.
+struct CommandStream(Stream);
+
+impl FromStr for CommandStream {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<CommandStream, ()> {
+        match text {
+            "stdout" => Ok(CommandStream(Stream::Stdout)),
+            "stderr" => Ok(CommandStream(Stream::Stderr)),
+            _ => Err(()),
+        }
+    }
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl FromStr for Format {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Format, ()> {
+        match text {
+            "text" => Ok(Format::Text),
+            "json" => Ok(Format::Json),
+            _ => Err(()),
+        }
+    }
+}
+
+/// A line, or a part of one, as JSON.
+#[derive(Debug, Serialize)]
+struct Line {
+    time: Timestamp,
+    stream: Stream,
+    text: String,
+    full: bool,
+}
+
+impl From<LogEntry> for Line {
+    fn from(entry: LogEntry) -> Line {
+        let LogEntry { time, stream, full, text } = entry;
+        // Most are UTF-8, and need no copy.
+        let text = String::from_utf8(text)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Line { time, stream, text, full }
+    }
+}
+
+async fn logs(request: HttpRequest, app: web::Data<App>) -> Answer {
+    let mut query = Query::of(&request)?;
+    let part = Part::take(&mut query)?;
+    let timestamps = query.flag("timestamps")?;
+    let raw = query.flag("raw")?;
+    let format = query.take("format", "Write format=text or format=json.")?;
+    let follow = query.flag("follow")?;
+    query.end()?;
+    let format = format.unwrap_or(Format::Text);
+    if follow && (timestamps || raw || format == Format::Json) {
+        return Err(ApiError::invalid_query(
+            "follow goes with tail, since and stream alone: its lines are JSON with their times",
+        )
+        .at_field("follow"));
+    }
+    if follow {
+        return follow::follow(&request, &app, part).await;
+    }
+    let name = name_in(&request);
+    if format == Format::Json {
+        let (lines, empty) = app
+            .look(name, move |container| {
+                let entries = part.of(container.logs()?).entries()?;
+                let empty = match entries.is_empty() {
+                    true => Some(why_empty(&container.inspect()?)),
+                    false => None,
+                };
+                Ok((entries, empty))
+            })
+            .await?;
+        let lines: Vec<Line> = lines.into_iter().map(Line::from).collect();
+        return Ok(HttpResponse::Ok().json(json!({"lines": lines, "empty": empty})));
+    }
+    let (text, empty) = app
+        .look(name, move |container| {
+            let logs = part.of(container.logs()?).timestamps(timestamps);
+            let text = if raw { logs.read()? } else { logs.render()?.into_bytes() };
+            let empty = empty_because(container, text.is_empty())?;
+            Ok((text, empty))
+        })
+        .await?;
+    let mut answer = HttpResponse::Ok();
+    if let Some(why) = empty {
+        answer.insert_header((EMPTY_BECAUSE, why));
+    }
+    Ok(answer.content_type("text/plain; charset=utf-8").body(text))
+}
+
+fn empty_because(
+    container: &Container,
+    empty: bool,
+) -> Result<Option<&'static str>, minidocker_rt::Error> {
+    Ok(if empty { Some(why_empty(&container.inspect()?)) } else { None })
+}
+
+/// Why there is nothing to see: silence is no answer to somebody who is looking.
+fn why_empty(info: &ContainerInfo) -> &'static str {
+    match info.status {
+        Status::Created => "It was never started.",
+        Status::Running => "It runs and has printed nothing so far, or nothing that was asked for.",
+        Status::Paused => "It is paused and had printed nothing that was asked for.",
+        Status::Restarting => {
+            "It will be started again and has printed nothing that was asked for."
+        }
+        Status::Stopped => "It has ended without printing anything that was asked for.",
+        Status::Error => "It did not run, or was lost: its reason says more.",
+    }
+}

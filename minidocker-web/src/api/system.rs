@@ -1,0 +1,53 @@
+//! `/api/system`: what this machine is and can do, and what would mend what it cannot.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Answer, read, resource};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::query::Query;
+use crate::streams;
+use crate::system::{Backend, Check, Enforced, Facts, doctor};
+
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.service(resource("/api/system", "GET, HEAD").route(read().to(system)));
+}
+
+async fn system(request: HttpRequest, app: web::Data<App>) -> Answer {
+    Query::of(&request)?.end()?;
+    let shared = app.clone();
+    let system = app.work.quick(move || describe(&shared)).await?;
+    Ok(HttpResponse::Ok().json(system))
+}
+
+#[derive(Debug, Serialize)]
+struct System {
+    version: &'static str,
+    started_at: Timestamp,
+    root: String,
+    backend: Backend,
+    #[serde(flatten)]
+    facts: Facts,
+    enforced: Vec<Enforced>,
+    containers: serde_json::Value,
+    streams: serde_json::Value,
+    doctor: Vec<Check>,
+}
+
+fn describe(app: &App) -> Result<System, ApiError> {
+    let facts = Facts::gather(app.runtime.root());
+    Ok(System {
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: app.started_at,
+        root: app.runtime.root().display().to_string(),
+        backend: Backend::of(&app.runtime),
+        enforced: Enforced::by(&facts),
+        containers: json!(app.live.count()?),
+        streams: json!({"open": app.streams.open(), "limit": streams::MOST}),
+        doctor: doctor::examine(&facts),
+        facts,
+    })
+}

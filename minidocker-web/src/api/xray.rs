@@ -1,0 +1,18 @@
+//! `/api/containers/{name}/xray`: what the kernel knows of a container, beside the host.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::{Answer, name_in, read, resource};
+use crate::app::App;
+use crate::query::Query;
+use crate::xray::Xray;
+
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.service(resource("/api/containers/{name}/xray", "GET, HEAD").route(read().to(xray)));
+}
+
+async fn xray(request: HttpRequest, app: web::Data<App>) -> Answer {
+    Query::of(&request)?.end()?;
+    let xray = app.look(name_in(&request), |container| Ok(Xray::of(&container.inspect()?))).await?;
+    Ok(HttpResponse::Ok().json(xray))
+}

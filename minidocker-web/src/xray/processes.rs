@@ -1,0 +1,96 @@
+//! The processes of a container, with both of their numbers.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::cgroups::Cgroup;
+use super::{namespaces, value};
+
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct Process {
+    host_pid: i32,
+    /// The number inside; the same as outside if it has no process tree of its own.
+    container_pid: i32,
+    parent_host_pid: i32,
+    command: String,
+    /// R runs, S sleeps, D waits for a disk, T is stopped, Z has ended.
+    state: String,
+    uid: u32,
+    threads: u32,
+    memory_bytes: u64,
+}
+
+/// Those in the command's PID namespace if that is not ours, and those in its cgroups.
+pub(super) fn of(pid: i32, cgroups: &[Cgroup]) -> Vec<Process> {
+    let mut pids: BTreeSet<i32> =
+        cgroups.iter().flat_map(|cgroup| procs(cgroup.folder())).collect();
+    pids.insert(pid);
+    let theirs = namespaces::id(&pid.to_string(), "pid");
+    if theirs.is_some() && theirs != namespaces::id("self", "pid") {
+        pids.extend(all().filter(|pid| namespaces::id(&pid.to_string(), "pid") == theirs));
+    }
+    pids.into_iter().filter_map(Process::read).collect()
+}
+
+fn procs(folder: &Path) -> Vec<i32> {
+    let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    // A zero is a process that our own namespace does not show.
+    text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect()
+}
+
+fn all() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+impl Process {
+    /// None if it has ended meanwhile.
+    fn read(pid: i32) -> Option<Process> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        Process::parse(pid, &status, &words)
+    }
+
+    fn parse(host_pid: i32, status: &str, words: &[u8]) -> Option<Process> {
+        let first = |field: &str| value(status, field)?.split_whitespace().next();
+        let words = String::from_utf8_lossy(words.strip_suffix(b"\0").unwrap_or(words));
+        Some(Process {
+            host_pid,
+            // From the outermost namespace to the innermost.
+            container_pid: value(status, "NSpid")?.split_whitespace().last()?.parse().ok()?,
+            parent_host_pid: first("PPid")?.parse().ok()?,
+            // A process that has ended, or one of the kernel, has no words but a name.
+            command: match words.is_empty() {
+                true => value(status, "Name")?.to_string(),
+                false => words.replace('\0', " "),
+            },
+            state: first("State")?.to_string(),
+            uid: first("Uid")?.parse().ok()?,
+            threads: first("Threads")?.parse().ok()?,
+            memory_bytes: first("VmRSS").and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) * 1024,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_has_both_its_numbers() {
+        let status = "Name:\tpython3\nState:\tS (sleeping)\nPPid:\t100\nUid:\t5\t6\t7\t8\n\
+                      VmRSS:\t    9216 kB\nThreads:\t3\nNSpid:\t101\t2\n";
+        let process = Process::parse(101, status, b"python\0-m\0http.server\0").unwrap();
+        assert_eq!((process.host_pid, process.container_pid), (101, 2));
+        assert_eq!((process.parent_host_pid, process.uid, process.threads), (100, 5, 3));
+        assert_eq!((process.state.as_str(), process.memory_bytes), ("S", 9216 * 1024));
+        assert_eq!(process.command, "python -m http.server");
+        assert_eq!(Process::parse(101, status, b"").unwrap().command, "python3");
+        assert_eq!(Process::parse(101, "", b""), None);
+    }
+}

@@ -1,0 +1,187 @@
+/** What the form holds while somebody types, and the specification it stands for. */
+import { type HealthCheck, ISOLATION, type Isolation, type Spec } from "../api/types.ts";
+import { commandLine } from "./format.ts";
+
+export interface Draft {
+  name: string;
+  command: string;
+  image: string;
+  memory: string;
+  cpu: string;
+  pids: string;
+  volumes: string[];
+  env: string[];
+  hostname: string;
+  workingDir: string;
+  user: string;
+  restart: string;
+  health: {
+    command: string;
+    interval: string;
+    timeout: string;
+    retries: string;
+    startPeriod: string;
+    restartUnhealthy: boolean;
+  };
+  isolation: Isolation;
+  init: boolean;
+  tty: boolean;
+  stdinOpen: boolean;
+  bestEffort: boolean;
+  rlimits: Spec["rlimits"];
+}
+
+const ALL_ON = Object.fromEntries(ISOLATION.map((feature) => [feature, true])) as Isolation;
+
+export function emptyDraft(): Draft {
+  return {
+    name: "",
+    command: "",
+    image: "",
+    memory: "",
+    cpu: "",
+    pids: "",
+    volumes: [],
+    env: [],
+    hostname: "",
+    workingDir: "",
+    user: "",
+    restart: "no",
+    health: {
+      command: "",
+      interval: "30",
+      timeout: "30",
+      retries: "3",
+      startPeriod: "0",
+      restartUnhealthy: false,
+    },
+    isolation: { ...ALL_ON },
+    init: true,
+    tty: false,
+    stdinOpen: false,
+    bestEffort: false,
+    rlimits: undefined,
+  };
+}
+
+/** A form filled from a specification: a template, a copy, an import, a lesson. */
+export function draftOf(spec: Partial<Spec>): Draft {
+  const draft = emptyDraft();
+  const health = spec.health_check;
+  return {
+    ...draft,
+    name: spec.name ?? "",
+    command: commandLine(spec.command),
+    image: spec.image === "host" ? "" : (spec.image ?? ""),
+    memory: text(spec.mem_limit_mb),
+    cpu: text(spec.cpu_limit_percent),
+    pids: text(spec.pids_limit),
+    volumes: [...(spec.volumes ?? [])],
+    env: Object.entries(spec.env_vars ?? {}).map(([name, value]) => `${name}=${value}`),
+    hostname: spec.hostname ?? "",
+    workingDir: spec.working_dir ?? "",
+    user: spec.user ?? "",
+    restart: spec.restart ?? "no",
+    health: health
+      ? {
+          command: commandLine(health.command),
+          interval: String(health.interval_seconds ?? 30),
+          timeout: String(health.timeout_seconds ?? 30),
+          retries: String(health.retries ?? 3),
+          startPeriod: String(health.start_period_seconds ?? 0),
+          restartUnhealthy: health.restart_unhealthy ?? false,
+        }
+      : draft.health,
+    isolation: { ...ALL_ON, ...spec.isolation },
+    init: spec.init ?? true,
+    tty: spec.tty ?? false,
+    stdinOpen: spec.stdin_open ?? false,
+    bestEffort: spec.best_effort_limits ?? false,
+    rlimits: spec.rlimits,
+  };
+}
+
+/** Only what differs from the defaults, so that what is shown and sent is short. */
+export function specOf(draft: Draft): Spec {
+  const off = ISOLATION.filter((feature) => !draft.isolation[feature]);
+  return {
+    name: draft.name.trim(),
+    command: draft.command,
+    ...present({
+      image: draft.image.trim() || undefined,
+      mem_limit_mb: number(draft.memory),
+      cpu_limit_percent: number(draft.cpu),
+      pids_limit: number(draft.pids),
+      volumes: some(draft.volumes.map((one) => one.trim()).filter(Boolean)),
+      env_vars: variables(draft.env),
+      hostname: draft.hostname.trim() || undefined,
+      working_dir: draft.workingDir.trim() || undefined,
+      user: draft.user.trim() || undefined,
+      restart: unless("no", draft.restart),
+      health_check: healthCheck(draft.health),
+      isolation: some(off) && Object.fromEntries(off.map((feature) => [feature, false])),
+      init: unless(true, draft.init),
+      tty: unless(false, draft.tty),
+      stdin_open: unless(false, draft.stdinOpen),
+      best_effort_limits: unless(false, draft.bestEffort),
+      rlimits: some(draft.rlimits ?? []),
+    }),
+  };
+}
+
+function healthCheck(health: Draft["health"]): HealthCheck | undefined {
+  if (!health.command.trim()) return undefined;
+  return {
+    command: health.command,
+    ...present({
+      interval_seconds: unless(30, number(health.interval)),
+      timeout_seconds: unless(30, number(health.timeout)),
+      retries: unless(3, number(health.retries)),
+      start_period_seconds: unless(0, number(health.startPeriod)),
+      restart_unhealthy: unless(false, health.restartUnhealthy),
+    }),
+  };
+}
+
+/** Without a "=" it is a name without a value; the server says what it thinks of the name. */
+function variables(lines: string[]): Record<string, string> | undefined {
+  const given = lines.filter((line) => line.trim() !== "");
+  const pairs = given.map((line) => {
+    const at = line.indexOf("=");
+    return at < 0 ? [line.trim(), ""] : [line.slice(0, at).trim(), line.slice(at + 1)];
+  });
+  return some(given) && Object.fromEntries(pairs);
+}
+
+/** Whether anything but the everyday fields is set: then the form shows its second half. */
+export function usesAdvanced(draft: Draft): boolean {
+  const { name, command, mem_limit_mb, cpu_limit_percent, ...rest } = specOf(draft);
+  return Object.keys(rest).length > 0;
+}
+
+function text(value: number | undefined): string {
+  return value === undefined ? "" : String(value);
+}
+
+/** What is no number goes to the server as it is: it is the server that says what is wrong. */
+function number(value: string): number | undefined {
+  if (value.trim() === "") return undefined;
+  const parsed = Number(value);
+  return Number.isFinite(parsed) ? parsed : (value as unknown as number);
+}
+
+function unless<T>(usual: T, value: T | undefined): T | undefined {
+  return value === usual ? undefined : value;
+}
+
+function some<T>(list: T[]): T[] | undefined {
+  return list.length > 0 ? list : undefined;
+}
+
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without the fields that are undefined. */
+function present<T extends object>(object: T): Present<T> {
+  const given = Object.entries(object).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as Present<T>;
+}

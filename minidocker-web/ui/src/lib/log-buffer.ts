@@ -1,0 +1,78 @@
+/** The lines of a log as they are kept in the page. */
+import type { LogLine } from "../api/types.ts";
+import { PLAIN, parseAnsi, type Style, stripAnsi } from "./ansi.ts";
+
+/** A line as it is kept: the style in which its text begins comes from the lines before. */
+export interface Entry {
+  time: string;
+  stream: LogLine["stream"];
+  text: string;
+  style: Style;
+  open: boolean;
+}
+
+/** A growing log. Colours carry over from line to line of a stream. */
+export class LogBuffer {
+  readonly entries: Entry[] = [];
+  /** How many were dropped at the front. */
+  dropped = 0;
+  private styles: Record<LogLine["stream"], Style> = {
+    stdout: PLAIN,
+    stderr: PLAIN,
+    system: PLAIN,
+  };
+  private unfinished: Partial<Record<LogLine["stream"], Entry>> = {};
+
+  constructor(private readonly most: number) {}
+
+  append(lines: LogLine[]): void {
+    for (const { time, stream, text, full } of lines) {
+      const before = this.unfinished[stream];
+      if (before) {
+        before.text += text;
+        before.open = !full;
+      } else {
+        this.entries.push({ time, stream, text, style: this.styles[stream], open: !full });
+      }
+      const entry = before ?? this.entries[this.entries.length - 1];
+      if (text.includes("\x1b")) this.styles[stream] = parseAnsi(text, this.styles[stream]).style;
+      if (full) delete this.unfinished[stream];
+      else if (entry) this.unfinished[stream] = entry;
+    }
+    const over = this.entries.length - this.most;
+    // Not one by one: moving a large array for each line is slow.
+    if (over > this.most / 10) {
+      this.entries.splice(0, over);
+      this.dropped += over;
+    }
+  }
+
+  get last(): string | null {
+    return this.entries.at(-1)?.time ?? null;
+  }
+}
+
+/**
+ * Lines that a new stream tells again: it begins at the time of the last line we have, and
+ * several lines can have one time.
+ */
+export class Repeated {
+  readonly since: string | null;
+  private known: number;
+
+  constructor(buffer: LogBuffer) {
+    this.since = buffer.last;
+    const first = buffer.entries.findLastIndex(({ time }) => time !== this.since);
+    this.known = buffer.entries.length - 1 - first;
+  }
+
+  has({ time }: LogLine): boolean {
+    if (time !== this.since || this.known === 0) return false;
+    this.known -= 1;
+    return true;
+  }
+}
+
+export function found(entry: Entry, search: string): boolean {
+  return stripAnsi(entry.text).toLowerCase().includes(search.toLowerCase());
+}

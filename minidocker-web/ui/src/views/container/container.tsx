@@ -1,0 +1,147 @@
+/** One container: what it is, what it does, what it is made of. */
+import type { ComponentType } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { Container } from "../../api/types.ts";
+import { Button, LinkButton } from "../../components/button.tsx";
+import { openMenuAt } from "../../components/menu.tsx";
+import { Empty } from "../../components/notice.tsx";
+import { StatusWord } from "../../components/status.tsx";
+import { act, menuOf, VERBS, whyNot } from "../../lib/actions.tsx";
+import { href } from "../../router.ts";
+import { containers, isAlive, listed } from "../../state.ts";
+import { ConfigurationTab } from "./configuration.tsx";
+import { FilesTab } from "./files.tsx";
+import { HowTab } from "./how.tsx";
+import { LogsTab } from "./logs.tsx";
+import { OverviewTab } from "./overview.tsx";
+import { StatsTab } from "./stats.tsx";
+import { TerminalTab } from "./terminal.tsx";
+import { XrayTab } from "./xray.tsx";
+
+const TABS: Record<string, { label: string; view: ComponentType<{ container: Container }> }> = {
+  overview: { label: "Overview", view: OverviewTab },
+  logs: { label: "Logs", view: LogsTab },
+  stats: { label: "Stats", view: StatsTab },
+  terminal: { label: "Terminal", view: TerminalTab },
+  files: { label: "Files", view: FilesTab },
+  how: { label: "How it works", view: HowTab },
+  xray: { label: "X-ray", view: XrayTab },
+  configuration: { label: "Configuration", view: ConfigurationTab },
+};
+
+export function ContainerView({ name, tab }: { name: string; tab: string }) {
+  const container = containers.value.get(name);
+  if (!container) {
+    if (!listed.value) return <p class="soft">Asking the server for {name}…</p>;
+    return (
+      <Empty title={`There is no container ${name}`}>
+        <p>It was deleted, or never had this name.</p>
+        <LinkButton to={href("containers")}>To the containers</LinkButton>
+      </Empty>
+    );
+  }
+  return <Found container={container} tab={tab} />;
+}
+
+function Found({ container, tab }: { container: Container; tab: string }) {
+  const { name } = container;
+  const tabs = useRef<HTMLElement>(null);
+  // On a narrow screen the open one may be out of sight.
+  useEffect(() => {
+    const current = tabs.current?.querySelector<HTMLElement>("[aria-current]");
+    if (current && tabs.current) tabs.current.scrollLeft = current.offsetLeft - 60;
+  }, [tab]);
+  const View = (TABS[tab] ?? TABS.overview)!.view;
+  return (
+    <div data-state={container.status}>
+      <header class="heading container-heading">
+        <div class="grow">
+          <a class="small soft" href={href("containers")}>
+            Containers
+          </a>
+          <div class="row">
+            <h1>{name}</h1>
+            <StatusWord status={container.status} reason={container.reason ?? null} pill />
+          </div>
+        </div>
+        <Actions container={container} />
+      </header>
+      {container.status === "error" && container.reason && tab !== "how" && (
+        <div class="notice bad below" role="status">
+          <strong>{container.reason}</strong>
+          <a href={href("containers", name, "how")}>See the step that failed, and what to do</a>
+        </div>
+      )}
+      {container.exit?.oom_killed && !isAlive(container) && (
+        <div class="notice bad below" role="status">
+          <strong>Out of memory: the kernel killed it at its limit.</strong>
+          <span>
+            It may use {container.spec?.mem_limit_mb ?? "?"} MB. Make a copy with more, or find out
+            what it fills its memory with.
+          </span>
+        </div>
+      )}
+      {(container.not_enforced ?? []).map((limit) => (
+        <div class="notice warn below" key={limit}>
+          Not enforced on this machine: {limit}
+        </div>
+      ))}
+      <nav class="tabs below" ref={tabs} aria-label={`Views of ${name}`}>
+        {Object.entries(TABS).map(([key, { label }]) => (
+          <a
+            key={key}
+            href={href("containers", name, key)}
+            aria-current={View === TABS[key]?.view ? "page" : undefined}
+          >
+            {label}
+          </a>
+        ))}
+      </nav>
+      {container.id === undefined ? (
+        <Empty title="Its files are damaged">
+          <p>{container.reason}</p>
+        </Empty>
+      ) : (
+        <View key={container.id} container={container} />
+      )}
+    </div>
+  );
+}
+
+function Actions({ container }: { container: Container }) {
+  const main = VERBS.filter(({ verb }) => {
+    if (verb === "resume") return container.status === "paused";
+    if (verb === "pause") return container.status !== "paused";
+    return verb === "start" || verb === "stop" || verb === "restart";
+  });
+  return (
+    <div class="row">
+      {main.map(({ verb, label, icon }) => {
+        const reason = whyNot(verb, container);
+        const wanted = !isAlive(container)
+          ? "start"
+          : container.status === "paused"
+            ? "resume"
+            : "";
+        return (
+          <Button
+            key={verb}
+            icon={icon}
+            kind={verb === wanted ? "primary" : ""}
+            unavailable={reason}
+            onClick={() => act(verb, container)}
+          >
+            {label}
+          </Button>
+        );
+      })}
+      <Button
+        icon="menu"
+        label="All actions"
+        onClick={(event) =>
+          openMenuAt(container.name, menuOf(container), event.currentTarget as Element)
+        }
+      />
+    </div>
+  );
+}

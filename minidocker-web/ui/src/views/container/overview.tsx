@@ -1,0 +1,371 @@
+/** What one wants to know first. */
+import { useState } from "preact/hooks";
+import { api, type Problem, problemOf, url } from "../../api/client.ts";
+import type { Container, Event, ExecOutput } from "../../api/types.ts";
+import { Button } from "../../components/button.tsx";
+import { LogText } from "../../components/log-view.tsx";
+import { Empty, Notice } from "../../components/notice.tsx";
+import { Sparkline } from "../../components/sparkline.tsx";
+import { whyNot } from "../../lib/actions.tsx";
+import {
+  ago,
+  bytes,
+  commandLine,
+  duration,
+  exact,
+  exitMeaning,
+  micros,
+  percent,
+  plural,
+} from "../../lib/format.ts";
+import { useLoad } from "../../lib/use-load.ts";
+import { href } from "../../router.ts";
+import { isAlive, recentCpu, usageOf } from "../../state.ts";
+import { Meter } from "../containers.tsx";
+import { Strip } from "./how.tsx";
+
+export function OverviewTab({ container }: { container: Container }) {
+  const { name, spec, exit, network } = container;
+  return (
+    <div class="overview">
+      <div class="stack">
+        <Now container={container} />
+        <LastLines container={container} />
+        <RunCommand container={container} />
+      </div>
+      <div class="stack">
+        <section class="panel">
+          <header>
+            <h2>Facts</h2>
+            <a class="small" href={href("containers", name, "configuration")}>
+              Configuration
+            </a>
+          </header>
+          <dl class="facts body">
+            <dt>ID</dt>
+            <dd class="mono" title={container.id}>
+              {container.short_id}
+            </dd>
+            <dt>Command</dt>
+            <dd>
+              <code class="command-block">{commandLine(spec?.command)}</code>
+            </dd>
+            <dt>Image</dt>
+            <dd>{spec?.image ?? "host"}</dd>
+            <dt>Memory limit</dt>
+            <dd>{spec?.mem_limit_mb !== undefined ? `${spec.mem_limit_mb} MB` : "none"}</dd>
+            <dt>CPU limit</dt>
+            <dd>
+              {spec?.cpu_limit_percent !== undefined
+                ? `${spec.cpu_limit_percent}% of one core`
+                : "none"}
+            </dd>
+            <dt>Created</dt>
+            <dd title={exact(container.created_at)}>{ago(container.created_at)}</dd>
+            <dt>Last started</dt>
+            <dd title={exact(container.started_at)}>{ago(container.started_at)}</dd>
+            {!isAlive(container) && container.finished_at && (
+              <>
+                <dt>Ended</dt>
+                <dd title={exact(container.finished_at)}>{ago(container.finished_at)}</dd>
+              </>
+            )}
+            {exit && (
+              <>
+                <dt>{isAlive(container) ? "Last exit code" : "Exit code"}</dt>
+                <dd>
+                  <strong class="number">{exit.code}</strong>{" "}
+                  <span class="soft">{exitMeaning(exit.code, exit.oom_killed)}</span>
+                </dd>
+              </>
+            )}
+            <dt>Starts</dt>
+            <dd class="number">
+              {container.starts ?? 0}, of these {plural(container.restarts ?? 0, "restart")} by its
+              policy ({spec?.restart ?? "no"})
+            </dd>
+            <dt>Network</dt>
+            <dd>
+              {network?.mode === "host" ? "the host's" : "none but loopback"}
+              {network?.ip_address ? `, ${network.ip_address}` : ", no IP address"}, no ports
+              published
+            </dd>
+            {container.pid != null && (
+              <>
+                <dt>PID on the host</dt>
+                <dd class="number">{container.pid}</dd>
+              </>
+            )}
+            <dt>Files it changed</dt>
+            <dd>
+              <code>{container.rootfs}</code>
+            </dd>
+          </dl>
+        </section>
+        <HealthPanel container={container} />
+        <Built container={container} />
+        <History container={container} />
+      </div>
+    </div>
+  );
+}
+
+function Now({ container }: { container: Container }) {
+  const usage = usageOf(container);
+  const { name, spec } = container;
+  if (!usage) return null;
+  return (
+    <section class="panel now" aria-label="Usage now">
+      <div class="tile">
+        <span class="soft small">CPU</span>
+        <strong class="figure number">{percent(usage.cpu_percent)}</strong>
+        <Sparkline values={recentCpu.value[name] ?? []} top={spec?.cpu_limit_percent} />
+        <span class="soft small">
+          {spec?.cpu_limit_percent !== undefined ? `of ${spec.cpu_limit_percent}%` : "no limit"}
+        </span>
+      </div>
+      <div class="tile">
+        <span class="soft small">Memory</span>
+        <strong class="figure number">{bytes(usage.memory_bytes)}</strong>
+        <Meter percent={usage.memory_percent} />
+        <span class="soft small">
+          {usage.memory_limit_bytes
+            ? `${percent(usage.memory_percent)} of ${bytes(usage.memory_limit_bytes)}`
+            : "no limit"}
+        </span>
+      </div>
+      <div class="tile">
+        <span class="soft small">Processes</span>
+        <strong class="figure number">{usage.pids}</strong>
+        <span class="soft small">of {spec?.pids_limit ?? 512} at most</span>
+      </div>
+      <div class="tile">
+        <span class="soft small">Up for</span>
+        <strong class="figure number">{duration(usage.uptime_seconds)}</strong>
+        <a class="small" href={href("containers", name, "stats")}>
+          Charts
+        </a>
+      </div>
+    </section>
+  );
+}
+
+const LAST = 12;
+
+function LastLines({ container }: { container: Container }) {
+  const { name, status, started_at } = container;
+  const logs = useLoad(
+    () => api.logs(name, LAST),
+    [name, status, started_at],
+    isAlive(container) ? 2000 : undefined,
+  );
+  const { data, problem } = logs;
+  return (
+    <section class="panel">
+      <header>
+        <h2>Last lines of the log</h2>
+        <a class="small" href={href("containers", name, "logs")}>
+          All of it, live
+        </a>
+      </header>
+      {problem && <Notice problem={problem} />}
+      {data && data.lines.length > 0 && <LogText lines={data.lines} />}
+      {data && data.lines.length === 0 && (
+        <Empty title="Nothing logged">
+          <p>{data.empty ?? "It has printed nothing."}</p>
+        </Empty>
+      )}
+    </section>
+  );
+}
+
+function RunCommand({ container }: { container: Container }) {
+  const [command, setCommand] = useState("ps -ef");
+  const [output, setOutput] = useState<ExecOutput | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [busy, setBusy] = useState(false);
+  const reason = whyNot("exec", container);
+
+  const run = async () => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      setOutput(await api.exec(container.name, command));
+    } catch (error) {
+      setOutput(null);
+      setProblem(problemOf(error));
+    }
+    setBusy(false);
+  };
+
+  return (
+    <section class="panel">
+      <header>
+        <h2>Run a command inside</h2>
+        <a class="small" href={href("containers", container.name, "terminal")}>
+          Terminal
+        </a>
+      </header>
+      <div class="body stack tight">
+        <form
+          class="row"
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (!reason) void run();
+          }}
+        >
+          <input
+            class="input mono grow"
+            aria-label="Command to run inside"
+            value={command}
+            spellcheck={false}
+            autocomplete="off"
+            onInput={(event) => setCommand(event.currentTarget.value)}
+          />
+          <Button type="submit" icon="play" unavailable={reason} busy={busy}>
+            Run
+          </Button>
+        </form>
+        {reason && <p class="soft small">Not now: {reason}.</p>}
+        {problem && <Notice problem={problem} />}
+        {output && (
+          <div aria-live="polite">
+            {output.stdout && <pre class="output">{output.stdout}</pre>}
+            {output.stderr && <pre class="output err">{output.stderr}</pre>}
+            <p class="small soft">
+              Exit code {output.exit_code}: {exitMeaning(output.exit_code, output.oom_killed)}
+              {output.stdout === "" && output.stderr === "" && ", and it printed nothing"}
+              {output.timed_out && ", killed because its time was over"}
+              {output.truncated && ", output cut off at 4 MB"}.
+            </p>
+          </div>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function HealthPanel({ container }: { container: Container }) {
+  const { health } = container;
+  if (!health) return null;
+  const kind = { starting: "", healthy: "good", unhealthy: "bad" }[health.status];
+  return (
+    <section class="panel">
+      <header>
+        <h2>Health</h2>
+        <span class={`tag ${kind}`}>{health.status}</span>
+      </header>
+      {health.probes.length === 0 ? (
+        <p class="body soft">No probe has ended yet.</p>
+      ) : (
+        <table>
+          <tbody>
+            {[...health.probes].reverse().map((probe) => (
+              <tr key={probe.started_at}>
+                <td class="nowrap" title={exact(probe.started_at)}>
+                  {ago(probe.started_at)}
+                </td>
+                <td class="number">{probe.exit_code ?? "no exit"}</td>
+                <td class="mono small">{probe.output.trim() || "printed nothing"}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+/** How the last start went, in one bar. */
+function Built({ container }: { container: Container }) {
+  const { name, started_at, status } = container;
+  const { data } = useLoad(
+    () => (started_at || status === "error" ? api.trace(name) : Promise.resolve(null)),
+    [name, started_at, status],
+  );
+  return (
+    <section class="panel">
+      <header>
+        <h2>How it was built</h2>
+        <a class="small" href={href("containers", name, "how")}>
+          Step by step
+        </a>
+      </header>
+      <div class="body stack tight">
+        {data ? (
+          <>
+            <Strip trace={data} />
+            <p class="small soft">
+              {plural(data.steps.length, "step")},{" "}
+              {plural(
+                data.steps.reduce((sum, step) => sum + step.calls.length, 0),
+                "system call",
+              )}
+              , {micros(data.micros)}.
+            </p>
+          </>
+        ) : (
+          <p class="soft">
+            Not started yet. <a href={href("containers", name, "how")}>See what a start will do</a>.
+          </p>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function History({ container }: { container: Container }) {
+  const { name, status, starts, restarts } = container;
+  const { data } = useLoad(async () => {
+    const response = await fetch(`${url("events")}?follow=false&name=${encodeURIComponent(name)}`);
+    return response.ok ? ((await response.json()) as Event[]) : [];
+  }, [name, status, starts, restarts]);
+  const mine = (data ?? []).filter((event) => event.container === container.id);
+  return (
+    <section class="panel">
+      <header>
+        <h2>History</h2>
+      </header>
+      {mine.length === 0 ? (
+        <p class="body soft">No events are kept of it.</p>
+      ) : (
+        <ol class="history">
+          {mine
+            .slice(-10)
+            .reverse()
+            .map((event) => (
+              <li key={event.id}>
+                <span>{eventWords(event)}</span>
+                <time class="soft small" title={exact(event.time)}>
+                  {ago(event.time)}
+                </time>
+              </li>
+            ))}
+        </ol>
+      )}
+    </section>
+  );
+}
+
+function eventWords(event: Event): string {
+  switch (event.event) {
+    case "exited":
+      return event.exit
+        ? `ended with code ${event.exit.code}${event.exit.oom_killed ? ", out of memory" : ""}`
+        : "ended";
+    case "exec_started":
+      return `ran ${event.command}`;
+    case "exec_failed":
+      return `could not run ${event.command}`;
+    case "start_failed":
+      return `failed to start at ${event.failure?.step}`;
+    case "out_of_memory":
+      return `hit its memory limit (${event.kills} killed so far)`;
+    case "health_changed":
+      return `became ${event.health}`;
+    case "restarted":
+      return `restarted by its policy (${event.restarts})`;
+    default:
+      return event.event.replaceAll("_", " ");
+  }
+}

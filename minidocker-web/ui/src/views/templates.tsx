@@ -1,0 +1,107 @@
+/** Templates: configurations to begin with. */
+import { useEffect } from "preact/hooks";
+import { api } from "../api/client.ts";
+import type { Spec, Template } from "../api/types.ts";
+import { Button } from "../components/button.tsx";
+import { ask } from "../components/dialog.tsx";
+import { Heading } from "../components/heading.tsx";
+import { attempt, done } from "../components/toast.tsx";
+import { commandLine } from "../lib/format.ts";
+import { containers, loadTemplates, templates } from "../state.ts";
+import { startDraft } from "./create/form-state.ts";
+
+const HELLO: Spec = {
+  name: "hello",
+  command: "python -c \"print('Hello from Mini Docker!')\"",
+  mem_limit_mb: 50,
+  cpu_limit_percent: 25,
+};
+
+export function TemplatesView() {
+  return (
+    <>
+      <Heading
+        title="Templates"
+        about="Configurations to begin with. Choosing one fills the form, where everything can still be changed. A container's own menu saves it as a template."
+      />
+      <TemplateCards manage />
+    </>
+  );
+}
+
+export function TemplateCards(props: { hello?: boolean; manage?: boolean }) {
+  useEffect(() => {
+    if (templates.value === null || props.manage) void attempt(loadTemplates);
+  }, [props.manage]);
+
+  if (templates.value === null) return <p class="soft">Asking the server for its templates…</p>;
+  return (
+    <ul class="templates">
+      {props.hello && (
+        <li class="panel template first">
+          <h3>Hello</h3>
+          <p class="soft grow">Prints one line and ends. The shortest way to see everything.</p>
+          <code class="truncate">{commandLine(HELLO.command)}</code>
+          <div class="row">
+            <Button kind="primary" onClick={() => startDraft(HELLO)}>
+              Use hello
+            </Button>
+          </div>
+        </li>
+      )}
+      {templates.value.map((template) => (
+        <TemplateCard key={template.name} template={template} manage={props.manage ?? false} />
+      ))}
+    </ul>
+  );
+}
+
+function TemplateCard({ template, manage }: { template: Template; manage: boolean }) {
+  const { name, title, description, builtin, spec } = template;
+  return (
+    <li class="panel template">
+      <div class="row spread">
+        <h3>{title}</h3>
+        {manage && <span class="tag">{builtin ? "built in" : "yours"}</span>}
+      </div>
+      <p class="soft grow">{description || "No description."}</p>
+      <code class="truncate" title={commandLine(spec.command)}>
+        {commandLine(spec.command).replace(/\s+/g, " ")}
+      </code>
+      <div class="row">
+        <Button onClick={() => startDraft({ ...spec, name: freeName(name) })}>Use {name}</Button>
+        {manage && (
+          <Button
+            icon="trash"
+            kind="danger"
+            label={`Delete the template ${name}`}
+            unavailable={builtin ? "built-in templates stay" : null}
+            onClick={() => askDelete(name)}
+          />
+        )}
+      </div>
+    </li>
+  );
+}
+
+/** A name that no container has yet. */
+export function freeName(name: string): string {
+  if (!containers.value.has(name)) return name;
+  for (let n = 2; ; n += 1) {
+    if (!containers.value.has(`${name}-${n}`)) return `${name}-${n}`;
+  }
+}
+
+function askDelete(name: string): void {
+  ask({
+    title: `Delete the template ${name}?`,
+    body: <p>Containers that were made from it stay as they are.</p>,
+    action: "Delete",
+    danger: true,
+    run: async () => {
+      await api.removeTemplate(name);
+      await loadTemplates();
+      done(`Template ${name} deleted`);
+    },
+  });
+}

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import type { Spec } from "../src/api/types.ts";
+import { draftOf, emptyDraft, specOf, usesAdvanced } from "../src/lib/draft.ts";
+
+test("an untouched form asks for nothing but a name and a command", () => {
+  expect(specOf({ ...emptyDraft(), name: " a ", command: "true" })).toEqual({
+    name: "a",
+    command: "true",
+  });
+});
+
+test("what fills the form comes out of it again", () => {
+  const spec: Spec = {
+    name: "web",
+    command: "python -m http.server",
+    image: "debian",
+    mem_limit_mb: 100,
+    cpu_limit_percent: 50,
+    pids_limit: 64,
+    volumes: ["/srv:/app:ro"],
+    env_vars: { A: "1=2", B: "" },
+    hostname: "www",
+    working_dir: "/app",
+    user: "1:1",
+    restart: "always",
+    health_check: { command: "true", interval_seconds: 5, restart_unhealthy: true },
+    rlimits: [{ resource: "nofile", soft: 1, hard: 2 }],
+    isolation: { pid: false },
+    init: false,
+    tty: true,
+    stdin_open: true,
+    best_effort_limits: true,
+  };
+  expect(specOf(draftOf(spec))).toEqual(spec);
+  expect(usesAdvanced(draftOf(spec))).toBe(true);
+  expect(usesAdvanced(draftOf({ name: "a", command: "b", mem_limit_mb: 1 }))).toBe(false);
+});
+
+test("what is no number is sent as it is, for the server to refuse", () => {
+  expect(specOf({ ...emptyDraft(), memory: "much" }).mem_limit_mb).toBe("much");
+});
+
+test("empty lines of volumes and variables count for nothing", () => {
+  const spec = specOf({ ...emptyDraft(), volumes: ["", " "], env: ["", "A"] });
+  expect(spec.volumes).toBeUndefined();
+  expect(spec.env_vars).toEqual({ A: "" });
+});

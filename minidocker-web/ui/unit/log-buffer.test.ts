@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import type { LogLine } from "../src/api/types.ts";
+import { found, LogBuffer, Repeated } from "../src/lib/log-buffer.ts";
+
+function line(text: string, more: Partial<LogLine> = {}): LogLine {
+  return { time: "2030-01-01T00:00:00.5Z", stream: "stdout", text, full: true, ...more };
+}
+
+test("parts of a long line become one, stream by stream", () => {
+  const buffer = new LogBuffer(100);
+  buffer.append([line("one ", { full: false }), line("error", { stream: "stderr" })]);
+  buffer.append([line("line"), line("next")]);
+  expect(buffer.entries.map(({ text }) => text)).toEqual(["one line", "error", "next"]);
+});
+
+test("a colour goes on in the next line of its stream, not of the other", () => {
+  const buffer = new LogBuffer(100);
+  buffer.append([line("\x1b[31mred"), line("plain", { stream: "stderr" }), line("red too")]);
+  expect(buffer.entries.map(({ style }) => style.fg)).toEqual([null, null, 1]);
+});
+
+test("the oldest lines go when there are too many, and are counted", () => {
+  const buffer = new LogBuffer(100);
+  buffer.append(Array.from({ length: 250 }, (_, n) => line(`line ${n}`)));
+  expect(buffer.entries.length).toBe(100);
+  expect(buffer.dropped).toBe(150);
+  expect(buffer.entries[0]?.text).toBe("line 150");
+});
+
+test("what a new stream repeats is left out, once", () => {
+  const buffer = new LogBuffer(100);
+  buffer.append([line("old", { time: "2030-01-01T00:00:00.4Z" }), line("a"), line("b")]);
+  const repeated = new Repeated(buffer);
+  expect(repeated.since).toBe("2030-01-01T00:00:00.5Z");
+  const told = [line("a"), line("b"), line("c"), line("d", { time: "2030-01-01T00:00:00.6Z" })];
+  expect(told.filter((one) => !repeated.has(one)).map(({ text }) => text)).toEqual(["c", "d"]);
+});
+
+test("a line is found whatever its colours and capitals", () => {
+  const buffer = new LogBuffer(100);
+  buffer.append([line("\x1b[1mHel\x1b[0mlo")]);
+  expect(found(buffer.entries[0]!, "HELLO")).toBe(true);
+});

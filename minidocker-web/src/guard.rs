@@ -42,6 +42,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     form-action 'none'; connect-src 'self'";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// What may be asked by anybody who reaches the port: whether the server is well, and to be
 /// let in.
@@ -118,7 +119,7 @@ async fn check(
     let entrance = enter(guard, request, connection).await?;
     let upgrades = headers.contains_key(header::UPGRADE);
     let only_asks = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-    if only_asks && !upgrades {
+    if only_asks && !upgrades && !is_embedded_elsewhere(headers) {
         return Ok(entrance);
     }
     check_site(headers, host)?;
@@ -173,6 +174,14 @@ async fn enter(
     }
 }
 
+/// Whether a page of another site loads this in its own background: it could read nothing of
+/// it, but take up all the places for streams. To follow a link to us is another matter.
+fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
+    let foreign = one(headers, &SEC_FETCH_SITE)
+        .is_some_and(|site| ["cross-site", "same-site"].contains(&site));
+    foreign && one(headers, &SEC_FETCH_MODE) != Some("navigate")
+}
+
 /// Refuses changes, and WebSockets, that a page of another site asks for.
 fn check_site(headers: &HeaderMap, host: &str) -> Result<(), ApiError> {
     // "none" is the user's own doing: a bookmark, an address typed.
@@ -189,7 +198,7 @@ fn check_site(headers: &HeaderMap, host: &str) -> Result<(), ApiError> {
     Err(ApiError::new(
         StatusCode::FORBIDDEN,
         "cross_site_refused",
-        "a page of another site asked for this change",
+        "a page of another site asked for this",
         format!("Use the page at {ours}, or a program that is not a browser."),
     ))
 }

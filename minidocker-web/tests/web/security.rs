@@ -25,6 +25,7 @@ crate::trials![
     a_wrong_token_is_refused_wherever_it_is_wrong,
     the_link_becomes_a_cookie_that_no_script_reads,
     a_socket_that_another_site_opens_is_refused,
+    another_site_may_link_to_us_but_not_embed_us,
     elsewhere_the_address_and_the_allowed_names_are_answered_and_no_others,
     a_client_that_sends_slowly_or_reads_nothing_delays_nobody,
     names_that_are_too_long_or_odd_are_refused,
@@ -204,6 +205,23 @@ fn a_socket_that_another_site_opens_is_refused() {
     }
 }
 
+fn another_site_may_link_to_us_but_not_embed_us() {
+    let lab = Lab::new();
+    let ask = |path: &str, site: &str, mode: &str| {
+        let headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode)];
+        // A stream would go on for ever; one that is refused does not begin.
+        lab.ask(if path == "/" { "GET" } else { "HEAD" }, path, &headers, "").status
+    };
+    for path in ["/", "/api/containers", "/api/live", "/api/events"] {
+        for mode in ["no-cors", "cors", "websocket"] {
+            assert_eq!(ask(path, "cross-site", mode), 403, "{path} {mode}");
+        }
+    }
+    assert_eq!(ask("/", "cross-site", "navigate"), 200);
+    assert_eq!(ask("/api/containers", "same-origin", "cors"), 200);
+    assert_eq!(ask("/api/containers", "none", "navigate"), 200);
+}
+
 fn elsewhere_the_address_and_the_allowed_names_are_answered_and_no_others() {
     let dir = tempfile::tempdir().unwrap();
     let options = ["--host", "0.0.0.0", "--allow-host", "lab.example"];
@@ -344,7 +362,7 @@ fn every_answer_tells_the_browser_what_it_may_do() {
     let foreign = lab.ask("GET", "/", &[("Host", "evil.example")], "");
     for answer in [
         lab.get("/"),
-        lab.get("/app.js"),
+        lab.get("/api/docs.css"),
         lab.get("/api/containers"),
         lab.get("/nowhere"),
         lab.ask("PUT", "/", &[], ""),

@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 run:
 	scripts/setup run
 	cargo build --release -p minidocker-web
-	$(SUDO) target/release/minidocker-web
+	$(SUDO) env "MINIDOCKER_BACKEND=$(MINIDOCKER_BACKEND)" target/release/minidocker-web
 
 ## Sets up what is missing and runs every test (as root: containers are made)
 test: setup-test lint unit simulation doc api examples python dashboard vm leaks

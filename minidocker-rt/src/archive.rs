@@ -27,6 +27,7 @@ pub(crate) use self::{
     writer::Writer,
 };
 
+#[cfg(linux_backend)]
 use crate::error::Error;
 
 /// The most bytes of extended headers that one entry may have.

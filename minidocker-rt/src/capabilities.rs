@@ -114,7 +114,7 @@ const FEATURES: &[Row] = &[
     ("attach", "attaching, and terminals", (Full, ""), (None, "needs Linux")),
     (
         "images",
-        "images other than the host's programs",
+        "images other than the host's programs, archives of files",
         (Full, ""),
         (None, "needs Linux: their programs are for its kernel"),
     ),

@@ -33,7 +33,19 @@
 //! Containers go on when the program that started them ends; any number of programs
 //! can open the same root folder and see the same containers.
 //!
+//! # Backends
+//! The Linux backend makes real containers, and takes root. Elsewhere, and where the kernel
+//! refuses, [`Runtime::open`] gives a **simulation**: an ordinary child process in a private
+//! folder, with the container's paths rewritten and its limits watched from outside. The
+//! operations and types are the same; what cannot be imitated returns
+//! [`Error::Unsupported`] with the reason. [`Runtime::backend`] tells which backend a runtime
+//! has and why, [`Runtime::capabilities`] what it can do, and [`RuntimeBuilder::backend`]
+//! chooses. In a plan, [`Step::simulated`] says what happens instead of each step.
+//!
 //! # What is a boundary and what is not
+//! A simulation is none: do not run in it what you would not run in your shell. What follows
+//! is about the Linux backend.
+//!
 //! With everything on, a container cannot see or change the host's files and
 //! processes, and cannot take more memory, CPU time or processes than its limits. It
 //! shares the host's kernel: a bug in the kernel is a way out. Its root is the host's

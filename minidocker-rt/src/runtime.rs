@@ -133,17 +133,31 @@ impl Runtime {
     /// [`Error::InvalidSpec`] naming the field, the value and what to write instead;
     /// [`Error::NameInUse`]; [`Error::NoSuchImage`]; [`Error::Io`] if the store cannot be
     /// written.
-    pub fn create(&self, mut spec: ContainerSpec) -> Result<Container> {
-        if let Some(problem) = spec.problem.take() {
-            return Err(*problem);
-        }
-        self.inner.backend.check(&spec)?;
-        self.check_against_machine(&spec)?;
+    pub fn create(&self, spec: ContainerSpec) -> Result<Container> {
+        self.check(&spec)?;
         let _kept = self.keep_image(&spec.image)?;
         let file = self.inner.store.create(spec)?;
         let name = file.spec.name.as_str();
         self.inner.store.journal().tell(name, Some(&file.id), EventKind::Created);
         Ok(Container::new(self.inner.clone(), file.spec.name, file.id))
+    }
+
+    /// Says what [`Runtime::create`] would refuse, without making anything: for a form that is
+    /// being filled in.
+    ///
+    /// # Errors
+    /// Those of [`Runtime::create`].
+    pub fn check(&self, spec: &ContainerSpec) -> Result<()> {
+        if let Some(problem) = &spec.problem {
+            return Err((**problem).clone());
+        }
+        self.inner.backend.check(spec)?;
+        self.check_against_machine(spec)?;
+        self.keep_image(&spec.image)?;
+        match self.inner.store.dir(&spec.name).path().exists() {
+            true => Err(Error::NameInUse { name: spec.name.to_string() }),
+            false => Ok(()),
+        }
     }
 
     /// The container called `name`.

@@ -20,6 +20,7 @@ pub(crate) fn folder(root: &Path, name: &ImageName) -> PathBuf {
 }
 
 /// The folder of a layer, whether or not there is one.
+#[cfg(linux_backend)]
 pub(crate) fn layer(root: &Path, digest: &str) -> PathBuf {
     root.join("layers").join(digest)
 }

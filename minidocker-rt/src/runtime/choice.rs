@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -94,15 +95,27 @@ pub(super) fn choose(
         BackendKind::Linux => linux(root, helper)?,
         BackendKind::Simulation => Box::new(SimulationBackend::new(root, helper)?),
     };
-    if bound != Some(kind) {
-        let path = mark(root);
-        fs::write(&path, format!("{kind}\n")).map_err(|error| Error::io("write", &path, error))?;
-    }
+    remember(root, kind)?;
     Ok((BackendInfo { kind, reason }, backend))
 }
 
 fn mark(root: &Path) -> PathBuf {
     root.join("backend")
+}
+
+/// Writes down to which backend the containers of a root will belong. Other programs may be
+/// reading: they see the old word or the new.
+fn remember(root: &Path, kind: BackendKind) -> Result<()> {
+    let path = mark(root);
+    if fs::read_to_string(&path).is_ok_and(|text| text.trim() == kind.as_str()) {
+        return Ok(());
+    }
+    let written = || {
+        let mut spare = tempfile::NamedTempFile::new_in(root)?;
+        writeln!(spare, "{kind}")?;
+        spare.persist(&path).map_err(|error| error.error)
+    };
+    written().map(drop).map_err(|error| Error::io("write", &path, error))
 }
 
 /// The backend that the containers of a root belong to, if there are any: their records mean

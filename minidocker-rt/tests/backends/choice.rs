@@ -2,7 +2,9 @@
 
 use minidocker_rt::{BackendKind, Error, Runtime};
 
-use crate::lab::{Lab, backends, child_with, one, python, sleeper};
+#[cfg(linux_backend)]
+use crate::lab::python;
+use crate::lab::{Lab, backends, child_with, one, sleeper};
 
 pub fn trials() -> Vec<libtest_mimic::Trial> {
     let simulation = BackendKind::Simulation;

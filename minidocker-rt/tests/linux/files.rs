@@ -86,7 +86,10 @@ fn a_running_container_is_seen_with_its_volumes() {
     let volume = format!("{}:/app/data", folder.display());
     let script = "echo inside > /made; echo ready > /app/data/flag; sleep 1000";
     let container = lab.start(sh("a", script).volume(&volume).unwrap());
-    eventually("the script wrote", || folder.join("flag").exists());
+    // The shell makes the file before it writes.
+    eventually("the script wrote", || {
+        fs::read_to_string(folder.join("flag")).is_ok_and(|text| text == "ready\n")
+    });
     assert_eq!(read(&container, "/made"), "inside\n");
     assert_eq!(read(&container, "/app/data/flag"), "ready\n");
     fs::write(folder.join("from-host"), "x").unwrap();

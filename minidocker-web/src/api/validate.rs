@@ -6,6 +6,7 @@ use minidocker_rt::{ContainerSpec, Error};
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Body, parsed};
+use crate::app::App;
 use crate::error::ApiError;
 use crate::query::Query;
 
@@ -17,34 +18,44 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     );
 }
 
-async fn validate(request: HttpRequest, body: Body) -> Answer {
+async fn validate(request: HttpRequest, app: web::Data<App>, body: Body) -> Answer {
     Query::of(&request)?.end()?;
     let fields: Map<String, Value> = parsed(body)?;
-    let problems: Vec<Value> = problems(&fields).iter().map(ApiError::inner).collect();
+    let runtime = app.runtime.clone();
+    // Folders and names are looked for.
+    let problems =
+        app.work.quick(move || Ok(problems(&fields, &|spec| runtime.check(spec)))).await?;
+    let problems: Vec<Value> = problems.iter().map(ApiError::inner).collect();
     let valid = problems.is_empty();
     Ok(HttpResponse::Ok().json(json!({"valid": valid, "problems": problems})))
 }
 
+/// What this machine, and the containers that are there, have against a specification.
+type Check<'a> = &'a dyn Fn(&ContainerSpec) -> Result<(), Error>;
+
 /// Each field is judged alone, beside a name and a command that are right: the library stops
 /// at the first one that is wrong.
-fn problems(fields: &Map<String, Value>) -> Vec<ApiError> {
+fn problems(fields: &Map<String, Value>, check: Check<'_>) -> Vec<ApiError> {
     let mut problems = Vec::new();
     for required in ["name", "command"] {
         if fields.get(required).is_none_or(|value| value == "") {
             // What the library says of an empty one.
-            problems.extend(problem(required, &"".into()));
+            problems.extend(problem(required, &"".into(), check));
         }
     }
     for (field, value) in fields.iter().filter(|(_, value)| *value != "" && !value.is_null()) {
-        problems.extend(problem(field, value));
+        problems.extend(problem(field, value, check));
     }
     problems
 }
 
-fn problem(field: &str, value: &Value) -> Option<ApiError> {
+fn problem(field: &str, value: &Value, check: Check<'_>) -> Option<ApiError> {
     let mut alone = json!({"name": "a", "command": "a"});
     alone[field] = value.clone();
-    match ContainerSpec::from_json(alone.to_string().as_bytes()).err()? {
+    let spec = ContainerSpec::from_json(alone.to_string().as_bytes());
+    match spec.and_then(|spec| check(&spec)).err()? {
+        // There is a container of the name that stands in for the one to be judged.
+        Error::NameInUse { .. } if field != "name" => None,
         // The form is wrong, not the value: serde's words, without the place in our own text.
         Error::InvalidSpec { field: "body", why, .. } => {
             let why = why.split(" at line ").next().unwrap_or_default().to_string();
@@ -52,7 +63,7 @@ fn problem(field: &str, value: &Value) -> Option<ApiError> {
             let error = ApiError::bad_request(format!("{field}: {why}"), hint);
             Some(error.at_field(field))
         }
-        error => Some(error.into()),
+        error => Some(ApiError::from(error).at_field(field)),
     }
 }
 
@@ -61,7 +72,7 @@ mod tests {
     use super::*;
 
     fn fields_at_fault(spec: Value) -> Vec<String> {
-        let problems = problems(spec.as_object().unwrap());
+        let problems = problems(spec.as_object().unwrap(), &|_| Ok(()));
         let field = |problem: &ApiError| problem.inner()["field"].as_str().unwrap().to_string();
         problems.iter().map(field).collect()
     }

@@ -210,6 +210,7 @@ fn a_form_is_told_everything_that_is_wrong_at_once() {
     assert_eq!(fields, ["command", "mem_limit_mb", "name", "volumes"]);
     let expected = json!({"valid": true, "problems": []});
     assert_eq!(validate(json!({"name": "a", "command": "true"})), expected);
+    assert_eq!(lab.get("/api/containers").json(), json!([]));
     // And what only this machine, and the containers that are there, can tell.
     lab.ask("POST", "/api/containers", &[], r#"{"name": "taken", "command": "true"}"#);
     let told = validate(json!({"name": "taken", "command": "true", "image": "missing",
@@ -221,7 +222,6 @@ fn a_form_is_told_everything_that_is_wrong_at_once() {
         .map(|problem| problem["field"].as_str().unwrap())
         .collect();
     assert_eq!(at_fault, ["image", "mem_limit_mb", "name", "volumes"], "{told}");
-    assert_eq!(lab.get("/api/containers").json(), json!([]));
 }
 
 fn templates_are_made_changed_and_deleted() {

@@ -156,7 +156,11 @@ impl Store {
         fs::rename(path, &doomed).map_err(|error| Error::io("delete", path, error))?;
         let SpecFile { id, spec, .. } = &spec_file;
         self.journal().tell(spec.name.as_str(), Some(id), EventKind::Deleted);
-        remove_folder(&doomed).map_err(|error| Error::io("delete", &doomed, error))
+        match remove_folder(&doomed) {
+            // Where the lock was let go of, a sweep of another program may have been faster.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            result => result.map_err(|error| Error::io("delete", &doomed, error)),
+        }
     }
 
     /// Removes what is left of a container that has no readable specification.

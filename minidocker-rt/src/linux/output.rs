@@ -2,8 +2,9 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 
 use crate::logs::{LogWriter, Stream};
 
@@ -17,7 +18,8 @@ const LARGEST_PIPE: usize = 1 << 20;
 /// What the command writes: two pipes, or a terminal, whose one stream counts as stdout.
 pub(crate) struct Output {
     sources: Vec<(Stream, OwnedFd)>,
-    /// Reused for every read, so that a busy container allocates nothing.
+    /// Reused for every read, so that a busy container allocates nothing; none until there is
+    /// output, so that a silent one takes no memory.
     chunk: Vec<u8>,
 }
 
@@ -27,7 +29,7 @@ impl Output {
         for (_, source) in &sources {
             let _ = fcntl(source, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
         }
-        Output { sources, chunk: vec![0; CHUNK] }
+        Output { sources, chunk: Vec::new() }
     }
 
     /// What to wait for.
@@ -40,21 +42,25 @@ impl Output {
     pub fn pump(&mut self, log: &mut LogWriter, tee: &mut dyn FnMut(Stream, &[u8])) -> bool {
         let mut any = false;
         let chunk = &mut self.chunk;
-        self.sources.retain(|(stream, source)| match nix::unistd::read(source, chunk) {
-            Ok(0) => false,
-            Ok(length) => {
-                any = true;
-                // A full disk must not stop the container: output is lost, not it.
-                if let Err(error) = log.output(*stream, &chunk[..length]) {
-                    log::warn!("{error}");
+        self.sources.retain(|(stream, source)| {
+            chunk.clear();
+            chunk.reserve_exact(CHUNK);
+            match rustix::io::read(source, spare_capacity(chunk)) {
+                Ok(0) => false,
+                Ok(_) => {
+                    any = true;
+                    // A full disk must not stop the container: output is lost, not it.
+                    if let Err(error) = log.output(*stream, chunk) {
+                        log::warn!("{error}");
+                    }
+                    // What somebody has seen is in the log.
+                    tee(*stream, chunk);
+                    true
                 }
-                // What somebody has seen is in the log.
-                tee(*stream, &chunk[..length]);
-                true
+                Err(Errno::AGAIN | Errno::INTR) => true,
+                // EIO is how a terminal says that nobody has its other end any more.
+                Err(_) => false,
             }
-            Err(Errno::EAGAIN | Errno::EINTR) => true,
-            // EIO is how a terminal says that nobody has its other end any more.
-            Err(_) => false,
         });
         any
     }

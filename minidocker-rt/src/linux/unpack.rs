@@ -58,13 +58,9 @@ pub(crate) fn unpack(
     let mut unpacker =
         Unpacker { root, whiteouts, parent, made: HashSet::new(), times: Vec::new() };
     while let Some(entry) = reader.next_entry()? {
-        unpacker
-            .entry(&entry, reader)
-            .map_err(|trouble| refuse(format!("{} in the archive", entry.path), trouble.why))?;
+        unpacker.entry(&entry, reader).map_err(|trouble| trouble.at(&entry.path))?;
     }
-    unpacker.set_times().map_err(|errno| {
-        refuse("the archive", format!("its folders cannot get their times: {errno}"))
-    })?;
+    unpacker.set_times().map_err(|errno| Trouble::from(errno).at(&EntryPath::default()))?;
     Ok(reader.seen())
 }
 
@@ -101,6 +97,24 @@ fn cannot_copy(error: io::Error) -> Error {
 /// Why an entry cannot be unpacked.
 struct Trouble {
     why: String,
+    errno: Option<i32>,
+}
+
+impl Trouble {
+    /// The error: the archive's fault, or this machine's.
+    fn at(self, path: &EntryPath) -> Error {
+        use nix::libc::{EDQUOT, EFBIG, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EROFS};
+        let machine = [EDQUOT, EFBIG, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EROFS];
+        match self.errno.filter(|errno| machine.contains(errno)) {
+            Some(_) => Error::Io {
+                action: "unpack",
+                path: path.to_string().into(),
+                why: self.why,
+                errno: self.errno,
+            },
+            None => refuse(format!("{path} in the archive"), self.why),
+        }
+    }
 }
 
 impl From<Errno> for Trouble {
@@ -111,12 +125,12 @@ impl From<Errno> for Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Trouble {
-        Trouble { why: plain_reason(&error) }
+        Trouble { why: plain_reason(&error), errno: error.raw_os_error() }
     }
 }
 
 fn trouble<T>(why: impl Into<String>) -> std::result::Result<T, Trouble> {
-    Err(Trouble { why: why.into() })
+    Err(Trouble { why: why.into(), errno: None })
 }
 
 struct Unpacker {
@@ -399,8 +413,9 @@ fn wanted_xattrs(entry: &Entry) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 fn bad_attribute(name: &[u8], errno: Errno) -> Trouble {
-    let reason = Trouble::from(errno).why;
-    Trouble { why: format!("its attribute {}: {reason}", String::from_utf8_lossy(name)) }
+    let name = String::from_utf8_lossy(name);
+    let Trouble { why, errno } = errno.into();
+    Trouble { why: format!("its attribute {name}: {why}"), errno }
 }
 
 fn set_opaque(directory: impl AsFd) -> Done {

@@ -75,7 +75,7 @@ fn the_merged_files_become_an_image_that_is_the_same() {
     // Attributes with every byte, also those that separate records.
     let value: Vec<u8> = (0..=255).collect();
     let file = container.inspect().unwrap().rootfs.join("odd/one");
-    setxattr(&file, "user.bytes", &value, XattrFlags::empty()).unwrap();
+    setxattr(&file, "security.bytes", &value, XattrFlags::empty()).unwrap();
     let archive = export(&container, ArchiveContent::Merged);
     assert!(archive.len() < 4 << 20, "the holes take nothing: {}", archive.len());
     let image = lab.runtime.import_image("copy", &mut &*archive).unwrap();
@@ -97,7 +97,7 @@ fn the_merged_files_become_an_image_that_is_the_same() {
     assert!(seen.contains("same\n") && seen.contains("one regular file 4751 7:8"), "{seen}");
     let layer = lab.root().join("layers").join(&image.layers[0].digest);
     let mut kept = vec![0; 1000];
-    let length = getxattr(layer.join("odd/one"), "user.bytes", &mut kept[..]).unwrap();
+    let length = getxattr(layer.join("odd/one"), "security.bytes", &mut kept[..]).unwrap();
     assert_eq!(kept[..length], value);
 }
 

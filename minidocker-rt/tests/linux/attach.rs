@@ -153,7 +153,7 @@ fn a_terminal_belongs_to_the_user_of_the_command() {
 
 fn a_reader_that_does_not_read_holds_up_nobody_and_is_told_what_it_missed() {
     let lab = Lab::new();
-    let bytes = 30 << 20;
+    let bytes = 8 << 20;
     let script = format!("read go; head -c {bytes} /dev/zero | tr '\\0' x; echo; echo end");
     let container = lab.start(sh("a", &script).stdin_open(true));
     let mut attached = container.attach().unwrap();

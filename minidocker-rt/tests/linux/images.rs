@@ -26,6 +26,7 @@ crate::trials![
     a_hostile_archive_is_refused_and_leaves_nothing,
     a_bomb_is_refused_and_leaves_nothing,
     a_damaged_image_is_refused_and_leaves_nothing,
+    a_full_disk_is_the_machines_fault_and_leaves_nothing,
     an_import_that_is_killed_leaves_nothing,
     imports_and_deletions_at_once_leave_whole_images,
 ];
@@ -371,6 +372,24 @@ fn a_damaged_image_is_refused_and_leaves_nothing() {
     assert!(refused(&lab, b"").contains("cut off"));
     let unknown_user = docker_save(&[&layer], r#"{"User":"nobody-knows"}"#);
     assert!(refused(&lab, &unknown_user).contains("nobody-knows"));
+}
+
+fn a_full_disk_is_the_machines_fault_and_leaves_nothing() {
+    let lab = Lab::new();
+    let full = lab.folder("full");
+    // As much as the archive takes once, but not twice: it runs out while it is unpacked.
+    let options = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("tmpfs", &full, "tmpfs", options, Some(c"size=6m")).unwrap();
+    let mut archive = Tarball::new();
+    archive.file("large", &vec![1; 4 << 20]);
+    let result =
+        Runtime::open(&full).and_then(|runtime| runtime.import_image("a", &mut &*archive.bytes()));
+    let left = fs::read_dir(full.join("layers")).map_or(0, Iterator::count);
+    rustix::mount::unmount(&full, rustix::mount::UnmountFlags::DETACH).unwrap();
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::Io { errno: Some(28), .. }), "{error:?}");
+    assert!(error.hint().contains("disk space"), "{}", error.hint());
+    assert_eq!(left, 0);
 }
 
 /// An archive whose end never comes.

@@ -19,8 +19,11 @@ crate::trials![
 fn under_back_pressure_no_line_is_lost_or_torn() {
     let lab = Lab::new();
     // 97 bytes a line, 12 MB in the log: no rotation.
-    let script = "seq -f 'o%095.0f' 1 40000 & seq -f 'e%095.0f' 1 40000 >&2; wait";
-    let container = lab.start(sh("a", script));
+    let count = |letter| {
+        format!("awk 'BEGIN {{ for (i = 1; i <= 40000; i++) printf \"{letter}%095d\\n\", i }}'")
+    };
+    let script = format!("{} & {} >&2; wait", count('o'), count('e'));
+    let container = lab.start(sh("a", &script));
     let supervisor = Pid::from_raw(family(&container).supervisor);
     // While it sleeps the pipes are full, and the writers wait.
     for _ in 0..10 {

@@ -156,7 +156,11 @@ impl Store {
         fs::rename(path, &doomed).map_err(|error| Error::io("delete", path, error))?;
         let SpecFile { id, spec, .. } = &spec_file;
         self.journal().tell(spec.name.as_str(), Some(id), EventKind::Deleted);
-        remove_folder(&doomed).map_err(|error| Error::io("delete", &doomed, error))
+        match remove_folder(&doomed) {
+            // Where the lock was let go of, a sweep of another program may have been faster.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            result => result.map_err(|error| Error::io("delete", &doomed, error)),
+        }
     }
 
     /// Removes what is left of a container that has no readable specification.
@@ -210,8 +214,9 @@ impl Store {
                 if !prefixes.iter().any(|prefix| name.starts_with(prefix)) {
                     continue;
                 }
-                if let Some(_lock) = abandoned(&entry.path())
-                    && let Err(error) = remove_folder(&entry.path())
+                let Some(lock) = abandoned(&entry.path()) else { continue };
+                let _lock = lock.and_then(held_while_renamed);
+                if let Err(error) = remove_folder(&entry.path())
                     && error.kind() != ErrorKind::NotFound
                 {
                     log::warn!("cannot remove {}: {error}", entry.path().display());
@@ -409,8 +414,8 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     Ok(())
 }
 
-/// Windows does not rename a folder while a file in it is open: there the lock is let go of
-/// just before. Who gets it then finds the folder gone, as after any delete.
+/// Windows does not rename or remove a folder while a file in it is open: there the lock is let
+/// go of just before. Who gets it then finds the folder gone, as after any delete.
 fn held_while_renamed(lock: File) -> Option<File> {
     (!cfg!(windows)).then_some(lock)
 }

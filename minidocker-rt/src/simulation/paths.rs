@@ -91,6 +91,10 @@ impl PathMap {
             return Some(found);
         }
         let top = inside.split('/').nth(1).unwrap_or_default();
+        // These lead out of the rootfs, the last two on Windows.
+        if matches!(top, "." | "..") || cfg!(windows) && top.contains(['\\', ':']) {
+            return None;
+        }
         let exists = |path: &str| {
             let parts = path.split('/').filter(|part| !part.is_empty());
             Path::new(&self.rootfs).join(parts.collect::<PathBuf>()).exists()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use minidocker_rt::{ContainerSpec, Error, Status};
+use minidocker_rt::{ContainerSpec, Error, Status, Stream};
 
 use crate::lab::{Lab, PATIENCE, eventually, printed, python, sleeper};
 
@@ -32,9 +32,10 @@ fn a_command_runs_to_its_end_and_what_it_printed_stays(lab: &Lab) {
     let exit = container.wait_timeout(PATIENCE).unwrap();
     assert!(exit.success(), "{exit}");
     assert_eq!(container.status().unwrap(), Status::Stopped);
-    let mut lines: Vec<String> = printed(&container).lines().map(String::from).collect();
-    lines.sort();
-    assert_eq!(lines, ["err", "out"]);
+    for (stream, expected) in [(Stream::Stdout, "out"), (Stream::Stderr, "err")] {
+        let text = container.logs().unwrap().stream(stream).read_to_string().unwrap();
+        assert_eq!(text.trim_end(), expected);
+    }
     let info = container.inspect().unwrap();
     assert_eq!((info.starts, info.exit, info.pid), (1, Some(exit), None));
     assert!(info.finished_at >= info.started_at);

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
 import type { Container, Status, Usage } from "../api/types.ts";
+import { Ago } from "../components/ago.tsx";
 import { Button, LinkButton } from "../components/button.tsx";
 import { Heading } from "../components/heading.tsx";
 import { Icon } from "../components/icon.tsx";
@@ -376,14 +377,19 @@ function Card({ container }: { container: Container }) {
   );
 }
 
-function sinceWhen({ started_at }: Container, usage: Usage | null): string {
+function sinceWhen(container: Container, usage: Usage | null) {
   if (usage && usage.uptime_seconds !== null) return `up ${duration(usage.uptime_seconds)}`;
   if (usage) return "between two runs";
-  return startedWhen({ started_at: started_at ?? null });
+  return startedWhen(container);
 }
 
-function startedWhen({ started_at }: Pick<Container, "started_at">): string {
-  return started_at ? `started ${ago(started_at)}` : "never started";
+function startedWhen({ started_at }: Container) {
+  if (!started_at) return "never started";
+  return (
+    <>
+      started <Ago time={started_at} />
+    </>
+  );
 }
 
 /** How it is, of one that does not run. */

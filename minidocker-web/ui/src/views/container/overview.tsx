@@ -2,17 +2,16 @@
 import { useState } from "preact/hooks";
 import { api, type Problem, problemOf, url } from "../../api/client.ts";
 import type { Container, Event, ExecOutput } from "../../api/types.ts";
+import { Ago } from "../../components/ago.tsx";
 import { Button } from "../../components/button.tsx";
 import { LogText } from "../../components/log-view.tsx";
 import { Empty, Notice } from "../../components/notice.tsx";
 import { Sparkline } from "../../components/sparkline.tsx";
 import { whyNot } from "../../lib/actions.tsx";
 import {
-  ago,
   bytes,
   commandLine,
   duration,
-  exact,
   exitMeaning,
   micros,
   percent,
@@ -61,13 +60,19 @@ export function OverviewTab({ container }: { container: Container }) {
                 : "none"}
             </dd>
             <dt>Created</dt>
-            <dd title={exact(container.created_at)}>{ago(container.created_at)}</dd>
+            <dd>
+              <Ago time={container.created_at} />
+            </dd>
             <dt>Last started</dt>
-            <dd title={exact(container.started_at)}>{ago(container.started_at)}</dd>
+            <dd>
+              <Ago time={container.started_at} />
+            </dd>
             {!isAlive(container) && container.finished_at && (
               <>
                 <dt>Ended</dt>
-                <dd title={exact(container.finished_at)}>{ago(container.finished_at)}</dd>
+                <dd>
+                  <Ago time={container.finished_at} />
+                </dd>
               </>
             )}
             {exit && (
@@ -262,8 +267,8 @@ function HealthPanel({ container }: { container: Container }) {
           <tbody>
             {[...health.probes].reverse().map((probe) => (
               <tr key={probe.started_at}>
-                <td class="nowrap" title={exact(probe.started_at)}>
-                  {ago(probe.started_at)}
+                <td class="nowrap">
+                  <Ago time={probe.started_at} />
                 </td>
                 <td class="number">{probe.exit_code ?? "no exit"}</td>
                 <td class="mono small">{probe.output.trim() || "printed nothing"}</td>
@@ -336,8 +341,8 @@ function History({ container }: { container: Container }) {
             .map((event) => (
               <li key={event.id}>
                 <span>{eventWords(event)}</span>
-                <time class="soft small" title={exact(event.time)}>
-                  {ago(event.time)}
+                <time class="soft small">
+                  <Ago time={event.time} />
                 </time>
               </li>
             ))}

@@ -12,16 +12,7 @@ import { Sparkline } from "../components/sparkline.tsx";
 import { StatusWord } from "../components/status.tsx";
 import { attempt } from "../components/toast.tsx";
 import { act, bulk, confirmDelete, menuOf, VERBS, whyNot } from "../lib/actions.tsx";
-import {
-  ago,
-  bytes,
-  bytesOf,
-  duration,
-  exact,
-  exitMeaning,
-  percent,
-  plural,
-} from "../lib/format.ts";
+import { bytes, bytesOf, duration, exact, exitMeaning, percent, plural } from "../lib/format.ts";
 import { matches } from "../lib/search.ts";
 import { useMore } from "../lib/use-more.ts";
 import { href } from "../router.ts";

@@ -163,7 +163,9 @@ function Banners() {
       {simulated.value && (
         <div class="banner notice warn" role="status">
           <strong>Simulation: these are ordinary processes, not isolated containers.</strong>
-          <span>{system.value?.backend.why} Actions that cannot work here are greyed out.</span>
+          <span>
+            Why: {system.value?.backend.why}. Actions that cannot work here are greyed out.
+          </span>
         </div>
       )}
     </>

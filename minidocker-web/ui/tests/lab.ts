@@ -44,8 +44,11 @@ export class Lab {
   private browser: Browser | null = null;
   port = 0;
 
-  static async start(): Promise<Lab> {
-    const lab = new Lab();
+  /** With more variables for the server than the tests have. */
+  constructor(private readonly variables: Record<string, string> = {}) {}
+
+  static async start(variables?: Record<string, string>): Promise<Lab> {
+    const lab = new Lab(variables);
     await lab.serve();
     lab.browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -62,6 +65,7 @@ export class Lab {
   async serve(): Promise<void> {
     const server = spawn(PROGRAM, ["--port", String(this.port), "--root", this.root], {
       stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, ...this.variables },
     });
     this.server = server;
     for await (const line of createInterface({ input: server.stdout })) {

@@ -1,6 +1,5 @@
-/** Servers that go and come back, refuse, or only simulate. */
+/** Servers that go and come back, or refuse. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { System } from "../src/api/types.ts";
 import { eventually, Lab, TICKER, type View } from "./lab.ts";
 
 let lab: Lab;
@@ -50,25 +49,5 @@ test("a server that wants a token says so, instead of seeming dead", async () =>
   await page.getByText(error.message).first().waitFor();
   await page.getByText(error.hint).first().waitFor();
   expect(await page.getByText("The server does not answer").count()).toBe(0);
-  await page.context().close();
-});
-
-test("simulation has a banner, and greys out with the reason what it cannot do", async () => {
-  const { page, goto } = await lab.open();
-  const system = await lab.ask<System>("GET", "system");
-  const why = "needs Linux: there is no namespace to enter";
-  system.backend = {
-    kind: "simulation",
-    why: "This is no Linux.",
-    unsupported: ["exec", "attach", "isolation", "images"].map((feature) => ({ feature, why })),
-  };
-  await page.route("**/api/system", (route) => route.fulfill({ json: system }));
-  await goto("containers/ticker");
-  await page.getByText("Simulation: these are ordinary processes").waitFor();
-  const run = page.getByRole("button", { name: "Run", exact: true });
-  expect(await run.getAttribute("aria-disabled")).toBe("true");
-  await page.getByText(`Not now: ${why}`).waitFor();
-  await goto("experiments");
-  await page.getByText(`Not here: ${why}`).waitFor();
   await page.context().close();
 });

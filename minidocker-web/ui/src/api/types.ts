@@ -127,6 +127,8 @@ export interface Step {
   syscalls: string[];
   shell: string;
   manual: string;
+  /** What the simulation does instead. */
+  simulated?: string;
 }
 
 export interface Plan {

@@ -47,7 +47,7 @@ export function HowTab({ container }: { container: Container }) {
         <div class="row spread">
           <div class="grow">
             {shown ? (
-              <Figures trace={shown} />
+              <Figures trace={shown} simulated={steps.some(({ step }) => step.simulated)} />
             ) : (
               <Preview container={container} count={steps.length} />
             )}
@@ -123,7 +123,7 @@ function merged(plan: Step[], trace: Trace | null): Merged[] {
   });
 }
 
-function Figures({ trace }: { trace: Trace }) {
+function Figures({ trace, simulated }: { trace: Trace; simulated: boolean }) {
   const calls = trace.steps.reduce((sum, step) => sum + step.calls.length, 0);
   const reached = trace.steps.filter((step) => step.outcome === "done").length;
   return (
@@ -140,8 +140,10 @@ function Figures({ trace }: { trace: Trace }) {
         )}
       </h2>
       <p class="soft">
-        {plural(trace.steps.length, "step")} and {plural(calls, "system call")}, each measured as
-        the kernel answered it. Started {exact(trace.started_at)}.
+        {simulated
+          ? `${plural(trace.steps.length, "step")} of Linux, imitated; each says what was done instead.`
+          : `${plural(trace.steps.length, "step")} and ${plural(calls, "system call")}, each measured as the kernel answered it.`}{" "}
+        Started {exact(trace.started_at)}.
       </p>
     </>
   );
@@ -249,6 +251,7 @@ function StepRow({ number, step, traced, total, failure, open, toggle }: RowProp
             </span>
           )}
           {outcome === "not_reached" && <span class="tag">not reached</span>}
+          {step.simulated && <span class="tag">simulated</span>}
         </span>
         {traced && traced.outcome !== "not_reached" && (
           <span class="lane" aria-hidden="true">
@@ -263,9 +266,15 @@ function StepRow({ number, step, traced, total, failure, open, toggle }: RowProp
       {open && (
         <div class="step-body">
           {step.why && <p class="why">{step.why}</p>}
+          {step.simulated && (
+            <p class="notice warn">
+              <strong>What the simulation does instead</strong>
+              <span>{step.simulated}</span>
+            </p>
+          )}
           <div class="step-columns">
             <div>
-              <h3>{traced?.calls.length ? "System calls, as they were made" : "System calls"}</h3>
+              <h3>{callsTitle(step, traced)}</h3>
               {traced?.calls.length ? (
                 <Calls calls={traced.calls} />
               ) : (
@@ -300,6 +309,13 @@ function StepRow({ number, step, traced, total, failure, open, toggle }: RowProp
       )}
     </li>
   );
+}
+
+function callsTitle(step: Step, traced: TracedStep | null): string {
+  if (traced?.calls.length) {
+    return step.simulated ? "What was done instead" : "System calls, as they were made";
+  }
+  return step.simulated ? "System calls, on Linux" : "System calls";
 }
 
 const MOST_CALLS = 60;

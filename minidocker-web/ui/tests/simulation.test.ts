@@ -1,0 +1,44 @@
+/** A server whose containers are only imitated. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Lab, TICKER, type View } from "./lab.ts";
+
+let lab: Lab;
+let view: View;
+
+beforeAll(async () => {
+  lab = await Lab.start({ MINIDOCKER_BACKEND: "simulation" });
+  view = await lab.open();
+});
+
+afterAll(() => lab?.end());
+
+test("simulation has a banner, and greys out with the reason what it cannot do", async () => {
+  const { page, goto } = view;
+  await lab.run(TICKER);
+  await goto("containers/ticker");
+  await page.getByText("Simulation: these are ordinary processes").waitFor();
+  await page.getByText("Why: it was asked for.").waitFor();
+  const run = page.getByRole("button", { name: "Run", exact: true });
+  expect(await run.getAttribute("aria-disabled")).toBe("true");
+  await page.getByText("Not now: commands in a running container: needs Linux").waitFor();
+  await goto("experiments");
+  await page.getByText("Not here: own processes, files, network and hostname").waitFor();
+  expect(view.complaints).toEqual([]);
+});
+
+test("each step says what the simulation does instead", async () => {
+  const { page, goto } = view;
+  await goto("containers/ticker/how");
+  await page.getByText("of Linux, imitated; each says what was done instead").waitFor();
+  const step = page.locator("#step-overlay");
+  await step.getByText("simulated", { exact: true }).waitFor();
+  await step.getByRole("button").click();
+  await step.getByText("The folder rootfs is given the shape of a root filesystem").waitFor();
+  await step.getByText("What was done instead").waitFor();
+  await goto("containers/ticker/logs");
+  await page
+    .getByText(/^tick \d+$/)
+    .first()
+    .waitFor();
+  expect(view.complaints).toEqual([]);
+});

@@ -253,7 +253,11 @@ fn extents(file: &OwnedFd, size: u64) -> io::Result<Vec<Extent>> {
             Err(Errno::NXIO) => break,
             result => result?.min(size),
         };
-        let end = rustix::fs::seek(file, SeekFrom::Hole(offset))?.min(size);
+        let end = match rustix::fs::seek(file, SeekFrom::Hole(offset)) {
+            // It has become shorter since.
+            Err(Errno::NXIO) => break,
+            result => result?.min(size),
+        };
         if end > offset {
             extents.push(Extent { offset, length: end - offset });
         }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::os::fd::IntoRawFd;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,7 +20,7 @@ use crate::error::to_python;
 use crate::per_process::PerProcess;
 use crate::process::{Attached, ExecProcess};
 use crate::runtime::Shared;
-use crate::streams::{Follow, StatsStream};
+use crate::streams::{Events, Follow, Lines, StatsStream};
 use crate::wire::record;
 
 /// A handle to one container.
@@ -274,6 +273,18 @@ impl Container {
         Ok(PyBytes::new(py, &bytes))
     }
 
+    /// The lines that the command wrote, each of one stream.
+    fn log_lines(&self, py: Python<'_>, choice: LogChoice) -> PyResult<Vec<String>> {
+        let logs = self.chosen_logs(py, choice)?;
+        blocking(py, || {
+            let mut lines = Lines::default();
+            let mut whole: Vec<String> =
+                logs?.entries()?.into_iter().filter_map(|entry| lines.add(entry)).collect();
+            whole.extend(lines.rest());
+            Ok(whole)
+        })
+    }
+
     /// The log as a person reads it.
     fn log_rendered(&self, py: Python<'_>, choice: LogChoice) -> PyResult<String> {
         let logs = self.chosen_logs(py, choice)?;
@@ -458,10 +469,10 @@ impl Container {
         record(py, &read?)
     }
 
-    /// Where its files are kept on this machine.
-    fn rootfs(&self, py: Python<'_>) -> PyResult<PathBuf> {
-        let container = self.get(py)?;
-        blocking(py, || container.inspect()).map(|info| info.rootfs)
+    /// The events of its root from now on.
+    fn events(&self, py: Python<'_>) -> PyResult<Events> {
+        let runtime = self.shared.get(py)?;
+        Ok(Events::new(blocking(py, || runtime.events())?))
     }
 }
 
@@ -541,6 +552,7 @@ fn collect(
         }
         match follow.next_timeout(left.unwrap_or(Duration::MAX))? {
             Next::Item(entry) => {
+                stdout.truncated |= entry.tells_of_a_gap();
                 let captured = match entry.stream {
                     Stream::Stdout => &mut stdout,
                     Stream::Stderr => &mut stderr,

@@ -116,7 +116,7 @@ impl Runtime {
     }
 
     /// All containers, sorted by name.
-    fn list(&self, py: Python<'_>) -> PyResult<Vec<Py<Container>>> {
+    fn containers(&self, py: Python<'_>) -> PyResult<Vec<Py<Container>>> {
         let runtime = self.shared.get(py)?;
         let all = blocking(py, || runtime.list())?;
         all.into_iter().map(|container| self.container(py, container)).collect()

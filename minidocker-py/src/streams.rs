@@ -52,15 +52,15 @@ pub(crate) struct Follow {
 
 struct FollowState {
     follow: minidocker_rt::Follow,
-    /// The beginnings of lines whose ends were not written yet: of stdout and of stderr.
-    open: [Vec<u8>; 2],
+    lines: Lines,
     ended: bool,
+    missed: bool,
 }
 
 impl Follow {
     pub fn new(follow: minidocker_rt::Follow) -> Follow {
         let fd = follow.as_fd().as_raw_fd();
-        let state = FollowState { follow, open: [Vec::new(), Vec::new()], ended: false };
+        let state = FollowState { follow, lines: Lines::default(), ended: false, missed: false };
         Follow { owner: Owner::this(), fd, state: Arc::new(Mutex::new(state)) }
     }
 }
@@ -79,46 +79,63 @@ impl FollowState {
             None => follow.try_next(),
         })?;
         self.ended = entries.is_none();
+        self.missed |= entries.iter().flatten().any(LogEntry::tells_of_a_gap);
         Ok(entries)
     }
 
-    /// Whole lines of the command's output, put together of their parts.
+    /// Whole lines of the command's output.
     fn lines(&mut self, timeout: Option<Duration>) -> minidocker_rt::Result<Option<Vec<String>>> {
-        let text = |bytes: Vec<u8>| match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        };
         if self.ended {
             return Ok(None);
         }
-        let Some(entries) = self.entries(timeout)? else {
-            // What the command wrote last may have no line's end.
-            let rest: Vec<String> = self
-                .open
-                .iter_mut()
-                .map(std::mem::take)
-                .filter(|open| !open.is_empty())
-                .map(text)
-                .collect();
-            return Ok(if rest.is_empty() { None } else { Some(rest) });
+        if let Some(entries) = self.entries(timeout)? {
+            let lines = &mut self.lines;
+            return Ok(Some(entries.into_iter().filter_map(|entry| lines.add(entry)).collect()));
+        }
+        let rest = self.lines.rest();
+        Ok((!rest.is_empty()).then_some(rest))
+    }
+}
+
+/// Puts the lines of each stream together of their parts.
+#[derive(Default)]
+pub(crate) struct Lines {
+    /// The beginnings of lines whose ends did not come yet: of stdout and of stderr.
+    open: [Vec<u8>; 2],
+}
+
+impl Lines {
+    /// The line that this entry completes, if it does.
+    pub fn add(&mut self, entry: LogEntry) -> Option<String> {
+        let open = match entry.stream {
+            Stream::Stdout => &mut self.open[0],
+            Stream::Stderr => &mut self.open[1],
+            Stream::System => return None,
         };
-        let mut lines = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let open = match entry.stream {
-                Stream::Stdout => &mut self.open[0],
-                Stream::Stderr => &mut self.open[1],
-                Stream::System => continue,
-            };
-            match (open.is_empty(), entry.full) {
-                (true, true) => lines.push(text(entry.text)),
-                (false, true) => {
-                    open.extend_from_slice(&entry.text);
-                    lines.push(text(std::mem::take(open)));
-                }
-                (_, false) => open.extend_from_slice(&entry.text),
+        match (open.is_empty(), entry.full) {
+            (true, true) => Some(text(entry.text)),
+            (false, true) => {
+                open.extend_from_slice(&entry.text);
+                Some(text(std::mem::take(open)))
+            }
+            (_, false) => {
+                open.extend_from_slice(&entry.text);
+                None
             }
         }
-        Ok(Some(lines))
+    }
+
+    /// What the command wrote last without a line's end.
+    pub fn rest(&mut self) -> Vec<String> {
+        let open = self.open.iter_mut().map(std::mem::take);
+        open.filter(|open| !open.is_empty()).map(text).collect()
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
     }
 }
 
@@ -139,6 +156,12 @@ impl Follow {
         let (state, timeout) = (self.state.clone(), maybe_seconds(timeout)?);
         let entries = blocking(py, || locked(&state).entries(timeout))?;
         Ok(entries.map(|entries| entries.into_iter().map(entry_parts).collect()))
+    }
+
+    /// Whether entries were rotated away before they could be read.
+    #[getter]
+    fn missed(&self, py: Python<'_>) -> bool {
+        py.detach(|| locked(&self.state).missed)
     }
 
     /// Readable when it is worth asking again.

@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import enum
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Optional, TypeVar, Union
 
 T = TypeVar("T")
 
@@ -219,7 +220,7 @@ class HealthReport:
     #: How many probes have failed since one last succeeded.
     failing_streak: int
     #: The last five probes, oldest first.
-    probes: Tuple[Probe, ...]
+    probes: tuple[Probe, ...]
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ class HealthCheck:
     """
 
     #: The command that is run inside the container: a line, or its words.
-    command: Union[str, Tuple[str, ...]]
+    command: Union[str, tuple[str, ...]]
     #: Seconds from the end of one probe to the start of the next.
     interval: float = field(default=30.0, metadata={"wire": "interval_seconds"})
     #: Seconds after which a probe is killed and counts as failed.
@@ -296,7 +297,7 @@ class Spec:
     #: The container's name.
     name: str
     #: The command: the line as it was given, or its words.
-    command: Union[str, Tuple[str, ...]]
+    command: Union[str, tuple[str, ...]]
     #: The image below its files.
     image: str = "host"
     #: The memory limit, swap included, in MB of 1024*1024 bytes.
@@ -306,7 +307,7 @@ class Spec:
     #: How many processes and threads it may have; -1 for no limit.
     pids_limit: int = 512
     #: Folders of the host that it sees, ``host:container[:ro]``.
-    volumes: Tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
     #: Its environment variables.
     env: Mapping[str, str] = field(default_factory=dict, metadata={"wire": "env_vars"})
     #: The hostname it sees; its own name if None.
@@ -316,7 +317,7 @@ class Spec:
     #: The user its command runs as, ``uid:gid``.
     user: str = "0:0"
     #: Limits of single processes.
-    rlimits: Tuple[Rlimit, ...] = ()
+    rlimits: tuple[Rlimit, ...] = ()
     #: Which isolation features are on.
     isolation: Isolation = Isolation()
     #: Whether PID 1 is a small init that reaps zombies and passes signals on.
@@ -363,7 +364,7 @@ class ContainerInfo:
     #: How often its restart policy has started it since an operator last did.
     restarts: int
     #: Limits that were asked for on best effort and are not enforced here.
-    not_enforced: Tuple[str, ...]
+    not_enforced: tuple[str, ...]
     #: The folder of the host that holds what it changed.
     rootfs: str
     #: What its health check has found, if it has one and runs.
@@ -593,7 +594,7 @@ class Step:
     #: Why it is done, for a beginner.
     why: str
     #: The system calls, as strace would print them.
-    syscalls: Tuple[str, ...]
+    syscalls: tuple[str, ...]
     #: A command one could type to the same effect.
     shell: str
     #: Where the mechanism is specified, e.g. ``man 2 pivot_root``.
@@ -634,7 +635,7 @@ class TracedStep:
     #: How long the step took, in microseconds.
     micros: float
     #: The calls it made.
-    calls: Tuple[Call, ...]
+    calls: tuple[Call, ...]
     #: What happened instead, if the backend imitated it.
     simulated: Optional[str] = None
 
@@ -653,7 +654,7 @@ class Trace:
     #: Microseconds from there to the command's exec (or to the failure).
     micros: float
     #: Each step of the plan.
-    steps: Tuple[TracedStep, ...]
+    steps: tuple[TracedStep, ...]
     #: The failure, if a step failed.
     failure: Optional[StepFailure] = None
 
@@ -667,7 +668,7 @@ class Trace:
         return _html.trace(self)
 
 
-class Plan(Tuple[Step, ...]):
+class Plan(tuple[Step, ...]):
     """What a start will do: a tuple of :class:`Step`.
 
     >>> import minidocker as md
@@ -771,9 +772,9 @@ class ImageConfig:
     """How an image is meant to be run."""
 
     #: The program and first arguments of every container (Docker's ENTRYPOINT).
-    entrypoint: Tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
     #: The arguments unless others are given (Docker's CMD).
-    command: Tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
     #: Variables that every container of the image begins with.
     env: Mapping[str, str] = field(default_factory=dict)
     #: The directory to start in, if it is not ``/``.
@@ -781,7 +782,7 @@ class ImageConfig:
     #: The user to run as, ``uid:gid``, if it is not root.
     user: Optional[str] = None
     #: The ports it serves, e.g. ``80/tcp``.
-    exposed_ports: Tuple[str, ...] = ()
+    exposed_ports: tuple[str, ...] = ()
     #: What its maker wrote about it.
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -797,7 +798,7 @@ class Image:
     #: What it was made from.
     source: ImageSource
     #: Its layers, topmost first.
-    layers: Tuple[ImageLayer, ...]
+    layers: tuple[ImageLayer, ...]
     #: How it is meant to be run.
     config: ImageConfig = ImageConfig()
     #: What the archive called it, e.g. ``alpine:3.20``.
@@ -865,9 +866,9 @@ class DiskUsage:
     """What everything under a root takes on disk, in bytes of allocated blocks."""
 
     #: Each container, by name.
-    containers: Tuple[ContainerUsage, ...]
+    containers: tuple[ContainerUsage, ...]
     #: Each image, by name.
-    images: Tuple[ImageUsage, ...]
+    images: tuple[ImageUsage, ...]
     #: All containers together.
     containers_bytes: int
     #: All images together; layers that several share count once.
@@ -891,11 +892,11 @@ class Pruned:
     """What a prune removed."""
 
     #: The names of the removed containers.
-    containers: Tuple[str, ...]
+    containers: tuple[str, ...]
     #: The bytes they took.
     reclaimed_bytes: int
     #: Those that should have gone and could not.
-    failed: Tuple[NotPruned, ...] = ()
+    failed: tuple[NotPruned, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -964,10 +965,10 @@ class Template:
 
 
 #: Which dataclass has which way of being made from JSON.
-_DECODERS: Dict[type, Callable[[Any], Any]] = {}
+_DECODERS: dict[type, Callable[[Any], Any]] = {}
 
 
-def decode(kind: Type[T], raw: Any) -> T:
+def decode(kind: type[T], raw: Any) -> T:
     """Makes a record from the library's JSON form. What it does not know it passes over, so that
     a newer library goes with older types."""
     result: T = _decoder(kind)(raw)
@@ -997,7 +998,7 @@ def _as_it_is(raw: Any) -> Any:
     return raw
 
 
-def _union_decoder(kinds: List[Any]) -> Callable[[Any], Any]:
+def _union_decoder(kinds: list[Any]) -> Callable[[Any], Any]:
     decoders = [_decoder(kind) for kind in kinds]
 
     def union(raw: Any) -> Any:
@@ -1023,7 +1024,7 @@ def _dataclass_decoder(kind: type) -> Callable[[Any], Any]:
         for each in dataclasses.fields(kind)
     ]
 
-    def make(raw: Dict[str, Any]) -> Any:
+    def make(raw: dict[str, Any]) -> Any:
         given = {name: of(raw[wire]) for name, wire, of in fields if wire in raw}
         return kind(**given)
 
@@ -1037,7 +1038,7 @@ def _time(raw: str) -> datetime:
     return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
 
 
-def log_entry(parts: Tuple[int, str, bytes, bool]) -> LogEntry:
+def log_entry(parts: tuple[int, str, bytes, bool]) -> LogEntry:
     """An entry of the log from its parts."""
     micros, stream, text, full = parts
     time = datetime.fromtimestamp(micros // 1_000_000, timezone.utc)
@@ -1045,9 +1046,9 @@ def log_entry(parts: Tuple[int, str, bytes, bool]) -> LogEntry:
     return LogEntry(time, Stream(stream), text.decode(errors="replace"), full)
 
 
-def encode(record: Any) -> Dict[str, Any]:
+def encode(record: Any) -> dict[str, Any]:
     """The library's JSON form of a record, without what is as it would be anyway."""
-    given: Dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for each in dataclasses.fields(record):
         value = getattr(record, each.name)
         default = each.default

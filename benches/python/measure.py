@@ -28,7 +28,7 @@ Contender = tuple[str, Callable[[], Any]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="What containers cost from Python.")
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--listed", type=int, default=500)
@@ -173,7 +173,7 @@ def crun(folder: Path) -> Contender | None:
 def podman(folder: Path) -> Contender | None:
     """podman by its Python client, which asks a service."""
     try:
-        import podman
+        import podman  # pyright: ignore[reportMissingImports]
     except ImportError:
         print("podman's Python client is not installed: left out\n")
         return None

@@ -25,7 +25,7 @@ while True:
 """
 
 
-def main(file: str = "stats.png", seconds: float = 10) -> None:
+def main(file: str, seconds: float) -> None:
     samples: list[md.Stats] = []
     with (
         md.Runtime() as rt,
@@ -54,4 +54,7 @@ def main(file: str = "stats.png", seconds: float = 10) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2], *map(float, sys.argv[2:3]))
+    main(
+        sys.argv[1] if len(sys.argv) > 1 else "stats.png",
+        float(sys.argv[2]) if len(sys.argv) > 2 else 10,
+    )

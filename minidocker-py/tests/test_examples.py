@@ -74,7 +74,9 @@ def test_fan_out() -> None:
 
 @pytest.mark.filterwarnings("default")
 def test_the_notebook_runs_from_top_to_bottom() -> None:
-    notebook = nbformat.read(EXAMPLES / "what_is_a_container.ipynb", as_version=4)
+    notebook = nbformat.read(  # type: ignore[no-untyped-call]
+        EXAMPLES / "what_is_a_container.ipynb", as_version=4
+    )
     assert all(not cell.get("outputs") for cell in notebook.cells), "commit it without outputs"
     NotebookClient(notebook, timeout=100, kernel_name="python3").execute()
     shown = [

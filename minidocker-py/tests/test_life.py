@@ -12,12 +12,13 @@ import pytest
 
 def test_a_whole_life(runtime: md.Runtime) -> None:
     container = runtime.create("web", "sleep 60", memory="64m", env={"A": "b"})
-    assert container.status is md.Status.CREATED
+    states = [container.status]
     assert container.start() is container
-    assert container.status == "running"
-    assert container.status.is_alive
+    states.append(container.status)
     container.pause()
-    assert container.status is md.Status.PAUSED
+    states.append(container.status)
+    assert states == ["created", md.Status.RUNNING, "paused"]
+    assert [state.is_alive for state in states] == [False, True, True]
     container.resume()
     container.restart(timeout=0)
     info = container.inspect()

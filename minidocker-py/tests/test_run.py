@@ -119,7 +119,8 @@ def test_a_read_only_volume_cannot_be_written(
     linux: md.Runtime, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("volume")
-    for volumes in ({str(folder): "/app:ro"}, [f"{folder}:/app:ro"]):
+    forms: list[dict[str, str] | list[str]] = [{str(folder): "/app:ro"}, [f"{folder}:/app:ro"]]
+    for volumes in forms:
         result = md.run("touch /app/x", runtime=linux, volumes=volumes)
         assert "Read-only" in result.stderr
     assert list(folder.iterdir()) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import io
 import json
-import os
 import signal as signals
 import time
 from datetime import datetime
@@ -18,7 +17,6 @@ from typing import (
     Mapping,
     NamedTuple,
     Tuple,
-    Union,
 )
 
 from . import _minidocker
@@ -43,14 +41,13 @@ from ._records import (
     decode,
     log_entry,
 )
-from ._spec import Command, words
+from ._spec import Command, StrPath, words
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from _typeshed import SupportsRead, SupportsWrite
 
-    StrPath = Union[str, os.PathLike[str]]
 
 #: An archive of a stranger may hold so many bytes and files, unless asked otherwise.
 ARCHIVE_LIMITS = (32 << 30, 1_000_000)

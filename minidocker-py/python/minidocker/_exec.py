@@ -374,7 +374,7 @@ class Attached:
     def __init__(self, inner: _minidocker.Attached) -> None:
         self._inner: _minidocker.Attached | None = inner
         #: How many bytes of output were not read in time and left out. The log has them.
-        self.missed = 0
+        self.missed: int = 0
 
     @property
     def _open(self) -> _minidocker.Attached:

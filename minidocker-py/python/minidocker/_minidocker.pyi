@@ -5,6 +5,18 @@ from typing import Any, Protocol, final
 
 from _typeshed import SupportsRead, SupportsWrite
 
+__all__ = [
+    "Attached",
+    "Container",
+    "Dashboard",
+    "Events",
+    "ExecProcess",
+    "Follow",
+    "Runtime",
+    "StatsStream",
+    "__version__",
+]
+
 __version__: str
 
 class _LogChoice(Protocol):

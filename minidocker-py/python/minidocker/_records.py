@@ -12,7 +12,10 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Callable, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 T = TypeVar("T")
 
@@ -24,6 +27,10 @@ class Word(str, enum.Enum):
     >>> md.Status.RUNNING == "running", str(md.Status.RUNNING)
     (True, 'running')
     """
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, value: str) -> Self: ...
 
     def __str__(self) -> str:
         return str(self.value)

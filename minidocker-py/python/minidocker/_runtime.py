@@ -13,7 +13,6 @@ from typing import (
     List,
     Mapping,
     Sequence,
-    Union,
 )
 
 from . import _minidocker
@@ -36,7 +35,7 @@ from ._records import (
     decode,
     encode,
 )
-from ._spec import Command, spec_json, to_text
+from ._spec import Command, StrPath, spec_json, to_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ._spec import Options
-
-    StrPath = Union[str, os.PathLike[str]]
 
 
 class Events:

@@ -9,19 +9,20 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, Union
+from pathlib import Path
+from typing import Any, TypedDict, Union
 
 from ._errors import InvalidSpec
 from ._records import HealthCheck, Isolation, encode
 
-if TYPE_CHECKING:
-    StrPath = Union[str, os.PathLike[str]]
+#: A path of the host.
+StrPath = Union[str, "os.PathLike[str]"]
 
 #: A command: a line that is split as a shell would, or exact words.
 Command = Union[str, Sequence[str]]
 
-#: Folders of the host that a container sees.
-Volumes = Union[Sequence[str], Mapping["StrPath", str]]
+#: Folders of the host that a container sees. (A mapping's keys are of one type, to mypy.)
+Volumes = Union[Sequence[str], Mapping[str, str], Mapping[Path, str]]
 
 
 class Options(TypedDict, total=False):

@@ -183,12 +183,12 @@ async def logs(
     """The lines of a container's output, as :meth:`minidocker.Container.logs` gives them."""
     chosen = container.logs(follow=follow, tail=tail, since=since, stream=stream)
     if not follow:
-        for text in await call(tuple, chosen):
-            yield text
+        lines: list[str] = await call(lambda: [*chosen])
+        for line in lines:
+            yield line
         return
     following = container._inner.follow(chosen._choice)
-    lines: AsyncIterator[str] = _batches(following, following.lines)
-    async for line in lines:
+    async for line in _batches(following, following.lines):
         yield line
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import minidocker as md
@@ -83,3 +85,12 @@ def test_the_extension_is_documented_too() -> None:
             for member, content in vars(value).items():
                 if not member.startswith("_"):
                     assert content.__doc__, f"{name}.{member}"
+
+
+def test_the_readme_s_python_is_true() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+    assert md.Runtime().list() == []

@@ -43,8 +43,8 @@ class Result:
     stderr_bytes: bytes
     #: Whether it was killed because its time was over. What it wrote until then is here.
     timed_out: bool
-    #: Whether something that it wrote is missing: what is over the limit, or what was written so
-    #: fast that the log was rotated twice (32 MiB) before it could be read.
+    #: Whether something that it wrote may be missing: what is over the limit, or what was written
+    #: so fast that the log was rotated twice (32 MiB) before it could be read.
     truncated: bool
 
     @property

@@ -147,7 +147,11 @@ def log_lines(runtime: md.Runtime, folder: Path, options: argparse.Namespace) ->
                 ),
                 (
                     "`for entry in c.logs().entries()`",
-                    rate(lambda: sum(e.stream == "stdout" for e in talker.logs().entries())),
+                    rate(
+                        lambda: sum(
+                            e.full and e.stream == "stdout" for e in talker.logs().entries()
+                        )
+                    ),
                 ),
             ],
         )
@@ -181,8 +185,16 @@ def podman(folder: Path) -> Contender | None:
         print("podman is not on the PATH: left out\n")
         return None
     socket = folder / "podman.sock"
+    # Without systemd, and with no more open files than we may have.
+    settings = folder / "containers.conf"
+    settings.write_text(
+        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n'
+        '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+    )
     service = subprocess.Popen(
-        ["podman", "system", "service", "--time=0", f"unix://{socket}"], stderr=subprocess.DEVNULL
+        ["podman", "system", "service", "--time=0", f"unix://{socket}"],
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"CONTAINERS_CONF": str(settings)},
     )
     while not socket.exists():
         time.sleep(0.05)

@@ -11,7 +11,7 @@ import enum
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 if TYPE_CHECKING:
@@ -1045,12 +1045,16 @@ def _time(raw: str) -> datetime:
     return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+#: Looked up for every line of a log.
+_STREAMS = {stream.value: stream for stream in Stream}
+
+
 def log_entry(parts: tuple[int, str, bytes, bool]) -> LogEntry:
     """An entry of the log from its parts."""
     micros, stream, text, full = parts
-    time = datetime.fromtimestamp(micros // 1_000_000, timezone.utc)
-    time = time.replace(microsecond=micros % 1_000_000)
-    return LogEntry(time, Stream(stream), text.decode(errors="replace"), full)
+    time = _EPOCH + timedelta(microseconds=micros)
+    return LogEntry(time, _STREAMS[stream], text.decode(errors="replace"), full)
 
 
 def encode(record: Any) -> dict[str, Any]:

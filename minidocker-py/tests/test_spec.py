@@ -132,3 +132,13 @@ def test_a_record_is_written_as_it_was_read(linux: md.Runtime) -> None:
             raw = container._inner.inspect()["spec"]
             kept = {name: value for name, value in raw.items() if value not in ([], {})}
             assert encode(container.inspect().spec).keys() == kept.keys()
+
+
+def test_records_are_made_on_the_oldest_python_too() -> None:
+    """Their annotations are evaluated, and before Python 3.10 types have no `|`."""
+    kinds = [kind for kind in vars(md).values() if dataclasses.is_dataclass(kind)]
+    assert len(kinds) > 40
+    for kind in kinds:
+        if kind.__module__ in ("minidocker._records", "minidocker._doctor"):
+            for each in dataclasses.fields(kind):
+                assert "|" not in str(each.type), f"{kind}.{each.name}"

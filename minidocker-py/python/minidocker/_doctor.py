@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from ._records import Backend, BackendInfo, Verdict, decode
 from ._run import default_runtime
@@ -23,7 +23,7 @@ class Check:
     #: What was found.
     detail: str
     #: What to type to mend it, if there is something.
-    command: str | None = None
+    command: Optional[str] = None
 
     def __str__(self) -> str:
         mark = {"ok": "✓", "warning": "!", "problem": "✗"}[self.status.value]

@@ -145,6 +145,9 @@ pub enum Error {
         /// The time allowed, in seconds.
         seconds: u64,
     },
+    /// The program that asked did not want to wait any longer; see [`crate::interruptible`].
+    #[error("the wait was interrupted")]
+    Interrupted,
     /// A file of the store could not be read, written or understood.
     #[error("cannot {action} {}: {why}", path.display())]
     Io {
@@ -186,6 +189,7 @@ impl Error {
             Error::HelperMissing { .. } => "helper_missing",
             Error::HelperFailed { .. } => "helper_failed",
             Error::Timeout { .. } => "timeout",
+            Error::Interrupted => "interrupted",
             Error::Io { .. } => "io",
             Error::System { .. } => "system",
         }
@@ -230,6 +234,7 @@ impl Error {
                     .into()
             }
             Error::Timeout { .. } => "Allow more time, or kill the container.".into(),
+            Error::Interrupted => "What was asked for may go on; ask again to see.".into(),
             Error::Io { errno, path, .. } => io_hint(*errno, path),
             Error::System { errno, .. } => errno_hint(*errno).into(),
         }

@@ -70,6 +70,7 @@ pub mod fuzzing;
 mod health;
 mod helper;
 mod images;
+mod interrupt;
 mod life;
 mod lines;
 #[cfg(linux_backend)]
@@ -101,7 +102,10 @@ pub use exec::{Exec, ExecOutput, OUTPUT_LIMIT, Stdin};
 pub use exec::{ExecProcess, Terminal};
 pub use files::{FileInfo, FileKind, WriteOptions};
 pub use health::{HealthReport, Probe};
+#[cfg(target_os = "linux")]
+pub use helper::preload_in_helpers;
 pub use images::{ImageConfig, ImageInfo, ImageLayer, ImageSource};
+pub use interrupt::interruptible;
 pub use logs::Follow;
 pub use logs::{LogEntry, Logs, Stream};
 pub use next::Next;

@@ -17,9 +17,10 @@
 //! There is no daemon and no index: listing reads the folder, so any number of
 //! programs see the same truth.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::events::{EventKind, Journal};
+use crate::interrupt;
 use crate::plan::Trace;
 use crate::spec::{ContainerId, ContainerName, ContainerSpec, Fault};
 use crate::status::StatusRecord;
@@ -194,7 +196,7 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(not_found()),
             Err(error) => return Err(Error::io("open", &path, error)),
         };
-        lock.lock().map_err(|error| Error::io("lock", &path, error))?;
+        wait_for_lock(&lock, &path)?;
         // While we waited it may have been deleted, and even made anew.
         let spec_file = dir.spec_file()?.filter(|file| file.id == *id).ok_or_else(not_found)?;
         Ok(LockedContainer { dir, spec_file, lock })
@@ -412,6 +414,24 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     #[cfg(not(unix))]
     let _ = (path, mode);
     Ok(())
+}
+
+/// Waits until nobody has the lock, and takes it. Nothing tells that a lock is let go of but
+/// getting it, which flock(2) cannot be called away from: whoever may be asked to go looks again
+/// and again instead.
+fn wait_for_lock(lock: &File, path: &Path) -> Result<()> {
+    const AGAIN: Duration = Duration::from_millis(5);
+    if !interrupt::is_possible() {
+        return lock.lock().map_err(|error| Error::io("lock", path, error));
+    }
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => interrupt::check()?,
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", path, error)),
+        }
+        std::thread::sleep(AGAIN);
+    }
 }
 
 /// Windows does not rename or remove a folder while a file in it is open: there the lock is let

@@ -49,3 +49,4 @@ mod work;
 mod xray;
 
 pub use server::{Options, Server, StartError};
+pub use system::examine;

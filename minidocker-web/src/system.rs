@@ -44,6 +44,21 @@ impl Backend {
     }
 }
 
+/// What this machine is, what it can enforce, and what would mend what it cannot: for programs
+/// that want to know without a server. The JSON is a part of what `/api/system` tells. `program`
+/// is what a user would start as root.
+pub fn examine(runtime: &Runtime, program: &'static str) -> serde_json::Value {
+    let mut facts = Facts::gather(runtime.root());
+    facts.details.program = program;
+    serde_json::json!({
+        "root": runtime.root(),
+        "backend": Backend::of(runtime),
+        "machine": &facts,
+        "enforced": Enforced::by(&facts),
+        "checks": doctor::examine(&facts),
+    })
+}
+
 /// What can be asked of the system without changing anything.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Facts {
@@ -90,6 +105,8 @@ pub(crate) struct User {
 /// What the doctor wants to know besides.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Details {
+    /// What the user would start with other rights.
+    pub program: &'static str,
     pub overlay: bool,
     pub seccomp: bool,
     pub user_namespaces: Option<u64>,
@@ -192,6 +209,7 @@ impl Details {
             std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
         };
         Details {
+            program: "minidocker-web",
             overlay: read("/proc/filesystems").lines().any(|line| line.ends_with("\toverlay")),
             seccomp: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
             user_namespaces: number("/proc/sys/user/max_user_namespaces"),

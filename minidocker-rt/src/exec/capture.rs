@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::process::{ExecProcess, Terminal};
 use super::{Exec, ExecOutput, KILLED, Stdin};
 use crate::error::{Error, Result};
+use crate::interrupt;
 
 /// How long a killed command may take to be gone before we go on without it.
 const KILL_PATIENCE: Duration = Duration::from_secs(1);
@@ -39,7 +40,9 @@ pub(crate) fn capture(
     let mut timed_out = false;
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let ended = wait(process, &sources, stdin.as_ref(), left)?;
+        let ended = wait(process, &sources, stdin.as_ref(), interrupt::slice(left))?;
+        // Whoever lets go drops the process, and so kills it.
+        interrupt::check()?;
         for source in &mut sources {
             source.read();
         }

@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::status::ProcessIdentity;
 
 /// The identity of a live process of this machine.
@@ -116,10 +117,10 @@ pub(crate) fn wait_for(
     // A time that cannot be told is as good as no limit.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
-        let left = match deadline {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = match interrupt::slice(left) {
             // poll(2) counts whole milliseconds: rounded up, never a busy loop.
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
+            Some(left) => {
                 PollTimeout::try_from(left.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
             }
             None => PollTimeout::NONE,
@@ -130,6 +131,7 @@ pub(crate) fn wait_for(
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(Error::System { call: "poll".into(), errno: errno as i32 }),
         }
+        interrupt::check()?;
     }
 }
 

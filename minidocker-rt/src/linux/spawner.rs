@@ -31,11 +31,14 @@ use super::sys::Sys;
 use super::{privileges, process, supervisor};
 use crate::backend::Started;
 use crate::error::{Error, Result};
-use crate::helper;
+use crate::helper::{self, Slot};
 use crate::store::LockedContainer;
 
 /// What the helper is called in `ps`, and how [`init`] recognises it.
 const NAME: &str = "minidocker-spawner";
+
+/// Where preloaded libraries come in; standard input is the socket.
+const SLOTS: [Slot; 2] = [Slot::Stdout, Slot::Stderr];
 
 /// See [`crate::init`]: never returns in a helper.
 pub(crate) fn init() {
@@ -118,9 +121,9 @@ impl Spawner {
     }
 
     fn spawn(&self) -> Result<Running> {
-        let program = match &self.helper {
-            Some(path) => path.clone(),
-            None if helper::can_be_own() => PathBuf::from("/proc/self/exe"),
+        let (program, libraries) = match &self.helper {
+            Some(path) => (path.clone(), &[][..]),
+            None if helper::can_be_own() => (PathBuf::from("/proc/self/exe"), helper::libraries()),
             None => {
                 return Err(Error::HelperMissing {
                     why: "minidocker_rt::init() was not called".into(),
@@ -132,9 +135,13 @@ impl Spawner {
             why: format!("{}: {why}", program.display()),
         };
         let sealed = seal(&program).map_err(failed)?;
+        // What helpers run must be unwritable, wherever it comes from.
+        let libraries: Vec<OwnedFd> =
+            libraries.iter().map(|path| seal(path)).collect::<io::Result<_>>().map_err(failed)?;
         let (ours, theirs) = channel::pair().map_err(|errno| failed(errno.into()))?;
         // std spawns without copying this program's memory, and safely from any thread.
-        let mut child = Command::new(format!("/proc/self/fd/{}", sealed.as_raw_fd()))
+        let mut command = Command::new(format!("/proc/self/fd/{}", sealed.as_raw_fd()));
+        command
             .arg0(NAME)
             .arg(&self.root)
             // glibc's per-thread cache keeps freed blocks, and with them whole pages that
@@ -142,9 +149,9 @@ impl Spawner {
             .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
             .stdin(theirs)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
+            .stderr(Stdio::null());
+        helper::preload(&mut command, libraries, &SLOTS);
+        let mut child = command.spawn().map_err(failed)?;
         let why = match channel::receive::<Greeting>(ours.as_fd()) {
             Ok(Some(greeting)) => match greeting.message {
                 Greeting::Ready => {
@@ -233,6 +240,7 @@ fn prepare(root: &Path) -> std::result::Result<(OwnedFd, Host), i32> {
     }
     std::mem::forget(stdin);
     drop(null);
+    helper::close_slots(&SLOTS).map_err(|_| 1)?;
     close_all_except(&[socket.as_raw_fd()]);
 
     let refuse = |why: String| {

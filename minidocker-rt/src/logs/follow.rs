@@ -172,12 +172,16 @@ impl Follow {
     }
 }
 
+const GAP: &[u8] = b"=== The log was rotated faster than it was read: lines may be missing ===";
+
 fn gap() -> LogEntry {
-    LogEntry {
-        time: Timestamp::now(),
-        stream: Stream::System,
-        full: true,
-        text: b"=== The log was rotated faster than it was read: lines may be missing ===".into(),
+    LogEntry { time: Timestamp::now(), stream: Stream::System, full: true, text: GAP.into() }
+}
+
+impl LogEntry {
+    /// Whether this is the remark of a [`Follow`] that entries before it may be missing.
+    pub fn tells_of_a_gap(&self) -> bool {
+        self.stream == Stream::System && self.text == GAP
     }
 }
 

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::governor::Report;
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::status::ProcessIdentity;
 use crate::store::{ContainerDir, read_json, write_json};
 
@@ -206,11 +207,14 @@ pub(super) fn wait_for_end(
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let slice = interrupt::slice(left);
+        interrupt::check()?;
         let mut pause = AGAIN;
         match call(dir, Request::Watch)? {
             // Another's time has come.
             Some((_, other)) if other != supervisor => return Ok(true),
-            Some((connection, _)) => match read_to_end(&connection, left) {
+            Some((connection, _)) => match read_to_end(&connection, slice) {
+                Ended::NotYet if slice < left || left.is_none() => pause = Duration::ZERO,
                 Ended::Yes => pause = Duration::ZERO,
                 Ended::NotYet => return Ok(false),
             },

@@ -1,6 +1,10 @@
 //! The helper: this program, executed once more to be the supervisor of one container.
 
+#[cfg(target_os = "linux")]
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+#[cfg(target_os = "linux")]
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -8,11 +12,17 @@ use super::{process, supervisor};
 use crate::backend::Started;
 use crate::error::{Error, Result};
 use crate::helper;
+#[cfg(target_os = "linux")]
+use crate::helper::Slot;
 use crate::store::ContainerDir;
 
 /// The first argument by which [`init`] recognises a helper. The second is the container's
 /// folder.
 const FLAG: &str = "--minidocker-simulation-supervisor";
+
+/// Where preloaded libraries come in; standard output is for the answer.
+#[cfg(target_os = "linux")]
+const SLOTS: [Slot; 2] = [Slot::Stdin, Slot::Stderr];
 
 /// No answer is longer.
 const LONGEST: u64 = 1 << 20;
@@ -23,6 +33,10 @@ pub(crate) fn init() {
     if args.next().is_some_and(|first| first == FLAG)
         && let Some(folder) = args.next()
     {
+        #[cfg(target_os = "linux")]
+        if helper::close_slots(&SLOTS).is_err() {
+            std::process::exit(1);
+        }
         supervisor::run(ContainerDir::at(PathBuf::from(folder)));
     }
 }
@@ -51,6 +65,16 @@ pub(super) fn start(dir: &ContainerDir, named: Option<&Path>) -> Result<Started>
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
+    #[cfg(target_os = "linux")]
+    if named.is_none() {
+        let opened: std::io::Result<Vec<OwnedFd>> =
+            helper::libraries().iter().map(|path| Ok(File::open(path)?.into())).collect();
+        let libraries = opened.map_err(|error| Error::HelperFailed {
+            action: "starting the supervisor",
+            why: format!("cannot open the library it needs: {error}"),
+        })?;
+        helper::preload(&mut command, libraries, &SLOTS);
+    }
     process::new_supervisor(&mut command);
     let mut child = command.spawn().map_err(|error| Error::HelperFailed {
         action: "starting the supervisor",

@@ -71,14 +71,18 @@ fn check(
 
 fn root(facts: &Facts) -> Check {
     let verdict = match facts.user.root {
-        true => Ok("The server runs as root, which namespaces, mounts and cgroups need.".into()),
+        true => Ok("It runs as root, which namespaces, mounts and cgroups need.".into()),
         false => Err((
             Verdict::Problem,
-            format!("The server runs as user {}: containers cannot be started.", facts.user.uid),
-            Some("sudo minidocker-web"),
+            format!("It runs as user {}: containers cannot be started.", facts.user.uid),
+            None,
         )),
     };
-    check("root", "Rights", verdict)
+    let mut check = check("root", "Rights", verdict);
+    if check.status == Verdict::Problem {
+        check.command = Some(format!("sudo {}", facts.details.program));
+    }
+    check
 }
 
 fn kernel(facts: &Facts) -> Check {
@@ -194,10 +198,10 @@ fn disk(facts: &Facts) -> Check {
 fn open_files(facts: &Facts) -> Check {
     let most = facts.details.open_files;
     let verdict = match most >= FEW_FILES {
-        true => Ok(format!("The server may have {most} files open.")),
+        true => Ok(format!("This program may have {most} files open.")),
         false => Err((
             Verdict::Warning,
-            format!("The server may have only {most} files open: many streams will not go."),
+            format!("This program may have only {most} files open: many streams will not go."),
             Some("ulimit -n 4096"),
         )),
     };
@@ -209,7 +213,7 @@ fn python(facts: &Facts) -> Check {
         true => Ok("Python is there for the templates and examples.".into()),
         false => Err((
             Verdict::Warning,
-            "There is no Python on the server's PATH: the built-in templates need one.".into(),
+            "There is no Python on the PATH: the built-in templates need one.".into(),
             Some("sudo apt-get install python3"),
         )),
     };
@@ -218,10 +222,10 @@ fn python(facts: &Facts) -> Check {
 
 fn container(facts: &Facts) -> Check {
     let verdict = match facts.details.inside_container {
-        false => Ok("The server does not run inside a container.".into()),
+        false => Ok("This program does not run inside a container.".into()),
         true => Err((
             Verdict::Warning,
-            "The server itself runs inside a container, whose cgroups and overlay may be in the \
+            "This program itself runs inside a container, whose cgroups and overlay may be in the \
              way."
                 .into(),
             None,
@@ -245,6 +249,7 @@ mod tests {
         facts.cgroup.controllers = ["cpu", "memory", "pids"].map(String::from).to_vec();
         facts.disk.available_bytes = 1 << 40;
         facts.details = Details {
+            program: "minidocker-web",
             overlay: true,
             seccomp: true,
             user_namespaces: Some(1000),
@@ -287,7 +292,7 @@ mod tests {
         let old = with(|facts| facts.kernel.release = "4.19.0-27-amd64".into());
         assert_eq!(verdict(&old, "kernel").0, Verdict::Problem);
         let user = with(|facts| facts.user.root = false);
-        assert_eq!(verdict(&user, "root").0, Verdict::Problem);
+        assert_eq!(verdict(&user, "root"), (Verdict::Problem, "sudo minidocker-web".into()));
         let full = with(|facts| facts.disk.available_bytes = 1 << 20);
         assert!(verdict(&full, "disk").1.contains("prune"));
     }

@@ -70,8 +70,49 @@ test("curl sends exactly the specification", () => {
   expect(JSON.parse(given[given.indexOf("-d") + 1] ?? "")).toEqual(FULL);
 });
 
-test("python is python, and means the same", () => {
-  const program = python(FULL, "http://localhost:5000").replace(/^urlopen.*$/gm, "");
-  const output = execFileSync("python3", ["-c", `${program}\nprint(json.dumps(spec))`]);
-  expect(JSON.parse(output.toString())).toEqual(FULL);
+/** Stands in for the package: prints what a container would be made from. */
+const PACKAGE = `
+import json, sys, types
+class Container:
+    def start(self): pass
+    def logs(self, follow): return []
+class Runtime:
+    def create(self, name, command, **options):
+        print(json.dumps({"name": name, "command": command, **options}))
+        return Container()
+md = types.ModuleType("minidocker")
+md.Runtime, md.Isolation = Runtime, dict
+md.HealthCheck = lambda command, **options: {"command": command, **options}
+sys.modules["minidocker"] = md
+`;
+
+function pythonMakes(spec: Spec): unknown {
+  const output = execFileSync("python3", ["-c", `${PACKAGE}${python(spec)}`]);
+  return JSON.parse(output.toString());
+}
+
+test("python is python, and means the same by the names of the package", () => {
+  expect(pythonMakes(FULL)).toEqual({
+    name: "web",
+    command: "python -m http.server 8000",
+    memory_mb: 100,
+    cpu_percent: 50,
+    pids_limit: 20,
+    volumes: ["/srv/my site:/app:ro"],
+    env: { MODE: "it's", EMPTY: "" },
+    hostname: "www",
+    working_dir: "/app",
+    user: "1000:1000",
+    rlimits: { nofile: [10, 20] },
+    restart: "on-failure:5",
+    health_check: { command: "true", interval: 5, retries: 2, start_period: 1 },
+    init: false,
+    tty: true,
+    stdin_open: true,
+    isolation: { pid: false, network: false, seccomp: false, no_new_privs: false },
+  });
+  expect(pythonMakes({ name: "a", command: ["echo", 'it\'s "quoted"\n'], env_vars: {} })).toEqual({
+    name: "a",
+    command: ["echo", 'it\'s "quoted"\n'],
+  });
 });

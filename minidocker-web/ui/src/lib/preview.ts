@@ -72,37 +72,100 @@ export function curl(spec: Spec, server: string): string {
   ].join("\n");
 }
 
-export function python(spec: Spec, server: string): string {
-  const name = encodeURIComponent(spec.name || "NAME");
+/** The names by which the Python package calls what the API calls otherwise. */
+const KEYWORDS: Partial<Record<keyof Spec, string>> = {
+  mem_limit_mb: "memory_mb",
+  cpu_limit_percent: "cpu_percent",
+  env_vars: "env",
+};
+
+/** The keywords in the order in which one would explain them. */
+const ORDER: (keyof Spec)[] = [
+  "image",
+  "mem_limit_mb",
+  "cpu_limit_percent",
+  "pids_limit",
+  "volumes",
+  "env_vars",
+  "hostname",
+  "working_dir",
+  "user",
+  "rlimits",
+  "restart",
+  "health_check",
+  "stdin_open",
+  "tty",
+  "init",
+  "best_effort_limits",
+  "isolation",
+];
+
+export function python(spec: Spec): string {
+  const keywords = ORDER.flatMap((field) => {
+    const value = pythonKeyword(field, spec);
+    return value === undefined ? [] : [`    ${KEYWORDS[field] ?? field}=${value},`];
+  });
   return [
-    "import json",
-    "from urllib.request import Request, urlopen",
+    "import minidocker as md",
     "",
-    `api = ${pythonValue(`${server}/api/containers`)}`,
-    'json_type = {"Content-Type": "application/json"}',
-    `spec = ${pythonValue(spec)}`,
-    "",
-    "urlopen(Request(api, json.dumps(spec).encode(), json_type))",
-    `urlopen(Request(f"{api}/${name}/start", method="POST"))`,
+    "rt = md.Runtime()",
+    "container = rt.create(",
+    `    ${pythonValue(spec.name || "NAME")},`,
+    `    ${pythonValue(spec.command)},`,
+    ...keywords,
+    ")",
+    "container.start()",
+    "for line in container.logs(follow=True):",
+    "    print(line)",
   ].join("\n");
 }
 
+/** A field of the specification as the Python package takes it, if it is given. */
+function pythonKeyword(field: keyof Spec, spec: Spec): string | undefined {
+  if (field === "isolation" && spec.isolation) return pythonCall("md.Isolation", spec.isolation);
+  if (field === "rlimits" && spec.rlimits) {
+    const pairs = spec.rlimits.map(
+      ({ resource, soft, hard }) => `"${resource}": (${soft}, ${hard})`,
+    );
+    return `{${pairs.join(", ")}}`;
+  }
+  if (field === "health_check" && spec.health_check) {
+    const { command, interval_seconds, timeout_seconds, start_period_seconds, ...rest } =
+      spec.health_check;
+    return pythonCall(
+      "md.HealthCheck",
+      {
+        interval: interval_seconds,
+        timeout: timeout_seconds,
+        start_period: start_period_seconds,
+        ...rest,
+      },
+      [pythonValue(command)],
+    );
+  }
+  const value = spec[field];
+  const isEmpty = typeof value === "object" && Object.keys(value).length === 0;
+  return value === undefined || isEmpty ? undefined : pythonValue(value);
+}
+
+function pythonCall(name: string, keywords: object, values: string[] = []): string {
+  const named = Object.entries(keywords)
+    .filter(([, value]) => value !== undefined)
+    .map(([keyword, value]) => `${keyword}=${pythonValue(value)}`);
+  return `${name}(${[...values, ...named].join(", ")})`;
+}
+
 /** A value as Python writes it. */
-function pythonValue(value: unknown, indent = ""): string {
-  const inner = `${indent}    `;
+function pythonValue(value: unknown): string {
   if (value === true) return "True";
   if (value === false) return "False";
   if (value == null) return "None";
-  if (Array.isArray(value)) {
-    return `[${value.map((item) => pythonValue(item, inner)).join(", ")}]`;
-  }
+  if (Array.isArray(value)) return `[${value.map(pythonValue).join(", ")}]`;
   if (typeof value === "object") {
-    const pairs = Object.entries(value).filter(([, item]) => item !== undefined);
-    if (pairs.length === 0) return "{}";
-    const lines = pairs.map(
-      ([key, item]) => `${inner}${JSON.stringify(key)}: ${pythonValue(item, inner)},`,
+    const pairs = Object.entries(value).map(
+      ([key, item]) => `${JSON.stringify(key)}: ${pythonValue(item)}`,
     );
-    return `{\n${lines.join("\n")}\n${indent}}`;
+    return `{${pairs.join(", ")}}`;
   }
   // JSON's escapes of strings are Python's too.
   return JSON.stringify(value);

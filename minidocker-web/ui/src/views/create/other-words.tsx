@@ -18,7 +18,8 @@ const TOOLS = {
   },
   python: {
     label: "Python",
-    about: "With nothing but Python's own library.",
+    about:
+      "With minidocker's Python package, which is the same library: it sees the containers of this page, and the page sees its own.",
     make: python,
   },
 };

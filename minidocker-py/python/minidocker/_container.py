@@ -1,0 +1,590 @@
+"""Containers, their logs and their files."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import json
+import signal as signals
+import time
+from datetime import datetime
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Tuple,
+)
+
+from . import _minidocker
+from ._errors import ContainerNotFound, TimeoutError
+from ._exec import OUTPUT_LIMIT, Attached, ExecProcess, ExecResult, check_result
+from ._poll import Deadline
+from ._records import (
+    ArchiveSummary,
+    Change,
+    ContainerInfo,
+    ContainerUsage,
+    ExitStatus,
+    FileInfo,
+    Health,
+    LogEntry,
+    Plan,
+    Stats,
+    Status,
+    Step,
+    Stream,
+    Trace,
+    decode,
+    log_entry,
+)
+from ._spec import Command, StrPath, words
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from _typeshed import SupportsRead, SupportsWrite
+
+
+#: An archive of a stranger may hold so many bytes and files, unless asked otherwise.
+ARCHIVE_LIMITS = (32 << 30, 1_000_000)
+
+
+class _LogChoice(NamedTuple):
+    """Which part of a log; the extension reads the attributes."""
+
+    tail: int | None
+    since: int | None
+    stream: str | None
+    timestamps: bool
+
+
+class Logs:
+    """What a container printed, over all its runs. Made by :meth:`Container.logs`.
+
+    Iterating gives the lines of its output, without their ends. ``print(logs)`` prints all of it.
+
+    >>> import minidocker as md
+    >>> with md.Runtime() as rt, rt.create(None, "sh -c 'echo one; echo two >&2'") as container:
+    ...     exit = container.start().wait()
+    ...     logs = container.logs()
+    ...     print(list(logs), repr(logs.stdout), repr(logs.stderr))
+    ['one', 'two'] 'one\\n' 'two\\n'
+    """
+
+    def __init__(self, inner: _minidocker.Container, choice: _LogChoice, follow: bool) -> None:
+        self._inner = inner
+        self._choice = choice
+        self._follow = follow
+
+    def read(self) -> bytes:
+        """What the command wrote, exactly."""
+        return self._inner.log_bytes(self._choice)
+
+    def __str__(self) -> str:
+        return self.read().decode(errors="replace")
+
+    @property
+    def text(self) -> str:
+        """What the command wrote; what is not UTF-8 is U+FFFD."""
+        return str(self)
+
+    @property
+    def stdout(self) -> str:
+        """What it wrote to its standard output; empty if nothing."""
+        return self._inner.log_bytes(self._choice._replace(stream="stdout")).decode(
+            errors="replace"
+        )
+
+    @property
+    def stderr(self) -> str:
+        """What it wrote to its standard error; empty if nothing."""
+        return self._inner.log_bytes(self._choice._replace(stream="stderr")).decode(
+            errors="replace"
+        )
+
+    def render(self) -> str:
+        """The log as a person reads it, with the remarks of start and end."""
+        return self._inner.log_rendered(self._choice)
+
+    def __iter__(self) -> Iterator[str]:
+        if not self._follow:
+            yield from self._inner.log_lines(self._choice)
+            return
+        following = self._inner.follow(self._choice)
+        while True:
+            batch = following.lines()
+            if batch is None:
+                return
+            yield from batch
+
+    def entries(self) -> Iterator[LogEntry]:
+        """The entries with their times and streams, the runtime's own remarks included."""
+        if not self._follow:
+            yield from map(log_entry, self._inner.log_entries(self._choice))
+            return
+        following = self._inner.follow(self._choice)
+        while True:
+            batch = following.entries()
+            if batch is None:
+                return
+            yield from map(log_entry, batch)
+
+    def __repr__(self) -> str:
+        how = ", followed" if self._follow else ""
+        return f"<Logs of {self._inner.name!r}{how}>"
+
+
+class Files:
+    """The files of a container, running or not. Made by :attr:`Container.files`.
+
+    Paths are full paths of the container. Symlinks are followed as the container would follow
+    them, so none leads out of it. Every method raises :class:`FileError` with ``path`` and
+    ``errno`` if the path cannot be used as asked.
+
+    >>> import minidocker as md
+    >>> with md.Runtime() as rt, rt.create(None, "cat /greeting") as container:
+    ...     container.files.write("/greeting", "Hello")
+    ...     exit = container.start().wait()
+    ...     print(container.logs())
+    Hello
+    """
+
+    def __init__(self, inner: _minidocker.Container) -> None:
+        self._inner = inner
+
+    def list(self, path: str = "/") -> List[FileInfo]:
+        """What is in a folder, sorted by name."""
+        return [decode(FileInfo, raw) for raw in self._inner.files_list(path)]
+
+    def stat(self, path: str) -> FileInfo:
+        """What is known about one file. Of a symlink: about itself, with its target."""
+        return decode(FileInfo, self._inner.files_stat(path))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is anything of this name."""
+        import errno
+
+        from ._errors import FileError
+
+        try:
+            self.stat(path)
+        except FileError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                return False
+            raise
+        return True
+
+    def read(self, path: str, limit: int = OUTPUT_LIMIT) -> bytes:
+        """The whole content of a file of at most ``limit`` bytes; a longer one is refused."""
+        return self._inner.files_read(path, limit)
+
+    def read_text(self, path: str, limit: int = OUTPUT_LIMIT) -> str:
+        """As :meth:`read`, as text; what is not UTF-8 is U+FFFD."""
+        return self.read(path, limit).decode(errors="replace")
+
+    def open(self, path: str) -> io.BufferedReader:
+        """Opens a file to be read piece by piece."""
+        return builtins.open(self._inner.files_open(path), "rb")
+
+    def write(
+        self,
+        path: str,
+        content: str | bytes | SupportsRead[bytes],
+        *,
+        mode: int | None = None,
+        make_parents: bool = False,
+    ) -> None:
+        """Creates a file, or replaces its content at once: a reader sees the old or the new.
+
+        ``content`` is text, bytes, or a file that is open for reading bytes; ``mode`` are the
+        permission bits (those of the file that is replaced, or ``0o644``, unless given).
+        """
+        content = content.encode() if isinstance(content, str) else content
+        self._inner.files_write(path, content, mode, make_parents)
+
+    def make_directory(self, path: str) -> None:
+        """Makes a folder, and those above it that are missing."""
+        self._inner.files_make_directory(path)
+
+    def remove(self, path: str) -> None:
+        """Removes a file, a symlink, or a folder with all that is in it."""
+        self._inner.files_remove(path)
+
+    def __repr__(self) -> str:
+        return f"<Files of {self._inner.name!r}>"
+
+
+class Container:
+    """A container of a runtime: a handle. Nothing happens to the container when it goes.
+
+    As a context manager it is different: leaving the block stops and removes the container, unless
+    :meth:`detach` was called.
+
+    Every method raises :class:`ContainerNotFound` if the container was deleted.
+    """
+
+    def __init__(self, inner: _minidocker.Container) -> None:
+        self._inner = inner
+        self._detached = False
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._inner.name
+
+    @property
+    def id(self) -> str:
+        """Its identity: 64 hexadecimal digits. Names may be used again, ids never are."""
+        return self._inner.id
+
+    @property
+    def status(self) -> Status:
+        """Its state now."""
+        return Status(self._inner.status())
+
+    @property
+    def files(self) -> Files:
+        """Its files: what it sees at ``/``, volumes included while it runs."""
+        return Files(self._inner)
+
+    def start(self) -> Container:
+        """Builds the container and executes its command. Returns when that was executed.
+
+        From then on it runs by itself, whatever becomes of this program. Returns the container,
+        so that calls can be chained.
+
+        Raises :class:`StartFailed` with the step of the plan, the call and the errno, after
+        everything made for the start was removed; :class:`WrongState` if it runs.
+
+        >>> import minidocker as md
+        >>> with md.Runtime() as rt, rt.create(None, "true") as container:
+        ...     print(container.start().wait())
+        exit code 0
+        """
+        self._inner.start()
+        return self
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Asks the command to end (SIGTERM) and, after ``timeout`` seconds (10), kills it.
+
+        0 kills at once. Its restart policy does not start it again. One that does not run is left
+        as it is.
+        """
+        self._inner.stop(timeout)
+
+    def restart(self, timeout: float | None = None) -> None:
+        """Stops it if it runs (as :meth:`stop`), and starts it.
+
+        Raises what :meth:`start` does.
+        """
+        self._inner.restart(timeout)
+
+    def kill(self, signal: int | str = signals.SIGKILL) -> None:
+        """Sends a signal to the command, by number or name (``"SIGHUP"``, ``"HUP"``).
+
+        Raises :class:`WrongState` if it does not run.
+        """
+        self._inner.kill(_signal_number(signal))
+
+    def pause(self) -> None:
+        """Freezes all its processes where they are (``man 7 cgroups``, the freezer).
+
+        Raises :class:`WrongState` if it does not run, or is paused already.
+        """
+        self._inner.pause()
+
+    def resume(self) -> None:
+        """Lets a paused container go on exactly where it was.
+
+        Raises :class:`WrongState` if it is not paused.
+        """
+        self._inner.resume()
+
+    def delete(self, force: bool = False) -> None:
+        """Removes the container, its files and its log. Volumes stay on the host.
+
+        Raises :class:`WrongState` if it runs, unless ``force`` is true: then it is killed first.
+        """
+        self._inner.delete(force)
+
+    def wait(self, timeout: float | None = None) -> ExitStatus:
+        """Waits until the command has ended and says how; at once if it has.
+
+        With a restart policy, an end that is followed by another run is none.
+
+        Raises :class:`TimeoutError` after ``timeout`` seconds; :class:`WrongState` if it was never
+        started; :class:`StartFailed` if it could not be.
+        """
+        return decode(ExitStatus, self._inner.wait(timeout))
+
+    def wait_healthy(self, timeout: float | None = None) -> None:
+        """Waits until its health check calls it healthy.
+
+        Raises :class:`TimeoutError` after ``timeout`` seconds, and :class:`ValueError` if it has
+        ended or has no health check.
+        """
+        deadline = Deadline(timeout)
+        # Before the first look, so that a change after it is told.
+        events = self._inner.events()
+        while True:
+            info = self.inspect()
+            if info.health is None:
+                raise ValueError(f"container {self.name!r} is {info.status}, without a health")
+            if info.health.status == Health.HEALTHY:
+                return
+            if deadline.left() == 0:
+                raise TimeoutError(
+                    f"container {self.name!r} was not healthy within {timeout} s",
+                    "Look at the output of its probes: inspect().health.probes.",
+                )
+            events.batch(deadline.left())
+
+    def inspect(self) -> ContainerInfo:
+        """Everything that is known about it.
+
+        >>> import minidocker as md
+        >>> with md.Runtime() as rt, rt.create(None, "true", memory_mb=64) as container:
+        ...     info = container.inspect()
+        >>> info.status, info.spec.memory_mb, info.exit
+        (<Status.CREATED: 'created'>, 64, None)
+        """
+        return decode(ContainerInfo, self._inner.inspect())
+
+    def logs(
+        self,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: datetime | None = None,
+        stream: str | None = None,
+        timestamps: bool = False,
+    ) -> Logs:
+        """What it printed.
+
+        ``follow`` goes on with each new line until the container has ended; ``tail`` begins with
+        the last so many lines; ``since`` with what was written at that time (aware, or local);
+        ``stream`` is ``"stdout"`` or ``"stderr"`` to have one only; ``timestamps`` puts the time
+        before each line of the whole text.
+        """
+        if stream is not None:
+            stream = Stream(stream).value
+        micros = None if since is None else int(since.timestamp() * 1_000_000)
+        return Logs(self._inner, _LogChoice(tail, micros, stream, timestamps), follow)
+
+    def exec(
+        self,
+        command: Command,
+        *,
+        env: Mapping[str, str] | None = None,
+        working_dir: str | None = None,
+        user: int | str | None = None,
+        input: str | bytes | None = None,
+        timeout: float | None = None,
+        check: bool = False,
+        output_limit: int = OUTPUT_LIMIT,
+    ) -> ExecResult:
+        """Executes a command in the running container, to its end.
+
+        It joins all namespaces and the cgroup of the container, and has the rights of its first
+        command. After ``timeout`` seconds it is killed, and ``timed_out`` says so. ``check``
+        raises :class:`CommandFailed` or :class:`TimeoutError` (with the ``result``) unless it
+        ends with exit code 0. Of each stream ``output_limit`` bytes are kept.
+
+        Raises :class:`ExecFailed` with the step that failed, for example because there is no such
+        program; :class:`WrongState` if the container does not run; :class:`Unsupported` in a
+        simulation.
+        """
+        data = input.encode() if isinstance(input, str) else input
+        begun = time.monotonic()
+        raw = self._inner.exec(
+            words(command),
+            list((env or {}).items()),
+            working_dir,
+            None if user is None else str(user),
+            data,
+            timeout,
+            output_limit,
+        )
+        result = ExecResult(
+            raw["exit"]["code"],
+            raw["exit"]["signal"],
+            raw["exit"]["oom_killed"],
+            time.monotonic() - begun,
+            raw["stdout"],
+            raw["stderr"],
+            raw["timed_out"],
+            raw["truncated"],
+        )
+        if check:
+            check_result(f"the command {command!r} in container {self.name!r}", result)
+        return result
+
+    def exec_start(
+        self,
+        command: Command,
+        *,
+        env: Mapping[str, str] | None = None,
+        working_dir: str | None = None,
+        user: int | str | None = None,
+        stdin: bool = False,
+        tty: bool | Tuple[int, int] = False,
+    ) -> ExecProcess:
+        """Executes a command in the running container and returns as soon as it runs.
+
+        Its streams can be read as they come. With ``tty`` (or the size ``(rows, columns)``) it
+        has a terminal instead.
+
+        Raises what :meth:`exec` does.
+        """
+        size = ((24, 80) if tty else None) if isinstance(tty, bool) else tty
+        inner = self._inner.exec_start(
+            words(command),
+            list((env or {}).items()),
+            working_dir,
+            None if user is None else str(user),
+            stdin,
+            size,
+        )
+        return ExecProcess(inner)
+
+    def attach(self) -> Attached:
+        """Connects to the running command: its output from now on, and its input.
+
+        Raises :class:`WrongState` if it does not run; :class:`Unsupported` in a simulation.
+        """
+        return Attached(self._inner.attach())
+
+    def stats(self, over: float | None = None) -> Stats:
+        """What it uses now; ``over`` so many seconds, with the CPU percentage in that time.
+
+        A container that does not run uses nothing, which is no error.
+        """
+        return decode(Stats, self._inner.stats(over))
+
+    def stats_stream(self, interval: float = 1.0) -> Iterator[Stats]:
+        """Samples every ``interval`` seconds, the first at once, until the container ends.
+
+        Each has the CPU percentage since the one before.
+        """
+        for raw in self._inner.stats_stream(interval):
+            yield decode(Stats, raw)
+
+    def plan(self) -> Plan:
+        """What starting it will do, step by step, without doing it."""
+        return Plan(decode(Step, raw) for raw in self._inner.plan())
+
+    def trace(self) -> Trace | None:
+        """What its last start did, step by step, with times; None before the first.
+
+        >>> import minidocker as md
+        >>> with md.Runtime() as rt, rt.create(None, "true") as container:
+        ...     trace = container.start().trace()
+        >>> trace.steps[-1].id
+        'exec'
+        """
+        raw = self._inner.trace()
+        return None if raw is None else decode(Trace, raw)
+
+    def diff(self) -> List[Change]:
+        """What it changed, compared with its image, sorted by path.
+
+        >>> import minidocker as md
+        >>> with md.Runtime() as rt, rt.create(None, "touch /new") as container:
+        ...     exit = container.start().wait()
+        ...     print(*container.diff())
+        A /new
+        """
+        return [decode(Change, raw) for raw in self._inner.diff()]
+
+    def disk_usage(self) -> ContainerUsage:
+        """What it takes on disk, in bytes."""
+        return decode(ContainerUsage, self._inner.disk_usage())
+
+    def export(self) -> Dict[str, Any]:
+        """Its configuration, to keep or to give away, in the JSON form of Mini Docker's manual.
+
+        :meth:`Runtime.import_` makes a container from it. No data of the container is in it.
+        """
+        exported: Dict[str, Any] = json.loads(self._inner.export_config())
+        return exported
+
+    def export_rootfs(
+        self, archive: StrPath | SupportsWrite[bytes], *, only_changes: bool = False
+    ) -> ArchiveSummary:
+        """Writes its files into a tar archive: a path, or a file that is open for writing.
+
+        ``only_changes`` writes what it changed of its image, as a layer of an OCI image.
+
+        Raises :class:`FileError` with the path that could not be read.
+        """
+        return decode(ArchiveSummary, self._inner.export_rootfs(archive, only_changes))
+
+    def import_rootfs(
+        self,
+        archive: StrPath | SupportsRead[bytes] | bytes,
+        *,
+        max_bytes: int = ARCHIVE_LIMITS[0],
+        max_entries: int = ARCHIVE_LIMITS[1],
+    ) -> ArchiveSummary:
+        """Puts the content of a tar archive in the place of what the container changed.
+
+        The container must not run. The archive may come from a stranger: it is refused
+        (:class:`BadArchive`) if it reaches out of the container or holds more than the limits.
+        """
+        raw = self._inner.import_rootfs(archive, (max_bytes, max_entries))
+        return decode(ArchiveSummary, raw)
+
+    def detach(self) -> Container:
+        """Keeps the container when its ``with`` block is left. Returns the container."""
+        self._detached = True
+        return self
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._detached:
+            return
+        try:
+            if error is None:
+                # Not if something went wrong: nobody waits for it then.
+                self.stop(1)
+            self.delete(force=True)
+        except ContainerNotFound:
+            pass
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Container) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        try:
+            return f"<Container {self.name!r} {self.id[:12]}: {self.status}>"
+        except ContainerNotFound:
+            return f"<Container {self.name!r} {self.id[:12]}: deleted>"
+
+    def _repr_html_(self) -> str:
+        from . import _html
+
+        return _html.container(self)
+
+
+def _signal_number(signal: int | str) -> int:
+    if not isinstance(signal, str):
+        return int(signal)
+    name = signal.upper()
+    try:
+        return signals.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except KeyError:
+        raise ValueError(f"there is no signal {signal!r}") from None

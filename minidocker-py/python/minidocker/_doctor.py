@@ -1,0 +1,86 @@
+"""What this machine can enforce, and how to mend what it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from ._records import Backend, BackendInfo, Verdict, decode
+from ._run import default_runtime
+from ._runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    #: A stable word for it, e.g. ``cgroups``.
+    id: str
+    #: What it is.
+    title: str
+    #: How it went.
+    status: Verdict
+    #: What was found.
+    detail: str
+    #: What to type to mend it, if there is something.
+    command: Optional[str] = None
+
+    def __str__(self) -> str:
+        mark = {"ok": "✓", "warning": "!", "problem": "✗"}[self.status.value]
+        mend = f"\n    $ {self.command}" if self.command else ""
+        return f"{mark} {self.title}: {self.detail}{mend}"
+
+
+@dataclass(frozen=True)
+class Enforced:
+    """Whether a limit holds on this machine."""
+
+    #: ``memory``, ``cpu`` or ``pids``.
+    limit: str
+    #: Whether it is enforced.
+    enforced: bool
+    #: Why, or why not.
+    why: str
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the doctor found. ``print`` shows all of it."""
+
+    #: How containers are made here.
+    backend: BackendInfo
+    #: Which limits hold.
+    limits: tuple[Enforced, ...]
+    #: Each thing that was looked at, the worst first.
+    checks: tuple[Check, ...]
+    #: What this machine is: kernel, cores, memory, disk, as the REST API tells it.
+    machine: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether containers can be made with every limit."""
+        return all(check.status != Verdict.PROBLEM for check in self.checks)
+
+    def __str__(self) -> str:
+        return "\n".join([f"backend: {self.backend}", *map(str, self.checks)])
+
+    def _repr_html_(self) -> str:
+        from . import _html
+
+        return _html.examination(self)
+
+
+def doctor(runtime: Runtime | None = None) -> Examination:
+    """Says what this machine can enforce, and how to mend what it cannot. Changes nothing.
+
+    >>> import minidocker as md
+    >>> [limit.limit for limit in md.doctor().limits]
+    ['memory', 'cpu', 'pids']
+    """
+    raw = (runtime or default_runtime())._inner.examine()
+    return Examination(
+        BackendInfo(Backend(raw["backend"]["kind"]), raw["backend"]["why"]),
+        tuple(decode(Enforced, limit) for limit in raw["enforced"]),
+        tuple(decode(Check, check) for check in raw["checks"]),
+        raw["machine"],
+    )

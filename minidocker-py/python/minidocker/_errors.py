@@ -1,0 +1,255 @@
+"""What can go wrong, as exceptions.
+
+Every message says what was attempted, what was at fault, and on a second line what to do.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._exec import ExecResult
+    from ._run import RunResult
+
+
+class Error(Exception):
+    """The base of all errors of this package.
+
+    >>> import minidocker as md
+    >>> try:
+    ...     md.run("true", memory="7 parsecs")
+    ... except md.Error as error:
+    ...     print(error.code, "|", error.hint)
+    invalid_spec | Write megabytes as a number, or a size such as "64m" or "1g".
+    """
+
+    #: A stable word for the kind of error, as the REST API has it.
+    code: str = "error"
+    #: What to do about it, in a sentence or two.
+    hint: str = ""
+
+    def __init__(self, message: str = "", hint: str = "", **details: Any) -> None:
+        super().__init__(f"{message}\n{hint}" if hint else message)
+        self.message = message
+        self.hint = hint
+        for name, value in details.items():
+            setattr(self, name, value)
+
+    # So that it can be sent between processes with all that it tells.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), dict(self.__dict__)), {}
+
+
+def _again(kind: type[Error], attributes: dict[str, Any]) -> Error:
+    error = kind(attributes["message"], attributes["hint"])
+    error.__dict__.update(attributes)
+    return error
+
+
+class InvalidSpec(Error, ValueError):
+    """A value was refused before anything was made. ``field`` says which."""
+
+    code = "invalid_spec"
+    #: The field at fault, as the REST API spells it.
+    field: str = ""
+    #: The value as it was given.
+    value: str = ""
+
+
+class NameInUse(Error):
+    """A container of this ``name`` exists already."""
+
+    code = "name_in_use"
+    #: The name asked for.
+    name: str = ""
+
+
+class NotFound(Error, LookupError):
+    """There is nothing of this ``name``."""
+
+    code = "not_found"
+    #: The name asked for.
+    name: str = ""
+
+
+class ContainerNotFound(NotFound):
+    """There is no container of this ``name``, or it was deleted since."""
+
+
+class ImageNotFound(NotFound):
+    """There is no image of this ``name``."""
+
+    code = "no_such_image"
+
+
+class TemplateNotFound(NotFound):
+    """There is no template of this ``name``."""
+
+    code = "no_such_template"
+
+
+class ImageInUse(Error):
+    """The image cannot be deleted: ``containers`` are made from it."""
+
+    code = "image_in_use"
+    #: The image.
+    name: str = ""
+    #: The names of the containers.
+    containers: tuple[str, ...] = ()
+
+
+class BadArchive(Error, ValueError):
+    """An archive or an exported configuration cannot be taken. Nothing of it is left."""
+
+    code = "bad_archive"
+
+
+class FileError(Error, OSError):
+    """A ``path`` in a container cannot be used as asked."""
+
+    code = "file"
+    #: The container.
+    name: str = ""
+    #: The path in the container.
+    path: str = ""
+    #: The kernel's reason, as in the module ``errno``; None where there is none.
+    errno: int | None = None
+
+
+class WrongState(Error):
+    """The operation makes no sense in the ``status`` that the container has."""
+
+    code = "wrong_state"
+    #: The container.
+    name: str = ""
+    #: Its status as a word, e.g. ``running``.
+    status: str = ""
+
+
+class StepFailed(Error):
+    """A step of building something failed; everything made for it was removed."""
+
+    #: The container.
+    name: str = ""
+    #: The step of the plan, e.g. ``pivot-root``.
+    step: str = ""
+    #: The call that failed, as strace would print it.
+    call: str = ""
+    #: The kernel's reason, as in the module ``errno``; None where there is none.
+    errno: int | None = None
+
+
+class StartFailed(StepFailed):
+    """A container could not be started.
+
+    ``step`` names the step of the plan, ``call`` the system call and ``errno`` the kernel's
+    reason.
+    """
+
+    code = "start_failed"
+
+
+class ExecFailed(StepFailed):
+    """A command could not be executed in a running container, which goes on."""
+
+    code = "exec_failed"
+
+
+class CommandFailed(Error):
+    """``check=True`` was asked for, and the command ended otherwise than with exit code 0.
+
+    ``result`` has its exit code and all that it wrote.
+    """
+
+    code = "command_failed"
+    #: What became of the command.
+    result: RunResult | ExecResult
+
+
+class TimeoutError(Error, builtins.TimeoutError):
+    """Something did not finish within the time allowed.
+
+    With ``check=True``, ``result`` has what the command wrote until it was killed.
+    """
+
+    code = "timeout"
+    #: What was written until then, if a command was killed at its time.
+    result: RunResult | ExecResult | None = None
+
+
+class Unsupported(Error, NotImplementedError):
+    """This backend or this machine cannot do it; the message says why, and what would help."""
+
+    code = "unsupported"
+    #: What was asked for.
+    feature: str = ""
+    #: Who refused: ``linux`` or ``simulation``.
+    backend: str = ""
+
+
+class HelperFailed(Error):
+    """A helper process could not be started, died, or answered nonsense."""
+
+    code = "helper_failed"
+
+
+class HostError(Error, OSError):
+    """This machine refused a file of the store or a system call; ``errno`` says why."""
+
+    code = "system"
+    #: The kernel's reason, as in the module ``errno``; None where there is none.
+    errno: int | None = None
+
+
+class DashboardError(Error):
+    """The dashboard cannot be served, for example because its port is taken."""
+
+    code = "dashboard"
+
+
+class ForkedError(Error):
+    """A stream was opened before a fork, and used in the new process.
+
+    Runtimes and containers can be used after a fork. A stream (followed logs, events, stats, a
+    command that runs, an attachment) cannot: both processes would take from it what the other
+    misses.
+    """
+
+    code = "forked"
+
+
+_KINDS: dict[str, type[Error]] = {
+    "invalid_spec": InvalidSpec,
+    "name_in_use": NameInUse,
+    "not_found": ContainerNotFound,
+    "no_such_image": ImageNotFound,
+    "image_in_use": ImageInUse,
+    "no_such_template": TemplateNotFound,
+    "bad_archive": BadArchive,
+    "file": FileError,
+    "wrong_state": WrongState,
+    "start_failed": StartFailed,
+    "exec_failed": ExecFailed,
+    "unsupported": Unsupported,
+    "helper_missing": HelperFailed,
+    "helper_failed": HelperFailed,
+    "timeout": TimeoutError,
+    "io": HostError,
+    "system": HostError,
+    "dashboard": DashboardError,
+}
+
+
+def from_library(code: str, message: str, hint: str, details: dict[str, Any]) -> Error:
+    """The exception for an error of the Rust library; the extension calls this."""
+    if code == "helper_missing":
+        hint = (
+            "The extension is preloaded into a copy of this program (man 8 ld.so), which set-user-"
+            "ID programs and those with file capabilities do not allow."
+        )
+    kind = _KINDS.get(code, Error)
+    error = kind(message, "" if hint in message else hint, **details)
+    error.hint = hint
+    error.code = code
+    return error

@@ -1,0 +1,396 @@
+"""Runtimes: all containers under one root folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Sequence,
+)
+
+from . import _minidocker
+from ._container import ARCHIVE_LIMITS, Container
+from ._errors import TimeoutError
+from ._poll import Deadline
+from ._records import (
+    Backend,
+    BackendInfo,
+    Capability,
+    ContainerStats,
+    DiskUsage,
+    Event,
+    Image,
+    Pruned,
+    Recovered,
+    Revived,
+    Spec,
+    Template,
+    decode,
+    encode,
+)
+from ._spec import Command, StrPath, spec_json, to_text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from _typeshed import SupportsRead
+    from typing_extensions import Unpack
+
+    from ._spec import Options
+
+
+class Events:
+    """What happens on a root, whichever program does it. Made by :meth:`Runtime.events`.
+
+    Iterating waits for each event, and ends when the root folder is removed.
+    """
+
+    def __init__(self, inner: _minidocker.Events) -> None:
+        self._inner: _minidocker.Events | None = inner
+        self._ready: List[Event] = []
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when it is worth asking for the next event."""
+        return self._open.fileno()
+
+    @property
+    def _open(self) -> _minidocker.Events:
+        if self._inner is None:
+            raise ValueError("the stream of events is closed")
+        return self._inner
+
+    def next(self, timeout: float | None = None) -> Event:
+        """The next event.
+
+        Raises :class:`TimeoutError` if there is none within ``timeout`` seconds, and
+        ``StopIteration`` when the root folder was removed.
+        """
+        event = self._next(timeout)
+        if event is None:
+            raise StopIteration
+        return event
+
+    def _next(self, timeout: float | None) -> Event | None:
+        deadline = Deadline(timeout)
+        while not self._ready:
+            batch = self._open.batch(deadline.left())
+            if batch is None:
+                return None
+            self._ready = [decode(Event, raw) for raw in reversed(batch)]
+            if not batch and deadline.left() == 0:
+                raise TimeoutError(f"no event within {timeout} s", "Allow more time.")
+        return self._ready.pop()
+
+    def __iter__(self) -> Iterator[Event]:
+        while True:
+            event = self._next(None)
+            if event is None:
+                return
+            yield event
+
+    def __next__(self) -> Event:
+        return self.next()
+
+    def close(self) -> None:
+        """Stops listening."""
+        self._inner = None
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Events{' (closed)' if self._inner is None else ''}>"
+
+
+class Runtime:
+    """All containers under one root folder.
+
+    Without ``root`` it is the user's own: ``$MINIDOCKER_ROOT`` if set; else
+    ``/var/lib/minidocker`` for root, and ``~/.local/share/minidocker`` for others. ``backend``
+    chooses between ``"linux"`` and ``"simulation"``; unless given it is that of the containers
+    that are there, or the best that this machine allows.
+
+    Any number of programs and threads may use the same root at the same time. Opening starts
+    nothing: a small helper process is started with the first container, and ends with the program,
+    with :meth:`close`, or at the end of a ``with`` block. Containers go on.
+
+    Raises :class:`HostError` if the folder cannot be made or read; :class:`InvalidSpec` if its
+    containers belong to another backend.
+
+    >>> import minidocker as md
+    >>> with md.Runtime() as rt:
+    ...     web = rt.create("web", "sleep 60", env={"MODE": "dev"}, memory="64m")
+    ...     _ = web.start()
+    ...     print(web.status, web.exec("sh -c 'echo $MODE'").stdout.strip())
+    ...     web.delete(force=True)
+    running dev
+    """
+
+    def __init__(
+        self, root: StrPath | None = None, *, backend: Backend | str | None = None
+    ) -> None:
+        self._inner = _minidocker.Runtime(
+            None if root is None else os.fspath(root), None if backend is None else str(backend)
+        )
+
+    @property
+    def root(self) -> str:
+        """The root folder."""
+        return os.fspath(self._inner.root)
+
+    @property
+    def backend(self) -> BackendInfo:
+        """Its backend, and why it is that one."""
+        kind, reason = self._inner.backend()
+        return BackendInfo(Backend(kind), reason)
+
+    def capabilities(self) -> List[Capability]:
+        """What its backend can do, feature by feature."""
+        return [decode(Capability, raw) for raw in self._inner.capabilities()]
+
+    def close(self) -> None:
+        """Ends the helper process. Containers go on; the runtime cannot be used any more."""
+        self._inner.close()
+
+    def create(self, name: str | None, command: Command, **options: Unpack[Options]) -> Container:
+        """Makes a container; :meth:`Container.start` starts it.
+
+        ``name`` is 1 to 63 letters, digits, ``-``, ``_`` and ``.``; None makes one up.
+        ``command`` is a line that is split into words as a shell would, or a list of exact words;
+        no shell runs it. ``options``:
+
+        - ``memory="64m"`` or ``memory_mb=64``, ``cpu_percent=50`` (of one core), ``pids_limit``
+        - ``volumes={"/srv/site": "/app:ro"}``, ``env={"MODE": "dev"}``, ``working_dir``, ``user``
+        - ``restart="on-failure:5"``, ``health_check="curl -f localhost:8000"``
+        - ``image``, ``hostname``, ``rlimits={"nofile": 64}``, ``isolation={"pid": False}``,
+          ``init``, ``best_effort_limits``, ``stdin_open``, ``tty``
+
+        Raises :class:`InvalidSpec` naming the field, the value and what to write instead;
+        :class:`NameInUse`; :class:`ImageNotFound`. Nothing is made then.
+        """
+        spec = spec_json(name or f"container-{secrets.token_hex(6)}", command, **options)
+        return Container(self._inner.create(to_text(spec)))
+
+    def create_from(
+        self, spec: Spec | Template, name: str, **changes: Unpack[Options]
+    ) -> Container:
+        """Makes a container of the specification of another, or of a template, with changes.
+
+        Raises what :meth:`create` does.
+
+        >>> import minidocker as md
+        >>> with md.Runtime() as rt:
+        ...     template = rt.template("python-web-server")
+        ...     with rt.create_from(template, "server", memory_mb=200) as server:
+        ...         print(server.inspect().spec.memory_mb)
+        200
+        """
+        return Container(self._inner.create(to_text(_changed(spec, name, changes))))
+
+    def check(self, name: str, command: Command, **options: Unpack[Options]) -> None:
+        """Raises what :meth:`create` would, without making anything."""
+        self._inner.check(to_text(spec_json(name, command, **options)))
+
+    def get(self, name: str) -> Container:
+        """The container called ``name``.
+
+        Raises :class:`ContainerNotFound`.
+        """
+        return Container(self._inner.get(name))
+
+    def list(self) -> List[Container]:
+        """All containers, sorted by name. Starts no helper process."""
+        return [Container(inner) for inner in self._inner.containers()]
+
+    def __iter__(self) -> Iterator[Container]:
+        return iter(self.list())
+
+    def __contains__(self, name: object) -> bool:
+        return any(container.name == name for container in self.list())
+
+    def stats(self) -> List[ContainerStats]:
+        """What each container uses now, sorted by name."""
+        return [decode(ContainerStats, raw) for raw in self._inner.stats()]
+
+    def events(self, since: int | None = None) -> Events:
+        """What happens on this root from now on, whichever program does it.
+
+        With ``since``, also what happened after the event of that id; 0 is before the first.
+
+        >>> import minidocker as md
+        >>> with md.Runtime() as rt:
+        ...     events = rt.events()
+        ...     with rt.create("watched", "true"):
+        ...         print(events.next(timeout=5).kind)
+        created
+        """
+        return Events(self._inner.events(since))
+
+    def disk_usage(self) -> DiskUsage:
+        """What the containers and images take on disk."""
+        return decode(DiskUsage, self._inner.disk_usage())
+
+    def prune(self) -> Pruned:
+        """Deletes all containers that are not alive. Volumes and images stay."""
+        return decode(Pruned, self._inner.prune())
+
+    def recover(self) -> List[Recovered]:
+        """Cleans up after containers that were lost, as after a reboot. Nothing is started."""
+        return [Recovered(*raw) for raw in self._inner.recover()]
+
+    def revive(self) -> List[Revived]:
+        """Starts the containers that their restart policy wants back, as after a reboot."""
+        return [Revived(*raw) for raw in self._inner.revive()]
+
+    def templates(self) -> List[Template]:
+        """All templates: the built-in ones, then the saved ones by name."""
+        return [decode(Template, raw) for raw in self._inner.templates()]
+
+    def template(self, name: str) -> Template:
+        """The template called ``name``.
+
+        Raises :class:`TemplateNotFound`.
+        """
+        return decode(Template, self._inner.template(name))
+
+    def save_template(
+        self,
+        name: str,
+        spec: Spec,
+        *,
+        title: str | None = None,
+        description: str = "",
+        replace: bool = False,
+    ) -> Template:
+        """Saves a specification as a template, for example ``container.inspect().spec``.
+
+        Raises :class:`InvalidSpec` if there is one of this name, unless ``replace`` is true.
+        """
+        raw = encode(spec)
+        del raw["name"]
+        form = {"name": name, "description": description, "spec": raw}
+        if title is not None:
+            form["title"] = title
+        self._inner.save_template(json.dumps(form), replace)
+        return self.template(name)
+
+    def delete_template(self, name: str) -> None:
+        """Deletes a saved template. Containers made from it are not affected.
+
+        Raises :class:`TemplateNotFound`; :class:`InvalidSpec` if it is built in.
+        """
+        self._inner.delete_template(name)
+
+    def images(self) -> List[Image]:
+        """All images: ``host``, then the imported ones by name."""
+        return [decode(Image, raw) for raw in self._inner.images()]
+
+    def image(self, name: str) -> Image:
+        """The image called ``name``.
+
+        Raises :class:`ImageNotFound`.
+        """
+        return decode(Image, self._inner.image(name))
+
+    def import_image(
+        self,
+        name: str,
+        archive: StrPath | SupportsRead[bytes] | bytes,
+        *,
+        max_bytes: int = ARCHIVE_LIMITS[0],
+        max_entries: int = ARCHIVE_LIMITS[1],
+    ) -> Image:
+        """Makes an image of an archive: of ``docker save``, ``docker export``, or an OCI layout.
+
+        ``archive`` is a path, or a file that is open for reading; gzip, zstd or neither. It may
+        come from a stranger: it is refused if it reaches out of the image or holds more than
+        ``max_bytes`` in ``max_entries`` files.
+
+        Raises :class:`BadArchive` with the path in the archive that is refused, and why.
+        """
+        raw = self._inner.import_image(name, archive, (max_bytes, max_entries))
+        return decode(Image, raw)
+
+    def create_from_image(
+        self,
+        image: str,
+        name: str,
+        /,
+        arguments: Sequence[str] | None = None,
+        **changes: Unpack[Options],
+    ) -> Container:
+        """Makes a container that runs an image as it is meant to be run, with changes.
+
+        ``arguments`` take the place of the image's own, as in ``docker run IMAGE ARGUMENT…``.
+
+        Raises :class:`InvalidSpec` if the image names no command, and what :meth:`create` does.
+        """
+        words = None if arguments is None else list(arguments)
+        spec = decode(Spec, self._inner.image_spec(image, name, words))
+        return Container(self._inner.create(to_text(_changed(spec, name, changes))))
+
+    def delete_image(self, name: str) -> None:
+        """Deletes an imported image that no container is made from.
+
+        Raises :class:`ImageNotFound`; :class:`ImageInUse` with the containers.
+        """
+        self._inner.delete_image(name)
+
+    def containers_of_image(self, name: str) -> List[str]:
+        """The names of the containers that are made from an image, sorted."""
+        return self._inner.containers_of_image(name)
+
+    def import_(
+        self, config: str | bytes | Mapping[str, Any], name: str | None = None
+    ) -> Container:
+        """Makes a container from an exported configuration, maybe under another name.
+
+        ``config`` is what :meth:`Container.export` gave, or its JSON.
+
+        Raises :class:`BadArchive` or :class:`InvalidSpec` naming the field at fault.
+        """
+        if isinstance(config, Mapping):
+            config = json.dumps(dict(config))
+        text = config.decode(errors="replace") if isinstance(config, bytes) else config
+        return Container(self._inner.import_config(text, name))
+
+    def __enter__(self) -> Runtime:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Runtime {self.root}>"
+
+    def _repr_html_(self) -> str:
+        from . import _html
+
+        return _html.runtime(self)
+
+
+def _changed(spec: Spec | Template, name: str, changes: Any) -> Dict[str, Any]:
+    """A specification with another name and some keywords' values."""
+    raw = encode(spec.spec if isinstance(spec, Template) else spec)
+    raw.update(spec_json(name, raw["command"], **changes))
+    return raw

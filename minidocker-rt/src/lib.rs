@@ -109,8 +109,8 @@ pub use plan::{Actor, Call, Outcome, Plan, Step, Trace, TracedStep};
 pub use runtime::{BackendInfo, BackendKind, Recovered, Revived, Runtime, RuntimeBuilder};
 pub use spec::{
     Command, CommandText, ContainerId, ContainerName, ContainerPath, ContainerSpec, CpuPercent,
-    EnvVar, HealthCheck, Hostname, ImageName, Isolation, Memory, PidsLimit, Resource,
-    RestartPolicy, Rlimit, TerminalSize, User, Volume,
+    EnvVar, HealthCheck, Hostname, ImageName, Isolation, Memory, PidsLimit, PortMapping, Protocol,
+    Resource, RestartPolicy, Rlimit, TerminalSize, User, Volume,
 };
 pub use stats::{
     BlockIoStats, ContainerStats, CpuStats, MemoryStats, NetworkStats, PidsStats, Pressure,

@@ -13,6 +13,7 @@ mod image_name;
 mod isolation;
 mod limits;
 mod name;
+mod port;
 mod restart;
 mod rlimit;
 mod terminal;
@@ -26,6 +27,7 @@ pub use image_name::ImageName;
 pub use isolation::Isolation;
 pub use limits::{CpuPercent, Memory, PidsLimit};
 pub use name::{ContainerId, ContainerName, Hostname};
+pub use port::{PortMapping, Protocol};
 pub use restart::RestartPolicy;
 pub use rlimit::{Resource, Rlimit};
 pub use terminal::TerminalSize;
@@ -70,6 +72,7 @@ pub struct ContainerSpec {
     pub(crate) pids: PidsLimit,
     pub(crate) volumes: Vec<Volume>,
     pub(crate) env: Vec<EnvVar>,
+    pub(crate) ports: Vec<PortMapping>,
     pub(crate) hostname: Option<Hostname>,
     pub(crate) working_dir: ContainerPath,
     pub(crate) user: User,
@@ -111,6 +114,7 @@ impl ContainerSpec {
             pids: PidsLimit::default(),
             volumes: Vec::new(),
             env: Vec::new(),
+            ports: Vec::new(),
             hostname: None,
             working_dir: ContainerPath::root(),
             user: User::ROOT,
@@ -177,6 +181,15 @@ impl ContainerSpec {
     pub fn volume(mut self, volume: &str) -> Result<Self> {
         self.volumes.push(volume.parse()?);
         Ok(self)
+    }
+
+    /// Publishes a port of the container: `8080:80`, `127.0.0.1:8080:80/tcp`, `53:53/udp`,
+    /// `80` for a free port of the host, or a range (`8000-8010:8000-8010`). See
+    /// [`PortMapping`].
+    pub fn publish(mut self, port: &str) -> Self {
+        let published = port::publish(&mut self.ports, port);
+        self.keep(published);
+        self
     }
 
     /// The name the container sees as its host's (its own name unless set).
@@ -287,6 +300,11 @@ impl ContainerSpec {
         &self.volumes
     }
 
+    /// The ports it publishes; a host port of 0 is chosen when it starts.
+    pub fn ports(&self) -> &[PortMapping] {
+        &self.ports
+    }
+
     /// Its environment variables, in the order they were given.
     pub fn env_vars(&self) -> &[EnvVar] {
         &self.env
@@ -375,6 +393,8 @@ struct SpecJson {
     volumes: Vec<String>,
     #[serde(default)]
     env_vars: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hostname: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -449,6 +469,9 @@ impl TryFrom<SpecJson> for ContainerSpec {
         for (name, value) in &json.env_vars {
             spec.env.push(EnvVar::new(name, value)?);
         }
+        for text in &json.ports {
+            port::publish(&mut spec.ports, text)?;
+        }
         spec.hostname = json.hostname.map(|text| text.parse()).transpose()?;
         if let Some(path) = json.working_dir {
             spec.working_dir = ContainerPath::parse("working_dir", &path)?;
@@ -485,6 +508,7 @@ impl From<ContainerSpec> for SpecJson {
                 .iter()
                 .map(|var| (var.name().to_string(), var.value().to_string()))
                 .collect(),
+            ports: spec.ports.iter().map(PortMapping::to_string).collect(),
             hostname: spec.hostname.map(|hostname| hostname.to_string()),
             working_dir: (spec.working_dir != ContainerPath::root())
                 .then(|| spec.working_dir.to_string()),

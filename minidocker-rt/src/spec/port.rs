@@ -98,6 +98,12 @@ impl PortMapping {
         self.protocol
     }
 
+    /// The same with the host port that was chosen.
+    #[cfg(linux_backend)]
+    pub(crate) fn at_port(self, host_port: u16) -> PortMapping {
+        PortMapping { host_port, ..self }
+    }
+
     /// Whether the two cannot both be bound.
     fn collides(&self, other: &PortMapping) -> bool {
         // A socket for all addresses of IPv6 is made for IPv6 alone.

@@ -75,6 +75,7 @@ mod lines;
 #[cfg(linux_backend)]
 mod linux;
 mod logs;
+mod network;
 mod next;
 mod plan;
 mod restart;
@@ -104,13 +105,15 @@ pub use health::{HealthReport, Probe};
 pub use images::{ImageConfig, ImageInfo, ImageLayer, ImageSource};
 pub use logs::Follow;
 pub use logs::{LogEntry, Logs, Stream};
+pub use network::{NetworkEndpoint, NetworkInfo};
 pub use next::Next;
 pub use plan::{Actor, Call, Outcome, Plan, Step, Trace, TracedStep};
 pub use runtime::{BackendInfo, BackendKind, Recovered, Revived, Runtime, RuntimeBuilder};
 pub use spec::{
     Command, CommandText, ContainerId, ContainerName, ContainerPath, ContainerSpec, CpuPercent,
-    EnvVar, HealthCheck, Hostname, ImageName, Isolation, Memory, PidsLimit, PortMapping, Protocol,
-    Resource, RestartPolicy, Rlimit, TerminalSize, User, Volume,
+    EnvVar, ExtraHost, HealthCheck, Hostname, ImageName, Isolation, Memory, NetworkMode,
+    NetworkName, PidsLimit, PortMapping, Protocol, Resource, RestartPolicy, Rlimit, TerminalSize,
+    User, Volume,
 };
 pub use stats::{
     BlockIoStats, ContainerStats, CpuStats, MemoryStats, NetworkStats, PidsStats, Pressure,

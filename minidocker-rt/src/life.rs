@@ -67,6 +67,7 @@ impl Life {
             stopped: false,
             paused: false,
             health: None,
+            network: None,
             cgroups: Vec::new(),
         };
         own(&file, &mut record);

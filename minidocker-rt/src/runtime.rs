@@ -21,7 +21,7 @@ use crate::capabilities::{self, Capability};
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
-use crate::spec::{ContainerName, ContainerSpec, Volume};
+use crate::spec::{ContainerName, ContainerSpec, NetworkMode, Volume};
 use crate::store::Store;
 
 /// All containers under one root folder. Cheap to clone, usable from any thread; any
@@ -35,6 +35,8 @@ pub struct Runtime {
 pub(crate) struct Inner {
     pub store: Store,
     pub backend: Box<dyn Backend>,
+    /// The network of containers whose specification names none.
+    pub default_network: NetworkMode,
     chosen: BackendInfo,
 }
 
@@ -43,6 +45,7 @@ pub(crate) struct Inner {
 pub struct RuntimeBuilder {
     helper: Option<PathBuf>,
     backend: Option<BackendKind>,
+    default_network: Option<NetworkMode>,
 }
 
 impl RuntimeBuilder {
@@ -58,6 +61,13 @@ impl RuntimeBuilder {
     /// there are none, Linux where the kernel lets us, and the simulation where not.
     pub fn backend(mut self, kind: BackendKind) -> Self {
         self.backend = Some(kind);
+        self
+    }
+
+    /// Chooses the network of containers whose specification names none:
+    /// [`NetworkMode::Bridge`] unless chosen.
+    pub fn default_network(mut self, mode: NetworkMode) -> Self {
+        self.default_network = Some(mode);
         self
     }
 
@@ -81,7 +91,8 @@ impl RuntimeBuilder {
     pub fn open(self, root: impl AsRef<Path>) -> Result<Runtime> {
         let store = Store::open(root.as_ref())?;
         let (chosen, backend) = choice::choose(&store, self.backend, self.helper)?;
-        Ok(Runtime { inner: Arc::new(Inner { store, backend, chosen }) })
+        let default_network = self.default_network.unwrap_or(NetworkMode::Bridge);
+        Ok(Runtime { inner: Arc::new(Inner { store, backend, default_network, chosen }) })
     }
 }
 
@@ -134,7 +145,7 @@ impl Runtime {
     /// [`Error::NameInUse`]; [`Error::NoSuchImage`]; [`Error::Io`] if the store cannot be
     /// written.
     pub fn create(&self, spec: ContainerSpec) -> Result<Container> {
-        self.check(&spec)?;
+        let spec = self.checked(spec)?;
         let _kept = self.keep_image(&spec.image)?;
         let file = self.inner.store.create(spec)?;
         let name = file.spec.name.as_str();
@@ -148,15 +159,21 @@ impl Runtime {
     /// # Errors
     /// Those of [`Runtime::create`].
     pub fn check(&self, spec: &ContainerSpec) -> Result<()> {
-        if let Some(problem) = &spec.problem {
-            return Err((**problem).clone());
+        self.checked(spec.clone()).map(drop)
+    }
+
+    /// The specification with nothing left open, if it can be used.
+    fn checked(&self, mut spec: ContainerSpec) -> Result<ContainerSpec> {
+        if let Some(problem) = spec.problem {
+            return Err(*problem);
         }
-        self.inner.backend.check(spec)?;
-        self.check_against_machine(spec)?;
+        spec.settle_network(&self.inner.default_network)?;
+        self.inner.backend.check(&spec)?;
+        self.check_against_machine(&spec)?;
         self.keep_image(&spec.image)?;
         match self.inner.store.dir(&spec.name).path().exists() {
             true => Err(Error::NameInUse { name: spec.name.to_string() }),
-            false => Ok(()),
+            false => Ok(spec),
         }
     }
 

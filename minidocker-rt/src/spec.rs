@@ -13,6 +13,7 @@ mod image_name;
 mod isolation;
 mod limits;
 mod name;
+mod network;
 mod port;
 mod restart;
 mod rlimit;
@@ -27,6 +28,7 @@ pub use image_name::ImageName;
 pub use isolation::Isolation;
 pub use limits::{CpuPercent, Memory, PidsLimit};
 pub use name::{ContainerId, ContainerName, Hostname};
+pub use network::{ExtraHost, NetworkMode, NetworkName};
 pub use port::{PortMapping, Protocol};
 pub use restart::RestartPolicy;
 pub use rlimit::{Resource, Rlimit};
@@ -36,6 +38,7 @@ pub(crate) use volume::is_windows_path;
 pub use volume::{ContainerPath, Volume};
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +76,11 @@ pub struct ContainerSpec {
     pub(crate) volumes: Vec<Volume>,
     pub(crate) env: Vec<EnvVar>,
     pub(crate) ports: Vec<PortMapping>,
+    /// None for the runtime's default, until the container is created.
+    pub(crate) network: Option<NetworkMode>,
+    pub(crate) aliases: Vec<Hostname>,
+    pub(crate) dns: Vec<IpAddr>,
+    pub(crate) extra_hosts: Vec<ExtraHost>,
     pub(crate) hostname: Option<Hostname>,
     pub(crate) working_dir: ContainerPath,
     pub(crate) user: User,
@@ -115,6 +123,10 @@ impl ContainerSpec {
             volumes: Vec::new(),
             env: Vec::new(),
             ports: Vec::new(),
+            network: None,
+            aliases: Vec::new(),
+            dns: Vec::new(),
+            extra_hosts: Vec::new(),
             hostname: None,
             working_dir: ContainerPath::root(),
             user: User::ROOT,
@@ -396,6 +408,14 @@ struct SpecJson {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ports: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dns: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    extra_hosts: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     hostname: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     working_dir: Option<String>,
@@ -472,6 +492,13 @@ impl TryFrom<SpecJson> for ContainerSpec {
         for text in &json.ports {
             port::publish(&mut spec.ports, text)?;
         }
+        spec.network = json.network.map(|text| text.parse()).transpose()?;
+        spec = json.aliases.iter().fold(spec, |spec, name| spec.alias(name));
+        spec = json.dns.iter().fold(spec, |spec, server| spec.dns(server));
+        spec = json.extra_hosts.iter().fold(spec, |spec, line| spec.extra_host(line));
+        if let Some(problem) = spec.problem.take() {
+            return Err(*problem);
+        }
         spec.hostname = json.hostname.map(|text| text.parse()).transpose()?;
         if let Some(path) = json.working_dir {
             spec.working_dir = ContainerPath::parse("working_dir", &path)?;
@@ -509,6 +536,10 @@ impl From<ContainerSpec> for SpecJson {
                 .map(|var| (var.name().to_string(), var.value().to_string()))
                 .collect(),
             ports: spec.ports.iter().map(PortMapping::to_string).collect(),
+            network: spec.network.map(|mode| mode.to_string()),
+            aliases: spec.aliases.iter().map(Hostname::to_string).collect(),
+            dns: spec.dns.iter().map(IpAddr::to_string).collect(),
+            extra_hosts: spec.extra_hosts.iter().map(ExtraHost::to_string).collect(),
             hostname: spec.hostname.map(|hostname| hostname.to_string()),
             working_dir: (spec.working_dir != ContainerPath::root())
                 .then(|| spec.working_dir.to_string()),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StepFailure;
 use crate::health::HealthReport;
+use crate::network::NetworkInfo;
 
 /// The state of a container, as the manual names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -157,6 +158,9 @@ pub(crate) struct StatusRecord {
     /// What its health check has found, if it has one.
     #[serde(default)]
     pub health: Option<HealthReport>,
+    /// How it is connected, while it runs.
+    #[serde(default)]
+    pub network: Option<NetworkInfo>,
     /// The cgroup directories made for it, to be removed by whoever comes last.
     pub cgroups: Vec<PathBuf>,
 }
@@ -226,6 +230,7 @@ pub(crate) mod tests {
             stopped: false,
             paused: false,
             health: None,
+            network: None,
             cgroups: vec![],
         }
     }

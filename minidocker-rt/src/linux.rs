@@ -29,6 +29,7 @@ mod port_owner;
 mod privileges;
 mod prober;
 pub(crate) mod process;
+mod publisher;
 mod raw;
 mod refusal;
 mod rootfs;

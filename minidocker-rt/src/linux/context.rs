@@ -11,6 +11,7 @@ use nix::sched::CloneFlags;
 use super::cgroup::{Cgroup, Doors, LimitError};
 use super::host::Host;
 use super::image::Image;
+use super::listeners::{self, Listener};
 use super::seccomp::Filter;
 use super::steps::{Action, Step};
 use super::sys::{Handle, Sys, SysError, SysResult, micros_since};
@@ -32,6 +33,8 @@ pub(crate) struct Context<'a> {
     doors: Doors,
     /// The new root, from the overlay step to pivot_root.
     root: Option<Handle>,
+    /// The host's side of the published ports.
+    pub listeners: Vec<Listener>,
     /// The command's ends of its standard streams, if they are pipes.
     streams: Streams,
     /// The command's terminal, from the step that makes it to the exec.
@@ -149,6 +152,7 @@ impl<'a> Context<'a> {
             cgroup: Cgroup::of(&host.cgroups, file.id.as_str()),
             doors: Doors::default(),
             root: None,
+            listeners: Vec::new(),
             streams: Streams::default(),
             terminal: None,
             not_enforced: Vec::new(),
@@ -221,6 +225,7 @@ impl<'a> Context<'a> {
         let spec = &self.file.spec;
         let sys = &mut self.sys;
         match action {
+            Action::BindPorts => self.bind_ports()?,
             Action::CreateCgroup => {
                 self.cgroup.create(sys)?;
                 self.open_doors()?;
@@ -307,6 +312,25 @@ impl<'a> Context<'a> {
             Action::Exec => return self.prepare_exec().map(Flow::Exec),
         }
         Ok(Flow::Next)
+    }
+
+    /// Binds the published ports; those of an earlier run are still bound.
+    fn bind_ports(&mut self) -> Result<(), StepError> {
+        if !self.listeners.is_empty() {
+            return Ok(());
+        }
+        for port in &self.file.spec.ports {
+            let bound = listeners::listen_at(&mut self.sys, port).map_err(|error| StepError {
+                message: self
+                    .dir
+                    .path()
+                    .parent()
+                    .and_then(|siblings| listeners::refusal(port, error.errno, siblings)),
+                ..StepError::from(error)
+            });
+            self.listeners.extend(bound?);
+        }
+        Ok(())
     }
 
     /// Opens the ways into the container's cgroup.

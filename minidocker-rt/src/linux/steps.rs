@@ -11,7 +11,7 @@ use super::host::Host;
 use super::image::Image;
 use super::rootfs;
 use crate::plan::{self, Actor, Lesson, lesson};
-use crate::spec::{ContainerSpec, Hostname, PidsLimit, Volume};
+use crate::spec::{ContainerSpec, Hostname, PidsLimit, PortMapping, Protocol, Volume};
 use crate::store::{ContainerDir, SpecFile};
 
 /// One step of the construction.
@@ -29,6 +29,7 @@ pub(crate) struct Step {
 /// What a step does: a closed list, carried out by [`Context::perform`].
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
+    BindPorts,
     CreateCgroup,
     LimitMemory,
     LimitCpu,
@@ -72,6 +73,16 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
     let spec = &file.spec;
     let on = spec.isolation;
     let mut steps = Vec::new();
+    if !spec.ports.is_empty() {
+        // Before anything is made: a port that is taken is the likeliest failure.
+        steps.push(step(
+            "publish-ports",
+            Actor::Supervisor,
+            spec,
+            forward_command(spec),
+            Action::BindPorts,
+        ));
+    }
     limits(&mut steps, file, host);
 
     // A user namespace, when it comes, is one more flag here, and its id maps are
@@ -323,6 +334,22 @@ fn command(steps: &mut Vec<Step>, file: &SpecFile, host: &Host, joined: bool) {
     step("exec", format!("exec {}", spec.command), Action::Exec);
 }
 
+/// What one would type to have ports forwarded by a well-known program.
+fn forward_command(spec: &ContainerSpec) -> String {
+    let of_port = |port: &PortMapping| {
+        let protocol = match port.protocol() {
+            Protocol::Tcp => "TCP",
+            Protocol::Udp => "UDP",
+        };
+        let (listen, host) = (port.host_port(), port.host_ip());
+        format!(
+            "socat {protocol}-LISTEN:{listen},bind={host},fork {protocol}:$CONTAINER_IP:{} &",
+            port.container_port()
+        )
+    };
+    spec.ports.iter().map(of_port).collect::<Vec<_>>().join(" ")
+}
+
 /// The namespaces that init is created in. The cgroup namespace comes later: it must
 /// be made by a process that is in the cgroup.
 fn namespaces(spec: &ContainerSpec) -> CloneFlags {
@@ -365,7 +392,10 @@ impl Step {
 
     /// What helps when this step fails with `errno`.
     pub fn hint(&self, errno: i32, image: &Image) -> String {
-        use nix::libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOEXEC, ENOSPC, EPERM, EROFS};
+        use nix::libc::{
+            EACCES, EADDRINUSE, EADDRNOTAVAIL, EBUSY, EINVAL, ENODEV, ENOENT, ENOEXEC, ENOSPC,
+            EPERM, EROFS,
+        };
         match (&self.action, errno) {
             (Action::Exec, ENOENT) if image.shown.is_empty() => {
                 "Check the spelling. The container sees the programs of its image alone; a script \
@@ -384,6 +414,14 @@ impl Step {
             }
             (Action::Exec, EACCES) => {
                 "Make the file executable (chmod +x), or run it by its interpreter.".into()
+            }
+            (Action::BindPorts, EADDRINUSE) => {
+                "Publish another port of the host, or stop who has it; 0 takes a free port.".into()
+            }
+            (Action::BindPorts, EADDRNOTAVAIL) => {
+                "Use an address that `ip address` lists, 127.0.0.1 for this machine alone, or \
+                 0.0.0.0 for all its addresses."
+                    .into()
             }
             (Action::MountVolume(volume), ENOENT) => format!(
                 "Create {} on this machine; it was there when the container was created.",

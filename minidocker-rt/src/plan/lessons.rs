@@ -16,6 +16,13 @@ pub(crate) struct Lesson {
 /// The lesson of the step `id` in the construction of a container of `spec`.
 pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
     let (title, why, manual) = match id {
+        "publish-ports" => (
+            "Bind the published ports of the host",
+            "A port of the host can have one owner only. It is taken first, so that nothing has \
+             been made yet if somebody else has it; connections wait in the kernel until the \
+             container is there.",
+            "man 2 bind",
+        ),
         "cgroup" => (
             "Create the container's cgroup",
             "A cgroup is a named group of processes that the kernel counts and limits together. \

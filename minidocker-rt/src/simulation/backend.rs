@@ -15,7 +15,7 @@ use super::files::Files;
 use super::governor::Report;
 use super::paths::PathMap;
 use super::tree::Tree;
-use super::{changes, helper, plan, process, rootfs};
+use super::{changes, helper, plan, ports, process, rootfs};
 use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
 use crate::attach::Attached;
 use crate::backend::{Backend, ExecBegun, FREEZE_PATIENCE, FileTree, Machine, Started};
@@ -103,7 +103,7 @@ impl Backend for SimulationBackend {
         if !spec.image.is_host() {
             return Err(unsupported("an image of its own", IMAGES));
         }
-        Ok(())
+        ports::check(spec)
     }
 
     fn plan(&self, file: &SpecFile, _dir: &ContainerDir) -> Result<Plan> {

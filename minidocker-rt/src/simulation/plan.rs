@@ -13,6 +13,7 @@ pub(super) fn plan(spec: &ContainerSpec) -> Plan {
         }
     };
     let (supervisor, init, command) = (Actor::Supervisor, Actor::Init, Actor::Command);
+    add(!spec.ports.is_empty(), supervisor, &["publish-ports"]);
     add(true, supervisor, &["cgroup"]);
     add(spec.memory.is_some(), supervisor, &["memory-limit"]);
     add(spec.cpu.is_some(), supervisor, &["cpu-limit"]);
@@ -67,6 +68,13 @@ struct Imitation {
 
 fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
     let (syscalls, shell, instead): (&'static [&'static str], String, String) = match id {
+        "publish-ports" => (
+            &["socket(…)", "bind(…)", "listen(…)"],
+            "socat TCP-LISTEN:8080,fork TCP:$CONTAINER_IP:80 &".into(),
+            "The program opens its port on this machine itself. If another one is to be published, \
+             the supervisor opens that and passes connections on."
+                .into(),
+        ),
         "cgroup" => (
             &[r#"mkdir("/sys/fs/cgroup/minidocker-…", 0755)"#],
             "mkdir /sys/fs/cgroup/minidocker-…".into(),

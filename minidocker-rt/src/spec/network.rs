@@ -284,6 +284,21 @@ impl ContainerSpec {
             let hint = "Remove the aliases, or choose bridge or a network that was made.";
             return useless("aliases", aliases(), "nobody looks a container up by name", hint);
         }
+        if !self.ports.is_empty() && !mode.is_bridged() {
+            let ports = list(self.ports.iter().map(ToString::to_string).collect());
+            let (why, hint) = match mode {
+                NetworkMode::Host => (
+                    "the ports are the host's own",
+                    "Remove the ports: a program in the container listens at the host's.",
+                ),
+                NetworkMode::Container(_) => (
+                    "the ports are the other container's",
+                    "Publish the ports of the other container.",
+                ),
+                _ => ("nobody reaches the container", "Remove the ports, or choose bridge."),
+            };
+            return useless("ports", ports, why, hint);
+        }
         let no_files = match mode {
             NetworkMode::Container(_) => Some("the files of the other container are shared"),
             _ if !self.isolation.rootfs => {

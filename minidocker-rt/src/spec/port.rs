@@ -99,7 +99,6 @@ impl PortMapping {
     }
 
     /// The same with the host port that was chosen.
-    #[cfg(linux_backend)]
     pub(crate) fn at_port(self, host_port: u16) -> PortMapping {
         PortMapping { host_port, ..self }
     }

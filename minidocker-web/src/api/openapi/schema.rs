@@ -82,6 +82,22 @@ pub(super) struct Spec {
     volumes: Option<Vec<String>>,
     #[schema(nullable = false)]
     env_vars: Option<BTreeMap<String, String>>,
+    /// As 8080:80, 127.0.0.1:8080:80/tcp, 53:53/udp, 80 or 8000-8010:8000-8010. Without an
+    /// address only this machine reaches them.
+    #[schema(nullable = false)]
+    ports: Option<Vec<String>>,
+    /// bridge (the default), none, host, container:NAME, or the name of a network.
+    #[schema(nullable = false)]
+    network: Option<String>,
+    /// More names by which the containers of its network find it.
+    #[schema(nullable = false)]
+    aliases: Option<Vec<String>>,
+    /// Addresses of name servers.
+    #[schema(nullable = false)]
+    dns: Option<Vec<String>>,
+    /// Lines of its /etc/hosts, as db:10.0.0.7.
+    #[schema(nullable = false)]
+    extra_hosts: Option<Vec<String>>,
     #[schema(nullable = false)]
     hostname: Option<String>,
     #[schema(nullable = false)]
@@ -264,12 +280,43 @@ struct Probe {
     output: String,
 }
 
+/// How a container is connected. One that does not run has no addresses and no open ports.
 #[derive(Serialize, ToSchema)]
 struct Network {
+    /// bridge, none, host, container:NAME, or the name of a network.
     mode: String,
-    #[schema(required)]
-    ip_address: Option<String>,
-    ports: Vec<serde_json::Value>,
+    networks: Vec<Endpoint>,
+    ports: Vec<PublishedPort>,
+    /// What does not work here as one would expect, and why.
+    #[schema(nullable = false)]
+    caveats: Option<Vec<String>>,
+}
+
+/// An interface on a network.
+#[derive(Serialize, ToSchema)]
+struct Endpoint {
+    name: String,
+    ip_address: String,
+    gateway: String,
+    mac: String,
+}
+
+/// A port of the host, and the container's behind it.
+#[derive(Serialize, ToSchema)]
+struct PublishedPort {
+    host_ip: String,
+    #[schema(minimum = 1, maximum = 65535)]
+    host_port: u32,
+    #[schema(minimum = 1, maximum = 65535)]
+    container_port: u32,
+    protocol: PortProtocol,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum PortProtocol {
+    Tcp,
+    Udp,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -371,6 +418,7 @@ pub(super) struct Stats {
     block_io: BlockIoStats,
     #[schema(required)]
     network: Option<NetworkStats>,
+    network_info: Network,
     #[schema(required)]
     pressure: Option<PressureStats>,
 }

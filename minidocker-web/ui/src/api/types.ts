@@ -30,6 +30,31 @@ export interface Usage {
   pids: number;
 }
 
+/** A port of the host, and the container's behind it. */
+export interface PublishedPort {
+  host_ip: string;
+  host_port: number;
+  container_port: number;
+  protocol: "tcp" | "udp";
+}
+
+/** How a container is connected. */
+export interface NetworkInfo {
+  mode: string;
+  networks: { name: string; ip_address: string; gateway: string; mac: string }[];
+  ports: PublishedPort[];
+  caveats?: string[];
+}
+
+/** A network that containers are plugged into. */
+export interface Network {
+  name: string;
+  subnet: string | null;
+  gateway: string | null;
+  builtin: boolean;
+  containers: string[];
+}
+
 /** A container. One whose files are damaged has only its name, status and reason. */
 export interface Container {
   name: string;
@@ -50,7 +75,7 @@ export interface Container {
   health?: Health | null;
   not_enforced?: string[];
   rootfs?: string;
-  network?: { mode: string; ip_address: string | null; ports: unknown[] };
+  network?: NetworkInfo;
   usage?: Usage | null;
 }
 
@@ -96,6 +121,11 @@ export interface Spec {
   pids_limit?: number;
   volumes?: string[];
   env_vars?: Record<string, string>;
+  ports?: string[];
+  network?: string;
+  aliases?: string[];
+  dns?: string[];
+  extra_hosts?: string[];
   hostname?: string;
   working_dir?: string;
   user?: string;
@@ -212,6 +242,7 @@ export interface Stats {
   pids: { current: number; limit: number | null };
   block_io: { read_bytes: number; write_bytes: number };
   network: { rx_bytes: number; rx_packets: number; tx_bytes: number; tx_packets: number } | null;
+  network_info: NetworkInfo;
   pressure: { cpu: Pressure; memory: Pressure; io: Pressure } | null;
 }
 

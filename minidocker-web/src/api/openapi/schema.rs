@@ -8,6 +8,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+mod network;
+
+use network::{Network, XrayNetwork};
+pub(super) use network::{NetworkOfContainers, NewNetwork};
+
 /// What every refusal is.
 #[derive(ToSchema)]
 pub(super) struct Refusal {
@@ -280,45 +285,6 @@ struct Probe {
     output: String,
 }
 
-/// How a container is connected. One that does not run has no addresses and no open ports.
-#[derive(Serialize, ToSchema)]
-struct Network {
-    /// bridge, none, host, container:NAME, or the name of a network.
-    mode: String,
-    networks: Vec<Endpoint>,
-    ports: Vec<PublishedPort>,
-    /// What does not work here as one would expect, and why.
-    #[schema(nullable = false)]
-    caveats: Option<Vec<String>>,
-}
-
-/// An interface on a network.
-#[derive(Serialize, ToSchema)]
-struct Endpoint {
-    name: String,
-    ip_address: String,
-    gateway: String,
-    mac: String,
-}
-
-/// A port of the host, and the container's behind it.
-#[derive(Serialize, ToSchema)]
-struct PublishedPort {
-    host_ip: String,
-    #[schema(minimum = 1, maximum = 65535)]
-    host_port: u32,
-    #[schema(minimum = 1, maximum = 65535)]
-    container_port: u32,
-    protocol: PortProtocol,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(rename_all = "lowercase")]
-enum PortProtocol {
-    Tcp,
-    Udp,
-}
-
 #[derive(Serialize, ToSchema)]
 struct Usage {
     #[schema(required)]
@@ -587,6 +553,8 @@ pub(super) struct Xray {
     capabilities: Option<Capabilities>,
     #[schema(required)]
     seccomp: Option<Seccomp>,
+    #[schema(required)]
+    network: Option<XrayNetwork>,
     uid_map: Vec<IdRange>,
     gid_map: Vec<IdRange>,
 }

@@ -49,10 +49,12 @@ export interface NetworkInfo {
 /** A network that containers are plugged into. */
 export interface Network {
   name: string;
+  created_at: string | null;
   subnet: string | null;
+  bridge: string | null;
   gateway: string | null;
-  builtin: boolean;
-  containers: string[];
+  /** Those that are on it now. */
+  containers: { names: string[]; id: string; ip_address: string }[];
 }
 
 /** A container. One whose files are damaged has only its name, status and reason. */
@@ -341,6 +343,25 @@ export interface Xray {
     ambient: string[];
   } | null;
   seccomp: { mode: number; name: string; filters: number | null; no_new_privs: boolean } | null;
+  network: {
+    own: boolean;
+    interfaces: {
+      name: string;
+      index: number | null;
+      mac: string | null;
+      mtu: number | null;
+      state: string | null;
+      addresses: string[];
+      rx_bytes: number;
+      rx_packets: number;
+      tx_bytes: number;
+      tx_packets: number;
+      peer: { name: string; index: number; bridge: string | null } | null;
+    }[];
+    routes: { to: string; via: string | null; interface: string }[];
+    listening: { protocol: string; address: string; port: number }[];
+    bridge: { name: string; mac: string | null; ports: string[] } | null;
+  } | null;
   uid_map: IdMap[];
   gid_map: IdMap[];
 }

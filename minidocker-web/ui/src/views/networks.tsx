@@ -6,10 +6,11 @@ import { ask } from "../components/dialog.tsx";
 import { Heading } from "../components/heading.tsx";
 import { Notice } from "../components/notice.tsx";
 import { done } from "../components/toast.tsx";
-import { plural } from "../lib/format.ts";
+import { ago, plural } from "../lib/format.ts";
 import { useLoad } from "../lib/use-load.ts";
 import { href } from "../router.ts";
-import { containers, unsupported } from "../state.ts";
+import { containers } from "../state.ts";
+import { startDraft } from "./create/form-state.ts";
 
 export function NetworksView() {
   const { data, problem, reload } = useLoad(() => api.networks(), [alive()]);
@@ -22,7 +23,7 @@ export function NetworksView() {
         <Button
           icon="plus"
           kind="primary"
-          unavailable={unsupported("networks")}
+          unavailable={problem?.code === "unsupported" ? "this backend has none" : null}
           onClick={() => askCreate(reload)}
         >
           Create a network
@@ -45,42 +46,54 @@ function alive(): string {
 }
 
 function NetworkCard({ network, reload }: { network: Network; reload: () => void }) {
-  const { name, subnet, gateway, builtin } = network;
-  const users = network.containers;
+  const { name, subnet, bridge, gateway, created_at } = network;
+  const builtin = created_at === null;
+  const made = [...containers.value.values()].filter((one) => one.spec?.network === name);
   return (
     <li class="panel template" aria-label={name}>
       <div class="row spread">
         <h2>{name}</h2>
         <span class="tag">{builtin ? "built in" : "yours"}</span>
       </div>
-      <dl class="facts">
-        <dt>Addresses</dt>
-        <dd class="mono">{subnet ?? "chosen at the first start"}</dd>
-        <dt>Gateway</dt>
-        <dd class="mono">{gateway ?? "–"}</dd>
-      </dl>
-      <p class="small grow">
-        {users.length === 0 ? (
-          <span class="soft">No container is on it.</span>
-        ) : (
-          <>
-            <span class="soft">{plural(users.length, "container")}: </span>
-            {users.map((user, index) => (
-              <span key={user}>
-                {index > 0 && ", "}
-                <a href={href("containers", user)}>{user}</a>
-              </span>
-            ))}
-          </>
-        )}
+      <p class="soft">
+        {builtin
+          ? "Where every container is that names no other network."
+          : `Made ${ago(created_at)}. Its containers find each other by name.`}
       </p>
+      <dl class="facts grow">
+        <dt>Addresses</dt>
+        <dd class="mono">{subnet ?? "chosen when it comes up"}</dd>
+        <dt>Bridge</dt>
+        <dd>
+          {bridge ? (
+            <>
+              <span class="mono">{bridge}</span>, the host is <span class="mono">{gateway}</span>
+            </>
+          ) : (
+            <span class="soft">none while no container is on it</span>
+          )}
+        </dd>
+        <dt>On it now</dt>
+        <dd>
+          {network.containers.map(
+            ({ id, names: [own = id.slice(0, 12), ...aliases], ip_address }) => (
+              <div key={id}>
+                <a href={href("containers", own)}>{own}</a> <span class="mono">{ip_address}</span>
+                {aliases.length > 0 && <span class="soft"> also {aliases.join(", ")}</span>}
+              </div>
+            ),
+          )}
+          {network.containers.length === 0 && <span class="soft">nobody</span>}
+        </dd>
+      </dl>
       {!builtin && (
         <div class="row">
+          <Button onClick={() => startDraft({ network: name })}>Create a container on it</Button>
           <Button
             icon="trash"
             kind="danger"
             label={`Delete the network ${name}`}
-            unavailable={users.length > 0 ? "containers use it" : null}
+            unavailable={made.length > 0 ? `${plural(made.length, "container")} made for it` : null}
             onClick={() => askDelete(name, reload)}
           />
         </div>
@@ -128,7 +141,7 @@ function askCreate(reload: () => void): void {
 function askDelete(name: string, reload: () => void): void {
   ask({
     title: `Delete the network ${name}?`,
-    body: <p>No container uses it.</p>,
+    body: <p>No container was made for it.</p>,
     action: "Delete",
     danger: true,
     run: async () => {

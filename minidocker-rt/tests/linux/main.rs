@@ -52,6 +52,8 @@ mod pause;
 #[cfg(linux_backend)]
 mod plan;
 #[cfg(linux_backend)]
+mod ports;
+#[cfg(linux_backend)]
 mod recovery;
 #[cfg(linux_backend)]
 mod restart;
@@ -108,6 +110,7 @@ fn main() {
         many::trials(),
         pause::trials(),
         plan::trials(),
+        ports::trials(),
         recovery::trials(),
         restart::trials(),
         rootfs::trials(),

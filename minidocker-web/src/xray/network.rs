@@ -124,8 +124,8 @@ impl Interface {
         }
         self.peer = fs::read_dir(host).into_iter().flatten().find_map(|entry| {
             let path = entry.ok()?.path();
-            let is_it = number(&path, "ifindex") == Some(other)
-                && number(&path, "iflink") == Some(index);
+            let is_it =
+                number(&path, "ifindex") == Some(other) && number(&path, "iflink") == Some(index);
             is_it.then(|| Peer {
                 name: file_name(&path),
                 index: other,
@@ -185,7 +185,8 @@ fn parse_interfaces(text: &str) -> Vec<Interface> {
 
 /// /proc/PID/net/route: numbers as the network has them, printed as the processor has them.
 fn parse_routes(text: &str) -> Vec<Route> {
-    let address = |word: &str| Some(Ipv4Addr::from(u32::from_str_radix(word, 16).ok()?.to_ne_bytes()));
+    let address =
+        |word: &str| Some(Ipv4Addr::from(u32::from_str_radix(word, 16).ok()?.to_ne_bytes()));
     text.lines()
         .skip(1)
         .filter_map(|line| {
@@ -304,11 +305,13 @@ mod tests {
         std::os::unix::fs::symlink("../bridge0", veth.join("master")).unwrap();
         make("host/bridge0", &[("address", "02:00:00:00:00:01")]);
         make("host/bridge0/brif/veth", &[]);
-        let peer =
-            Peer { name: "veth".into(), index: 7, bridge: Some("bridge0".into()) };
+        let peer = Peer { name: "veth".into(), index: 7, bridge: Some("bridge0".into()) };
         assert_eq!(look(), Interface { peer: Some(peer), ..look() });
         assert_eq!(look().state.as_deref(), Some("up"));
         let bridge = Bridge::of(&dir.path().join("host"), "bridge0".into());
-        assert_eq!((bridge.ports, bridge.mac), (vec!["veth".to_string()], Some("02:00:00:00:00:01".into())));
+        assert_eq!(
+            (bridge.ports, bridge.mac),
+            (vec!["veth".to_string()], Some("02:00:00:00:00:01".into()))
+        );
     }
 }

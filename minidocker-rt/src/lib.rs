@@ -76,6 +76,7 @@ mod lines;
 mod linux;
 mod logs;
 mod network;
+mod networks;
 mod next;
 mod plan;
 mod restart;
@@ -106,14 +107,15 @@ pub use images::{ImageConfig, ImageInfo, ImageLayer, ImageSource};
 pub use logs::Follow;
 pub use logs::{LogEntry, Logs, Stream};
 pub use network::{NetworkEndpoint, NetworkInfo};
+pub use networks::{Network, NetworkMember, NetworkOptions};
 pub use next::Next;
 pub use plan::{Actor, Call, Outcome, Plan, Step, Trace, TracedStep};
 pub use runtime::{BackendInfo, BackendKind, Recovered, Revived, Runtime, RuntimeBuilder};
 pub use spec::{
     Command, CommandText, ContainerId, ContainerName, ContainerPath, ContainerSpec, CpuPercent,
     EnvVar, ExtraHost, HealthCheck, Hostname, ImageName, Isolation, Memory, NetworkMode,
-    NetworkName, PidsLimit, PortMapping, Protocol, Resource, RestartPolicy, Rlimit, TerminalSize,
-    User, Volume,
+    NetworkName, PidsLimit, PortMapping, Protocol, Resource, RestartPolicy, Rlimit, Subnet,
+    TerminalSize, User, Volume,
 };
 pub use stats::{
     BlockIoStats, ContainerStats, CpuStats, MemoryStats, NetworkStats, PidsStats, Pressure,

@@ -23,6 +23,7 @@ mod import;
 mod init;
 mod listeners;
 mod memory_watch;
+mod network;
 mod output;
 mod pack;
 mod port_owner;

@@ -4,6 +4,7 @@ mod choice;
 mod config;
 mod events;
 mod images;
+mod networks;
 mod revive;
 mod templates;
 mod upkeep;
@@ -21,7 +22,7 @@ use crate::capabilities::{self, Capability};
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
-use crate::spec::{ContainerName, ContainerSpec, NetworkMode, Volume};
+use crate::spec::{ContainerName, ContainerSpec, NetworkMode, Subnet, Volume};
 use crate::store::Store;
 
 /// All containers under one root folder. Cheap to clone, usable from any thread; any
@@ -46,6 +47,7 @@ pub struct RuntimeBuilder {
     helper: Option<PathBuf>,
     backend: Option<BackendKind>,
     default_network: Option<NetworkMode>,
+    bridge_subnet: Option<Subnet>,
 }
 
 impl RuntimeBuilder {
@@ -71,6 +73,14 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Chooses the addresses of the common bridge's containers. Unless they are chosen, they
+    /// are 10.88.0.0/16, or others where the host has routes to those. All programs of a machine
+    /// share that bridge: while it is up with other addresses, a start fails and says so.
+    pub fn bridge_subnet(mut self, subnet: Subnet) -> Self {
+        self.bridge_subnet = Some(subnet);
+        self
+    }
+
     /// Opens the user's own root; see [`Runtime::open_default`].
     ///
     /// # Errors
@@ -90,7 +100,8 @@ impl RuntimeBuilder {
     /// and there is no Linux.
     pub fn open(self, root: impl AsRef<Path>) -> Result<Runtime> {
         let store = Store::open(root.as_ref())?;
-        let (chosen, backend) = choice::choose(&store, self.backend, self.helper)?;
+        let (chosen, backend) =
+            choice::choose(&store, self.backend, self.helper, self.bridge_subnet)?;
         let default_network = self.default_network.unwrap_or(NetworkMode::Bridge);
         Ok(Runtime { inner: Arc::new(Inner { store, backend, default_network, chosen }) })
     }
@@ -146,7 +157,7 @@ impl Runtime {
     /// written.
     pub fn create(&self, spec: ContainerSpec) -> Result<Container> {
         let spec = self.checked(spec)?;
-        let _kept = self.keep_image(&spec.image)?;
+        let _kept = (self.keep_image(&spec.image)?, self.keep_network(&spec)?);
         let file = self.inner.store.create(spec)?;
         let name = file.spec.name.as_str();
         self.inner.store.journal().tell(name, Some(&file.id), EventKind::Created);
@@ -171,6 +182,7 @@ impl Runtime {
         self.inner.backend.check(&spec)?;
         self.check_against_machine(&spec)?;
         self.keep_image(&spec.image)?;
+        self.keep_network(&spec)?;
         match self.inner.store.dir(&spec.name).path().exists() {
             true => Err(Error::NameInUse { name: spec.name.to_string() }),
             false => Ok(spec),

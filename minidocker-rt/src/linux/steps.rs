@@ -4,6 +4,8 @@
 //! [`Step`] can explain itself and do itself; its words, which the dashboard, the
 //! documentation and the error messages show, are those of [`lesson`].
 
+mod network;
+
 use nix::sched::CloneFlags;
 
 use super::context::{Context, Flow, StepError};
@@ -11,7 +13,7 @@ use super::host::Host;
 use super::image::Image;
 use super::rootfs;
 use crate::plan::{self, Actor, Lesson, lesson};
-use crate::spec::{ContainerSpec, Hostname, PidsLimit, PortMapping, Protocol, Volume};
+use crate::spec::{ContainerSpec, Hostname, NetworkMode, PidsLimit, PortMapping, Protocol, Volume};
 use crate::store::{ContainerDir, SpecFile};
 
 /// One step of the construction.
@@ -34,7 +36,14 @@ pub(crate) enum Action {
     LimitMemory,
     LimitCpu,
     LimitPids,
+    TakePlace,
+    OpenWayOut,
+    TellNames,
+    FindShared,
     CloneNamespaces(CloneFlags),
+    PlugIn,
+    JoinShared,
+    ShowNames,
     MakePrivate,
     MountOverlay,
     ShowHostFolders,
@@ -47,6 +56,8 @@ pub(crate) enum Action {
     PivotRoot,
     SetHostname(Hostname),
     LoopbackUp,
+    AddAddress,
+    AddRoute,
     ForkCommand,
     JoinCgroup,
     CgroupNamespace,
@@ -84,6 +95,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
         ));
     }
     limits(&mut steps, file, host);
+    network::before_clone(&mut steps, spec, dir, host);
 
     // A user namespace, when it comes, is one more flag here, and its id maps are
     // written by the supervisor right after the clone.
@@ -95,6 +107,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
         format!("unshare --fork {}sh", unshare_options(flags)),
         Action::CloneNamespaces(flags),
     ));
+    network::after_clone(&mut steps, spec);
     filesystem(&mut steps, spec, dir, image);
     if on.uts {
         let hostname = spec.hostname.clone().unwrap_or_else(|| Hostname::from(&spec.name));
@@ -106,15 +119,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
             Action::SetHostname(hostname),
         ));
     }
-    if on.network {
-        steps.push(step(
-            "loopback",
-            Actor::Init,
-            spec,
-            "ip link set lo up".into(),
-            Action::LoopbackUp,
-        ));
-    }
+    network::inside(&mut steps, spec, host);
     let all_v2 = host.cgroups.version() == "v2";
     if spec.init {
         let mut fork = step(
@@ -230,6 +235,11 @@ fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, i
             Action::ShowHostFolders,
         );
     }
+    init(
+        "etc-files",
+        format!("mount --bind {}/etc/hosts {root}/etc/hosts # …", dir.path().display()),
+        Action::ShowNames,
+    );
     init("proc", format!("mount -t proc proc {root}/proc"), Action::MountProc);
     init("sysfs", format!("mount -t sysfs -o ro sysfs {root}/sys"), Action::MountSys);
     init(
@@ -360,13 +370,16 @@ fn namespaces(spec: &ContainerSpec) -> CloneFlags {
     flags.set(CloneFlags::CLONE_NEWPID, on.pid);
     flags.set(CloneFlags::CLONE_NEWUTS, on.uts);
     flags.set(CloneFlags::CLONE_NEWIPC, on.ipc);
-    flags.set(CloneFlags::CLONE_NEWNET, on.network);
+    let shared = matches!(spec.network_mode(), NetworkMode::Container(_));
+    flags.set(CloneFlags::CLONE_NEWNET, on.network && !shared);
     flags
 }
 
 /// All namespaces of a running container: those of init, and the one made later.
 pub(crate) fn all_namespaces(spec: &ContainerSpec) -> CloneFlags {
     let mut flags = namespaces(spec);
+    // Also one that is shared with another container.
+    flags.set(CloneFlags::CLONE_NEWNET, spec.isolation.network);
     flags.set(CloneFlags::CLONE_NEWCGROUP, spec.isolation.cgroup);
     flags
 }
@@ -394,7 +407,7 @@ impl Step {
     pub fn hint(&self, errno: i32, image: &Image) -> String {
         use nix::libc::{
             EACCES, EADDRINUSE, EADDRNOTAVAIL, EBUSY, EINVAL, ENODEV, ENOENT, ENOEXEC, ENOSPC,
-            EPERM, EROFS,
+            EOPNOTSUPP, EPERM, EROFS,
         };
         match (&self.action, errno) {
             (Action::Exec, ENOENT) if image.shown.is_empty() => {
@@ -447,6 +460,9 @@ impl Step {
             }
             (Action::CreateCgroup, EROFS) => {
                 "The cgroup filesystem is mounted read-only, as inside another container.".into()
+            }
+            (Action::TakePlace | Action::PlugIn, EOPNOTSUPP) => {
+                "Load the kernel modules: modprobe -a bridge veth (as root).".into()
             }
             (Action::ChangeDirectory, _) => "Choose another working_dir.".into(),
             (Action::CloneNamespaces(_), ENOSPC) => {

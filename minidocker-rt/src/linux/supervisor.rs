@@ -30,7 +30,7 @@ use super::output::Output;
 use super::prober::Prober;
 use super::publisher::Publisher;
 use super::raw::{close_all_except, reap_raw, release_memory, set_process_name};
-use super::{cgroup, freezer, process, steps};
+use super::{cgroup, freezer, network, process, steps};
 use crate::backend::Started as Began;
 use crate::container::STOP_GRACE;
 use crate::error::{Error, Result, StepFailure};
@@ -39,7 +39,7 @@ use crate::life::{End, Life};
 use crate::logs::Stream;
 use crate::network::NetworkInfo;
 use crate::restart::Backoff;
-use crate::spec::ContainerId;
+use crate::spec::{ContainerId, NetworkMode};
 use crate::status::{ExitStatus, ProcessIdentity, StatusRecord};
 use crate::store::ContainerDir;
 
@@ -67,11 +67,16 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
         .and_then(|mut supervisor| supervisor.start().map(|started| (supervisor, started)));
     let code = match begun {
         Ok((supervisor, Started::Running(run))) => {
+            let connected = supervisor.is_connected();
             // The start is over: its lock is let go, and the asker told.
             drop(lock);
             answer(&Began::Running);
             drop(reply);
-            match supervisor.live(*run) {
+            let result = supervisor.live(*run);
+            if connected {
+                network::leave(&host.machine.boot_id);
+            }
+            match result {
                 Ok(()) => 0,
                 Err(error) => {
                     log::error!("{error}");
@@ -79,12 +84,16 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
                 }
             }
         }
-        Ok((_, Started::Failed(failure))) => {
+        Ok((supervisor, Started::Failed(failure))) => {
+            if supervisor.is_connected() {
+                network::leave(&host.machine.boot_id);
+            }
             drop(lock);
             answer(&Began::Failed(failure));
             1
         }
         Err(error) => {
+            network::leave(&host.machine.boot_id);
             drop(lock);
             answer(&Began::Trouble(error.to_string()));
             1
@@ -171,6 +180,11 @@ impl<'h> Supervisor<'h> {
         })
     }
 
+    /// Whether it has a share in a network that others use too.
+    fn is_connected(&self) -> bool {
+        !matches!(self.life.file.spec.network_mode(), NetworkMode::None | NetworkMode::Host)
+    }
+
     /// Builds the container, the first time or again.
     fn start(&mut self) -> Result<Started> {
         let started_at = self.life.open_run(&self.host.machine.time_zone)?;
@@ -187,6 +201,7 @@ impl<'h> Supervisor<'h> {
         context.close_streams();
         self.publisher.listeners = std::mem::take(&mut context.listeners);
         let not_enforced = std::mem::take(&mut context.not_enforced);
+        let connection = context.network.info(spec);
         let failure = built.result.as_ref().err().cloned();
         let trace = construct::trace(file, started_at, &steps, &context, built.traced, failure);
         if let Err(error) = dir.write_trace(&trace) {
@@ -196,6 +211,7 @@ impl<'h> Supervisor<'h> {
         drop(context);
 
         self.life.built(started_at, not_enforced);
+        self.life.record.network = Some(connection);
         match built.result {
             Ok(running) => {
                 let run = self.watch(running, pipes, cgroup);

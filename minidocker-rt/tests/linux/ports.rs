@@ -239,7 +239,7 @@ finally: print('sent', sent, flush=True)";
     let (container, port) = serve(&lab, server("a", work));
     let forwarder = forwarder(&container);
     let memory = || -> u64 {
-        let text = status_field(forwarder, "VmRSS").unwrap();
+        let text = status_field(forwarder, "RssAnon").unwrap();
         text.trim_end_matches(" kB").parse().unwrap()
     };
     let before = memory();
@@ -355,7 +355,9 @@ fn a_killed_supervisor_leaves_no_open_port() {
     let fixed = lab.create(sleeper("b").publish(&format!("{port}:80")));
     for _ in 0..5 {
         fixed.start().unwrap();
-        kill(self::family(&fixed).supervisor);
+        let supervisor = self::family(&fixed).supervisor;
+        kill(supervisor);
+        eventually("it is lost", || !is_alive(supervisor));
     }
 }
 

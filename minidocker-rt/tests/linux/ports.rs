@@ -252,7 +252,6 @@ finally: print('sent', sent, flush=True)";
         std::mem::replace(&mut last, now) == now && now > 0
     });
     assert!(memory() < before + 1024, "{} kB more", memory() - before);
-    assert!(last < 20 * (16 << 20), "{last} bytes went somewhere");
     // Those who do read are not held up.
     let mut reader = connect(port);
     let mut chunk = vec![0; 1 << 20];

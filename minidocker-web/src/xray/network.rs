@@ -12,6 +12,7 @@ use minidocker_rt::NetworkInfo;
 use serde::Serialize;
 
 use super::namespaces;
+use crate::packet_filter;
 
 /// What can be seen of a network.
 #[derive(Debug, Serialize)]
@@ -23,6 +24,15 @@ pub(super) struct Network {
     /// The sockets that wait for others.
     listening: Vec<Listener>,
     bridge: Option<Bridge>,
+    /// What the host does with the bridges' packets; null where it cannot be asked.
+    rules: Option<Vec<Rule>>,
+}
+
+/// A rule of our table, in nft's words.
+#[derive(Debug, PartialEq, Serialize)]
+struct Rule {
+    chain: String,
+    rule: String,
 }
 
 /// An interface in the container.
@@ -105,6 +115,10 @@ pub(super) fn of(pid: i32, info: &NetworkInfo) -> Network {
         interfaces: if own { interfaces } else { Vec::new() },
         routes: if own { parse_routes(&read("route")) } else { Vec::new() },
         listening: if own { listening } else { Vec::new() },
+        rules: bridge.as_ref().map_or(Some(Vec::new()), |_| {
+            let rules = packet_filter::rules(c"minidocker").ok()?.into_iter();
+            Some(rules.map(|rule| Rule { chain: rule.chain, rule: rule.text }).collect())
+        }),
         bridge: bridge.map(|name| Bridge::of(Path::new(HOST), name)),
     }
 }

@@ -86,6 +86,16 @@ pub(super) struct XrayNetwork {
     listening: Vec<XrayListener>,
     #[schema(required)]
     bridge: Option<XrayBridge>,
+    /// What the host does with the packets of bridges, in nft's words; null where it cannot be
+    /// asked.
+    #[schema(required)]
+    rules: Option<Vec<XrayRule>>,
+}
+
+#[derive(ToSchema)]
+struct XrayRule {
+    chain: String,
+    rule: String,
 }
 
 #[derive(ToSchema)]

@@ -88,6 +88,12 @@ const FEATURES: &[Row] = &[
         ),
     ),
     (
+        "ports",
+        "published ports",
+        (Full, "by a forwarder, a process beside each container that publishes"),
+        (Imitated, "the program opens its own port here; another one of TCP is passed on"),
+    ),
+    (
         "memory-limit",
         "memory limit",
         (Full, ""),

@@ -57,6 +57,7 @@ impl Life {
             supervisor,
             init: None,
             command: None,
+            forwarder: None,
             started_at: Timestamp::now(),
             finished_at: None,
             exit: None,
@@ -185,6 +186,7 @@ impl Life {
         self.record.phase = if another { Phase::Waiting } else { Phase::Exited };
         self.record.init = None;
         self.record.command = None;
+        self.record.forwarder = None;
         self.record.paused = false;
         self.record.finished_at = Some(Timestamp::now());
         self.record.exit = Some(exit);

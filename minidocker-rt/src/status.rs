@@ -136,6 +136,9 @@ pub(crate) struct StatusRecord {
     pub supervisor: ProcessIdentity,
     pub init: Option<ProcessIdentity>,
     pub command: Option<ProcessIdentity>,
+    /// Who forwards its published ports.
+    #[serde(default)]
+    pub forwarder: Option<ProcessIdentity>,
     pub started_at: Timestamp,
     pub finished_at: Option<Timestamp>,
     pub exit: Option<ExitStatus>,
@@ -219,6 +222,7 @@ pub(crate) mod tests {
             supervisor: ProcessIdentity { pid: 10, start_time: 1 },
             init: None,
             command: None,
+            forwarder: None,
             started_at: Timestamp::UNIX_EPOCH,
             finished_at: None,
             exit: None,

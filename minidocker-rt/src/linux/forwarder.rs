@@ -37,6 +37,7 @@ use self::udp::Flows;
 use super::listeners::{Listener, ListenerSocket};
 use super::raw::{close_all_except, reap_raw, set_process_name};
 use super::{init, process};
+use crate::status::ProcessIdentity;
 
 /// The user and group that own nothing (`man 5 passwd`, on every Linux).
 const NOBODY: u32 = 65534;
@@ -85,6 +86,11 @@ impl Forwarder {
                 }
             }
         }
+    }
+
+    /// The process.
+    pub fn process(&self) -> Option<ProcessIdentity> {
+        process::identify(self.pid)
     }
 
     /// Readable when it has ended, which it does not do by itself.

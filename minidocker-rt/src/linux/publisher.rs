@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use super::forwarder::Forwarder;
 use super::listeners::Listener;
 use crate::spec::PortMapping;
+use crate::status::ProcessIdentity;
 
 /// How long after its unexpected end a forwarder is started again. Who comes meanwhile waits
 /// in the kernel's queue.
@@ -65,17 +66,26 @@ impl Publisher {
         self.start_at
     }
 
-    /// Starts a forwarder if its time has come.
-    pub fn step(&mut self) {
+    /// The forwarder, if there is one now.
+    pub fn process(&self) -> Option<ProcessIdentity> {
+        self.forwarder.as_ref().and_then(Forwarder::process)
+    }
+
+    /// Starts a forwarder if its time has come. Returns whether it has.
+    pub fn step(&mut self) -> bool {
         let now = Instant::now();
         if let (Some(time), Some(target)) = (self.start_at, self.target)
             && time <= now
         {
             self.start_at = None;
-            if let Err(errno) = self.begin(target) {
-                log::warn!("cannot start a forwarder: {errno}");
-                self.start_at = Some(now + PAUSE);
+            match self.begin(target) {
+                Ok(()) => return true,
+                Err(errno) => {
+                    log::warn!("cannot start a forwarder: {errno}");
+                    self.start_at = Some(now + PAUSE);
+                }
             }
         }
+        false
     }
 }

@@ -237,10 +237,12 @@ impl<'h> Supervisor<'h> {
         let network = record.network.get_or_insert_with(|| NetworkInfo::at_rest(&file.spec));
         network.ports = self.publisher.ports();
         match network.networks.first() {
-            Some(endpoint) => self
-                .publisher
-                .begin(endpoint.ip_address)
-                .map_err(|errno| system("fork of the forwarder", errno)),
+            Some(endpoint) => {
+                let begun = self.publisher.begin(endpoint.ip_address);
+                begun.map_err(|errno| system("fork of the forwarder", errno))?;
+                record.forwarder = self.publisher.process();
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -334,7 +336,10 @@ impl<'h> Supervisor<'h> {
                 self.life.tell(EventKind::OutOfMemory { kills });
             }
             self.probe(run);
-            self.publisher.step();
+            if self.publisher.step() {
+                self.life.record.forwarder = self.publisher.process();
+                self.life.save();
+            }
             if run.kill_at.is_some_and(|time| time <= Instant::now()) {
                 run.kill(&self.life.record.cgroups);
             }
@@ -616,7 +621,7 @@ pub(crate) fn decode(raw: i32) -> (i32, Option<i32>) {
 /// operation on the container, under its lock.
 pub(crate) fn clean_up_after(record: &StatusRecord) -> Result<()> {
     freezer::kill_frozen(&record.cgroups);
-    for left in [record.init, record.command].into_iter().flatten() {
+    for left in [record.init, record.command, record.forwarder].into_iter().flatten() {
         kill_and_wait(left)?;
     }
     remove_cgroups(&record.cgroups)

@@ -3,9 +3,13 @@
 //! connections on. Portable, and so with a thread for each direction.
 
 use std::io;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket,
+};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::spec::{ContainerSpec, PortMapping, Protocol};
@@ -15,6 +19,9 @@ const MOST_CONNECTIONS: usize = 256;
 
 /// What needs little more than a buffer.
 const STACK: usize = 128 << 10;
+
+/// How long a thread may take to hear that it is over.
+const WAKING: Duration = Duration::from_secs(1);
 
 /// Refuses what is not done here.
 pub(super) fn check(spec: &ContainerSpec) -> Result<()> {
@@ -43,9 +50,25 @@ pub(super) struct Taken {
     pub errno: Option<i32>,
 }
 
+/// The published ports, open until this is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// As they are open, in the order in which they were asked for.
+    pub ports: Vec<PortMapping>,
+    proxies: Vec<Proxy>,
+}
+
+/// A listener in a thread of its own.
+#[derive(Debug)]
+struct Proxy {
+    address: SocketAddr,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
 /// Opens the ports that are not the program's own, and sees to it that those which are can be
-/// opened. Returns them all as they are open. What is opened stays so until this process ends.
-pub(super) fn open(ports: &[PortMapping]) -> std::result::Result<Vec<PortMapping>, Taken> {
+/// opened.
+pub(super) fn open(ports: &[PortMapping]) -> std::result::Result<Open, Taken> {
     let mut bound = Vec::new();
     for port in ports {
         let address = SocketAddr::new(port.host_ip(), port.host_port());
@@ -62,16 +85,43 @@ pub(super) fn open(ports: &[PortMapping]) -> std::result::Result<Vec<PortMapping
         bound.push((port.at_port(number), Some(listener)));
     }
     // Nobody is let in before it is clear that none of them is taken.
-    let mut open = Vec::new();
+    let mut open = Open::default();
     for (port, listener) in bound {
         if let Some(listener) = listener {
             let address = SocketAddr::new(port.host_ip(), port.host_port());
-            thread(move || serve(&listener, inside(&port)))
-                .map_err(|error| taken(&port, address, &error))?;
+            let proxy = Proxy::start(listener, address, inside(&port));
+            open.proxies.push(proxy.map_err(|error| taken(&port, address, &error))?);
         }
-        open.push(port);
+        open.ports.push(port);
     }
     Ok(open)
+}
+
+impl Proxy {
+    fn start(listener: TcpListener, address: SocketAddr, inside: SocketAddr) -> io::Result<Proxy> {
+        let over = Arc::new(AtomicBool::new(false));
+        let seen = over.clone();
+        let thread = thread(move || serve(&listener, inside, &seen))?;
+        Ok(Proxy { address, over, thread: Some(thread) })
+    }
+}
+
+/// Whoever starts the container next finds the port free. The thread waits for a client, so it
+/// is sent one.
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        let woken = TcpStream::connect_timeout(&address, WAKING);
+        if let (Ok(_), Some(thread)) = (woken, self.thread.take()) {
+            let _ = thread.join();
+        }
+    }
 }
 
 /// Where the program listens, as far as one can know.
@@ -98,14 +148,17 @@ fn taken(port: &PortMapping, address: SocketAddr, error: &io::Error) -> Taken {
     Taken { call: format!("bind({address})"), message, errno: error.raw_os_error() }
 }
 
-fn thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    std::thread::Builder::new().stack_size(STACK).spawn(work).map(drop)
+fn thread(work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().stack_size(STACK).spawn(work)
 }
 
-/// Lets in whoever comes, as long as this process lives.
-fn serve(listener: &TcpListener, inside: SocketAddr) {
+/// Lets in whoever comes, until it is over.
+fn serve(listener: &TcpListener, inside: SocketAddr, over: &AtomicBool) {
     let count = Arc::new(AtomicUsize::new(0));
     for client in listener.incoming() {
+        if over.load(Ordering::Acquire) {
+            return;
+        }
         let Ok(client) = client else { continue };
         let seat = Seat::take(&count);
         // Too many, or nobody listens inside: the client is let go of.
@@ -135,7 +188,7 @@ fn pass_on(client: TcpStream, server: TcpStream, seat: Arc<Seat>) -> io::Result<
     let (from_server, to_client) = (server.try_clone()?, client.try_clone()?);
     let other_seat = seat.clone();
     thread(move || copy(client, server, seat))?;
-    thread(move || copy(from_server, to_client, other_seat))
+    thread(move || copy(from_server, to_client, other_seat)).map(drop)
 }
 
 fn copy(mut from: TcpStream, mut to: TcpStream, _seat: Arc<Seat>) {
@@ -176,10 +229,10 @@ mod tests {
             format!("{same}:{same}"),
         ]);
         let open = open(&asked).unwrap();
-        assert_ne!(open[0].host_port(), 0);
-        assert_eq!(open[1..], asked[1..]);
+        assert_ne!(open.ports[0].host_port(), 0);
+        assert_eq!(open.ports[1..], asked[1..]);
         let server = TcpListener::bind(("127.0.0.1", inside)).unwrap();
-        for port in [open[0].host_port(), outside] {
+        for port in [open.ports[0].host_port(), outside] {
             let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
             client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
             let (mut answering, _) = server.accept().unwrap();
@@ -195,6 +248,8 @@ mod tests {
         }
         // The program's own port is left to it.
         TcpListener::bind(("127.0.0.1", same)).unwrap();
+        drop(open);
+        TcpListener::bind(("127.0.0.1", outside)).unwrap();
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! [`Life`]. Threads that only block tell it of output, ends and callers.
 
 use std::fs::File;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -102,6 +102,9 @@ pub(super) fn run(dir: ContainerDir) -> ! {
 
 /// What it is for the whole of its life.
 struct Supervisor {
+    /// The published ports, which stay open between two runs. Closed before the lock is let
+    /// go of (fields are dropped in order): whoever starts it next needs them.
+    ports: ports::Open,
     machine: Machine,
     life: Life,
     /// Locked as long as this process lives.
@@ -111,8 +114,6 @@ struct Supervisor {
     /// Those who wait for the end; it comes with this process's.
     watchers: Vec<TcpStream>,
     runs: u64,
-    /// The published ports, which stay open between two runs.
-    ports: Vec<PortMapping>,
 }
 
 /// One run of the command.
@@ -152,6 +153,7 @@ impl Supervisor {
             });
         });
         Ok(Supervisor {
+            ports: ports::Open::default(),
             machine,
             life,
             _lock: lock,
@@ -159,7 +161,6 @@ impl Supervisor {
             teller,
             watchers: Vec::new(),
             runs: 0,
-            ports: Vec::new(),
         })
     }
 
@@ -177,7 +178,7 @@ impl Supervisor {
         }
         self.life.built(started_at, not_enforced);
         self.life.record.network = Some(NetworkInfo {
-            ports: self.ports.clone(),
+            ports: self.ports.ports.clone(),
             caveats: vec![NETWORK.into()],
             ..NetworkInfo::at_rest(&self.life.file.spec)
         });
@@ -487,7 +488,7 @@ impl Recorder {
     fn perform_all(
         &mut self,
         life: &Life,
-        ports: &mut Vec<PortMapping>,
+        ports: &mut ports::Open,
     ) -> std::result::Result<(Child, Prepared), StepFailure> {
         let mut started = None;
         for step in self.plan.steps.clone() {
@@ -592,16 +593,17 @@ fn perform(id: &str, life: &Life, started: &mut Option<(Child, Prepared)>) -> Pe
 }
 
 /// Opens the published ports, unless an earlier run has.
-fn publish(spec: &ContainerSpec, ports: &mut Vec<PortMapping>) -> Performed {
-    if !ports.is_empty() {
+fn publish(spec: &ContainerSpec, open: &mut ports::Open) -> Performed {
+    if !open.ports.is_empty() {
         return (Vec::new(), Ok(()));
     }
     match ports::open(&spec.ports) {
-        Ok(open) => {
-            let call =
-                |port: &PortMapping| done(format!("bind({}:{})", port.host_ip(), port.host_port()));
-            *ports = open;
-            (ports.iter().map(call).collect(), Ok(()))
+        Ok(opened) => {
+            *open = opened;
+            let call = |port: &PortMapping| {
+                done(format!("bind({})", SocketAddr::new(port.host_ip(), port.host_port())))
+            };
+            (open.ports.iter().map(call).collect(), Ok(()))
         }
         Err(taken) => {
             let mut failed = failure("publish-ports", taken.call, taken.errno, Some(taken.message));

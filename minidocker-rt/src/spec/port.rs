@@ -105,14 +105,15 @@ impl PortMapping {
 
     /// Whether the two cannot both be bound.
     fn collides(&self, other: &PortMapping) -> bool {
+        // Two free ports are two, but for the very same purpose one is meant.
+        if self.host_port == 0 {
+            return self == other;
+        }
         // A socket for all addresses of IPv6 is made for IPv6 alone.
         let same_address = self.host_ip == other.host_ip
             || self.host_ip.is_ipv4() == other.host_ip.is_ipv4()
                 && (self.host_ip.is_unspecified() || other.host_ip.is_unspecified());
-        let same_port = self.host_port == other.host_port
-            // Two free ports are two, but for the same purpose one is meant.
-            && (self.host_port != 0 || self.container_port == other.container_port);
-        self.protocol == other.protocol && same_address && same_port
+        self.protocol == other.protocol && same_address && self.host_port == other.host_port
     }
 }
 
@@ -383,7 +384,7 @@ mod tests {
         assert!(both("8080:80", "8080:80/udp"));
         assert!(both("8080:80", "127.0.0.2:8080:80"));
         assert!(both("0.0.0.0:8080:80", "[::]:8080:80"));
-        assert!(both("80", "81"), "two free ports");
+        assert!(both("80", "81") && both("80", "0.0.0.0:0:80"), "two free ports");
         assert!(!both("8080:80", "8080:81"));
         assert!(!both("8080:80", "0.0.0.0:8080:80"));
         assert!(!both("8000-8010:8000-8010", "8005:80"));

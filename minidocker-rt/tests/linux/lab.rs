@@ -94,8 +94,10 @@ impl Drop for Lab {
             !leaks(&root).iter().any(|leak| leak.contains("md-network "))
         });
         // The spawner is this process's own and lives as long as the runtime.
-        let leaks: Vec<String> =
-            leaks(&root).into_iter().filter(|leak| !leak.contains("md-spawner ")).collect();
+        let leaks: Vec<String> = leaks(&root)
+            .into_iter()
+            .filter(|leak| !leak.contains("md-spawner ") && !leak.contains("md-network "))
+            .collect();
         if !leaks.is_empty() {
             report(format!("left behind: {leaks:#?}"));
         }

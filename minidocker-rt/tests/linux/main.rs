@@ -60,6 +60,8 @@ mod pause;
 #[cfg(linux_backend)]
 mod plan;
 #[cfg(linux_backend)]
+mod ports;
+#[cfg(linux_backend)]
 mod recovery;
 #[cfg(linux_backend)]
 mod restart;
@@ -119,6 +121,7 @@ fn main() {
         networks::trials(),
         pause::trials(),
         plan::trials(),
+        ports::trials(),
         recovery::trials(),
         restart::trials(),
         rootfs::trials(),

@@ -100,27 +100,11 @@ impl Connection {
     /// Does what can be done after the kernel has told of `events` at one side. Each event is
     /// told once (EPOLLET), so all that it allows is done: until a call would block.
     pub fn hear(&mut self, side: Side, events: EpollFlags, pipes: &mut Pipes) -> Next {
-        if !self.connected && side == Side::Container {
-            match self.container.take_error() {
-                Ok(None) if events.contains(EpollFlags::EPOLLOUT) => self.connected = true,
-                Ok(None) => return Next::Wait,
-                // Nobody listens there (yet). The client cannot be refused any more, since
-                // the kernel has let it in: a reset is the nearest thing.
-                _ => {
-                    reset(&self.client);
-                    return Next::Over;
-                }
-            }
+        if !self.connected {
+            return self.hear_early(side, events, pipes);
         }
         let failed = events.contains(EpollFlags::EPOLLERR);
-        if !self.connected {
-            if failed {
-                reset(&self.container);
-                return Next::Over;
-            }
-            return Next::Wait;
-        }
-        let next = self.go_on(pipes);
+        let next = self.react(side, events, pipes);
         // What failed was read to its end first: what arrived before the reset counts.
         if failed && next != Next::Over {
             self.abort(side);
@@ -129,11 +113,54 @@ impl Connection {
         next
     }
 
+    /// As [`Connection::hear`], before the container has taken the connection.
+    fn hear_early(&mut self, side: Side, events: EpollFlags, pipes: &mut Pipes) -> Next {
+        match side {
+            Side::Client if events.contains(EpollFlags::EPOLLERR) => {
+                reset(&self.container);
+                return Next::Over;
+            }
+            // What it says is looked at when there is somebody to say it to.
+            Side::Client => return Next::Wait,
+            Side::Container => {}
+        }
+        // Asking takes the error away, so only this event may ask.
+        match self.container.take_error() {
+            Ok(None) if events.contains(EpollFlags::EPOLLOUT) => {
+                self.connected = true;
+                self.go_on(pipes)
+            }
+            Ok(None) => Next::Wait,
+            // Nobody listens there (yet). The client cannot be refused any more, since the
+            // kernel has let it in: a reset is the nearest thing.
+            _ => {
+                reset(&self.client);
+                Next::Over
+            }
+        }
+    }
+
+    /// Moves what an event allows to be moved: from the side that it is about if there is
+    /// something to read, and to it if something waits for that.
+    fn react(&mut self, side: Side, events: EpollFlags, pipes: &mut Pipes) -> Next {
+        let from_it = events != EpollFlags::EPOLLOUT;
+        match side {
+            Side::Client => self.move_on(from_it, self.down.pending > 0, pipes),
+            Side::Container => self.move_on(self.up.pending > 0, from_it, pipes),
+        }
+    }
+
     /// Moves on in both directions.
     pub fn go_on(&mut self, pipes: &mut Pipes) -> Next {
+        self.move_on(true, true, pipes)
+    }
+
+    /// Moves on in the directions that are asked for.
+    fn move_on(&mut self, up: bool, down: bool, pipes: &mut Pipes) -> Next {
         let (client, container) = (&self.client, &self.container);
-        let up = self.up.advance(client, container, pipes);
-        let down = self.down.advance(container, client, pipes);
+        let blocked = || Ok(Moved::Blocked);
+        let up = if up { self.up.advance(client, container, pipes) } else { blocked() };
+        let down = if down { self.down.advance(container, client, pipes) } else { blocked() };
         match (up, down) {
             (Ok(_), Ok(_)) if self.up.closed && self.down.closed => Next::Over,
             (Ok(Moved::Blocked), Ok(Moved::Blocked)) => Next::Wait,

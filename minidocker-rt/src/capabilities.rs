@@ -88,6 +88,18 @@ const FEATURES: &[Row] = &[
         ),
     ),
     (
+        "network",
+        "a network of its own: none, bridge, networks that are made, another container's",
+        (Full, "bridges take root; the way out takes nftables in the kernel"),
+        (None, "needs Linux: every container has the network of this machine"),
+    ),
+    (
+        "names",
+        "containers find each other by name, name servers, extra hosts",
+        (Full, "lines of /etc/hosts, among the containers of a root"),
+        (None, "needs Linux: the container has the names of this machine"),
+    ),
+    (
         "ports",
         "published ports",
         (Full, "by a forwarder, a process beside each container that publishes"),

@@ -55,16 +55,31 @@ impl Netlink {
     pub fn ask(&self, sys: &mut Sys, text: &str, request: &Request) -> SysResult<Vec<Vec<u8>>> {
         let text = format!("sendto(<{}>, {text})", self.name);
         sys.call(text, Vec::new(), || match &self.socket {
-            Some(socket) => exchange(socket, &request.bytes),
+            Some(socket) => {
+                let mut answer = exchange(socket, &request.bytes)?;
+                // A list that changed while it was told may lack what was there all the time.
+                for _ in 0..20 {
+                    if answer.interrupted {
+                        answer = exchange(socket, &request.bytes)?;
+                    }
+                }
+                Ok::<_, Errno>(answer.messages)
+            }
             None => Ok(Vec::new()),
         })
     }
 }
 
-fn exchange(socket: &OwnedFd, request: &[u8]) -> nix::Result<Vec<Vec<u8>>> {
+#[derive(Default)]
+struct Answer {
+    messages: Vec<Vec<u8>>,
+    interrupted: bool,
+}
+
+fn exchange(socket: &OwnedFd, request: &[u8]) -> nix::Result<Answer> {
     send(socket.as_raw_fd(), request, MsgFlags::empty())?;
     let mut buffer = vec![0; LONGEST];
-    let (mut answer, mut error) = (Vec::new(), None);
+    let (mut answer, mut error) = (Answer::default(), None);
     loop {
         // Each piece of a long answer is made when the one before is taken.
         let length = match recv(socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
@@ -72,7 +87,8 @@ fn exchange(socket: &OwnedFd, request: &[u8]) -> nix::Result<Vec<Vec<u8>>> {
             Err(Errno::EINTR) => continue,
             result => result?,
         };
-        for (kind, body) in Messages(&buffer[..length]) {
+        for (kind, flags, body) in Messages(&buffer[..length]) {
+            answer.interrupted |= i32::from(flags) & libc::NLM_F_DUMP_INTR != 0;
             match i32::from(kind) {
                 libc::NLMSG_ERROR => {
                     // The errno, negative; zero is the acknowledgement.
@@ -82,25 +98,26 @@ fn exchange(socket: &OwnedFd, request: &[u8]) -> nix::Result<Vec<Vec<u8>>> {
                     }
                 }
                 libc::NLMSG_DONE | libc::NLMSG_NOOP => {}
-                _ => answer.push(body.to_vec()),
+                _ => answer.messages.push(body.to_vec()),
             }
         }
     }
 }
 
-/// The messages of a datagram: type and body of each.
+/// The messages of a datagram: type, flags and body of each.
 struct Messages<'a>(&'a [u8]);
 
 impl<'a> Iterator for Messages<'a> {
-    type Item = (u16, &'a [u8]);
+    type Item = (u16, u16, &'a [u8]);
 
-    fn next(&mut self) -> Option<(u16, &'a [u8])> {
+    fn next(&mut self) -> Option<(u16, u16, &'a [u8])> {
         let header = self.0.first_chunk::<HEADER>()?;
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
         let kind = u16::from_ne_bytes([header[4], header[5]]);
+        let flags = u16::from_ne_bytes([header[6], header[7]]);
         let body = self.0.get(HEADER..length)?;
         self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, body))
+        Some((kind, flags, body))
     }
 }
 
@@ -147,7 +164,7 @@ mod tests {
         request.push(7, 0, |body| body.extend(b"abcde"));
         request.push(8, libc::NLM_F_ACK, |body| body.extend(b"fgh"));
         let all: Vec<_> = Messages(&request.bytes).collect();
-        assert_eq!(all, [(7, &b"abcde"[..]), (8, b"fgh")]);
+        assert_eq!(all, [(7, 1, &b"abcde"[..]), (8, 5, b"fgh")]);
         let cut = &request.bytes[..request.bytes.len() - 4];
         assert_eq!(Messages(cut).count(), 1);
         assert_eq!(Messages(&[0; 40]).count(), 0, "nonsense is no message");

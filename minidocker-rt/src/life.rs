@@ -49,7 +49,8 @@ impl Life {
             name: dir.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         })?;
         // A damaged record is no reason not to write a new one.
-        let starts = dir.status().ok().flatten().map_or(0, |record| record.starts);
+        let previous = dir.status().ok().flatten();
+        let starts = previous.as_ref().map_or(0, |record| record.starts);
         let mut record = StatusRecord {
             phase: Phase::Starting,
             boot_id: boot_id.to_string(),
@@ -68,7 +69,8 @@ impl Life {
             stopped: false,
             paused: false,
             health: None,
-            network: None,
+            // The address that it had is wanted again.
+            network: previous.and_then(|record| record.network),
             cgroups: Vec::new(),
         };
         own(&file, &mut record);

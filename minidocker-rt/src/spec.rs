@@ -538,7 +538,10 @@ impl From<ContainerSpec> for SpecJson {
                 .map(|var| (var.name().to_string(), var.value().to_string()))
                 .collect(),
             ports: spec.ports.iter().map(PortMapping::to_string).collect(),
-            network: spec.network.map(|mode| mode.to_string()),
+            network: spec
+                .network
+                .filter(|mode| *mode != NetworkMode::Bridge)
+                .map(|mode| mode.to_string()),
             aliases: spec.aliases.iter().map(Hostname::to_string).collect(),
             dns: spec.dns.iter().map(IpAddr::to_string).collect(),
             extra_hosts: spec.extra_hosts.iter().map(ExtraHost::to_string).collect(),

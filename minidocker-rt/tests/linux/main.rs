@@ -48,6 +48,14 @@ mod logs;
 #[cfg(linux_backend)]
 mod many;
 #[cfg(linux_backend)]
+mod net_lab;
+#[cfg(linux_backend)]
+mod network;
+#[cfg(linux_backend)]
+mod network_crash;
+#[cfg(linux_backend)]
+mod networks;
+#[cfg(linux_backend)]
 mod pause;
 #[cfg(linux_backend)]
 mod plan;
@@ -108,6 +116,9 @@ fn main() {
         limits::trials(),
         logs::trials(),
         many::trials(),
+        network::trials(),
+        network_crash::trials(),
+        networks::trials(),
         pause::trials(),
         plan::trials(),
         ports::trials(),

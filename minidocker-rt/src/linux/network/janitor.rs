@@ -42,6 +42,7 @@ fn give_back(sys: &mut Sys, machine: &mut Machine) -> SysResult<()> {
             idle = true;
         }
     }
+    machine.registry.reconcile(&machine.links, is_alive);
     machine.tell_names(sys);
     let cared_for = machine.registry.janitor.as_ref().is_some_and(is_alive);
     if idle && !cared_for {

@@ -44,6 +44,8 @@ pub(crate) struct Link {
     pub mtu: u32,
     /// What made it, e.g. `bridge` or `veth`; empty for hardware.
     pub kind: String,
+    /// The index of the bridge that it is a port of, or 0.
+    pub master: u32,
 }
 
 /// A way to a block of addresses.
@@ -70,6 +72,7 @@ pub(crate) fn all(sys: &mut Sys, route: &Netlink) -> SysResult<Vec<Link>> {
             index: u32::try_from(header.ifi_index).ok()?,
             name: attributes.get_ifname().ok()?.to_string_lossy().into_owned(),
             mtu: attributes.get_mtu().unwrap_or(0),
+            master: attributes.get_master().unwrap_or(0),
             kind: kind.map_or_else(|_| String::new(), |kind| kind.to_string_lossy().into_owned()),
         })
     };
@@ -99,6 +102,12 @@ pub(crate) fn routes(sys: &mut Sys, route: &Netlink) -> SysResult<Vec<Route>> {
 }
 
 impl Route {
+    /// The block that it leads to, if it could be one of ours.
+    pub fn subnet(&self) -> Option<Subnet> {
+        let (to, prefix) = self.to?;
+        format!("{to}/{prefix}").parse().ok()
+    }
+
     /// Whether it leads to an address of `subnet`. What leads to half of the world or more, the
     /// default route or the halves that some VPNs make of it, is no claim to anything.
     pub fn claims(&self, subnet: &Subnet) -> bool {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::libc;
 use nix::time::{ClockId, clock_gettime};
 
-use super::links::{self, Link, Mac};
+use super::links::{self, Link, Mac, Route};
 use super::names;
 use super::netlink::Netlink;
 use super::registry::{Key, Registry, Segment};
@@ -129,59 +129,85 @@ impl Machine {
         if let Some(place) = known {
             let Segment { bridge, subnet, .. } = &self.registry.segments[place];
             if let Some(asked) = asked.filter(|asked| asked != subnet) {
-                return Ok(Err(format!(
-                    "{bridge} is up with the addresses {subnet}, and not {asked}"
-                )));
+                return Ok(Err(already_up(bridge, *subnet, asked)));
             }
             if let Some(link) = self.link(bridge) {
                 return Ok(Ok((place, link.index)));
             }
         }
         let routes = links::routes(sys, &self.route)?;
-        let place = match known {
+        let (place, made) = match known {
             // Somebody has removed the bridge; its addresses are still the network's.
-            Some(place) => place,
-            None => {
-                let bridge = self.registry.free_bridge(key, &self.links);
-                if let Some(link) = self.link(&bridge) {
-                    if link.kind != "bridge" {
-                        return Ok(Err(format!("there is an interface {bridge} that is not ours")));
-                    }
-                    // Ours, of which nobody has kept a record.
-                    links::remove(sys, &self.route, &bridge)?;
+            Some(place) => (place, None),
+            None => match self.new_segment(sys, key, asked, &routes)? {
+                Ok((segment, made)) => {
+                    self.registry.segments.push(segment);
+                    (self.registry.segments.len() - 1, made)
                 }
-                let subnet = match asked {
-                    Some(asked) => match self.registry.claim(&asked, &routes) {
-                        Some(claim) => return Ok(Err(format!("{asked} cannot be used: {claim}"))),
-                        None => asked,
-                    },
-                    None => match self.registry.free_subnet(key, &routes) {
-                        Some(subnet) => subnet,
-                        None => {
-                            let why = "this machine has routes to all addresses that we could use";
-                            return Ok(Err(why.into()));
-                        }
-                    },
-                };
-                let outward = routes.iter().find(|route| route.to.is_none());
-                let uplink = outward
-                    .and_then(|route| self.links.iter().find(|link| link.index == route.through));
-                // What is too long for the way out would be lost, or cut in pieces.
-                let mtu = uplink.map_or(MTU.1, |link| link.mtu.clamp(MTU.0, MTU.1));
-                self.registry.segments.push(Segment {
-                    key: key.clone(),
-                    bridge,
-                    subnet,
-                    mtu,
-                    last: subnet.gateway(),
-                    idle_since: Some(uptime()),
-                    leases: Vec::new(),
-                });
-                self.registry.segments.len() - 1
-            }
+                Err(why) => return Ok(Err(why)),
+            },
         };
         self.save(sys)?;
-        self.make_bridge(sys, place).map(|index| Ok((place, index)))
+        match made {
+            Some(index) => Ok(Ok((place, index))),
+            None => self.make_bridge(sys, place).map(|index| Ok((place, index))),
+        }
+    }
+
+    /// What a network that comes up is to be, and the index of its bridge if there is one.
+    fn new_segment(
+        &self,
+        sys: &mut Sys,
+        key: &Key,
+        asked: Option<Subnet>,
+        routes: &[Route],
+    ) -> SysResult<Result<(Segment, Option<u32>), String>> {
+        let bridge = self.registry.free_bridge(key, &self.links);
+        let segment = |subnet: Subnet, mtu: u32| Segment {
+            key: key.clone(),
+            bridge: bridge.clone(),
+            subnet,
+            mtu,
+            last: subnet.gateway(),
+            idle_since: Some(uptime()),
+            leases: Vec::new(),
+        };
+        if let Some(link) = self.link(&bridge) {
+            if link.kind != "bridge" {
+                return Ok(Err(format!("there is an interface {bridge} that is not ours")));
+            }
+            // Ours, of which there is no record any more. If containers are still on it, it is
+            // taken over as it is.
+            let in_use = self.links.iter().any(|port| port.master == link.index);
+            let theirs = routes.iter().find(|route| route.through == link.index);
+            let subnet = theirs.and_then(Route::subnet);
+            if let (true, Some(subnet)) = (in_use, subnet) {
+                return Ok(match asked.filter(|asked| *asked != subnet) {
+                    Some(asked) => Err(already_up(&bridge, subnet, asked)),
+                    None => Ok((segment(subnet, link.mtu), Some(link.index))),
+                });
+            }
+            links::remove(sys, &self.route, &bridge)?;
+        }
+        let subnet = match asked {
+            Some(asked) => match self.registry.claim(&asked, routes) {
+                Some(claim) => return Ok(Err(format!("{asked} cannot be used: {claim}"))),
+                None => asked,
+            },
+            None => match self.registry.free_subnet(key, routes) {
+                Some(subnet) => subnet,
+                None => {
+                    let why = "this machine has routes to all addresses that we could use";
+                    return Ok(Err(why.into()));
+                }
+            },
+        };
+        let outward = routes.iter().find(|route| route.to.is_none());
+        let uplink =
+            outward.and_then(|route| self.links.iter().find(|link| link.index == route.through));
+        // What is too long for the way out would be lost, or cut in pieces.
+        let mtu = uplink.map_or(MTU.1, |link| link.mtu.clamp(MTU.0, MTU.1));
+        Ok(Ok((segment(subnet, mtu), None)))
     }
 
     fn make_bridge(&self, sys: &mut Sys, place: usize) -> SysResult<u32> {
@@ -339,6 +365,10 @@ impl Machine {
             names::tell(sys, segment);
         }
     }
+}
+
+fn already_up(bridge: &str, subnet: Subnet, asked: Subnet) -> String {
+    format!("{bridge} is up with the addresses {subnet}, and not {asked}")
 }
 
 /// Locks the folder, making it if needed. Whoever had it before may have removed it, and then

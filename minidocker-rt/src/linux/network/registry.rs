@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     fn link(name: &str) -> Link {
-        Link { index: 1, name: name.into(), mtu: 1500, kind: String::new() }
+        Link { index: 1, name: name.into(), mtu: 1500, kind: String::new(), master: 0 }
     }
 
     fn segment(subnet: &str) -> Segment {

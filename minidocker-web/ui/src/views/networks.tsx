@@ -60,7 +60,7 @@ function NetworkCard({ network, reload }: { network: Network; reload: () => void
           ? "Where every container is that names no other network."
           : `Made ${ago(created_at)}. Its containers find each other by name.`}
       </p>
-      <dl class="facts grow">
+      <dl class="facts">
         <dt>Addresses</dt>
         <dd class="mono">{subnet ?? "chosen when it comes up"}</dd>
         <dt>Bridge</dt>
@@ -86,6 +86,7 @@ function NetworkCard({ network, reload }: { network: Network; reload: () => void
           {network.containers.length === 0 && <span class="soft">nobody</span>}
         </dd>
       </dl>
+      <div class="grow" />
       {!builtin && (
         <div class="row">
           <Button onClick={() => startDraft({ network: name })}>Create a container on it</Button>

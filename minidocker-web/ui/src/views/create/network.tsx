@@ -15,7 +15,7 @@ export function NetworkFields({ value, set, shown }: Props) {
   const problem = shown("network");
   return (
     <fieldset class="field">
-      <legend>Network</legend>
+      <legend>Network and ports</legend>
       <Field
         id="network"
         label="Network"

@@ -88,6 +88,15 @@ const FEATURES: &[Row] = &[
         ),
     ),
     (
+        "networks",
+        "an address of its own, and networks that are made",
+        (Full, "as root; without root's rights there is the simulation"),
+        (
+            None,
+            "a container has the network of this machine; pasta and slirp4netns, which serve users without root, come with rootless containers",
+        ),
+    ),
+    (
         "ports",
         "published ports",
         (Full, "by a forwarder, a process beside each container that publishes"),

@@ -22,8 +22,8 @@ export function NetworkFields({ value, set, shown }: Props) {
         problem={problem}
         hint={
           <>
-            The bridge gives it an address of its own. Containers on a network that was made find
-            each other by name. <a href={href("networks")}>Networks</a>
+            The bridge gives it an address of its own. Containers on the same network find each
+            other by name. <a href={href("networks")}>Networks</a>
           </>
         }
       >

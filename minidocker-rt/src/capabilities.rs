@@ -88,16 +88,19 @@ const FEATURES: &[Row] = &[
         ),
     ),
     (
-        "network",
-        "a network of its own: none, bridge, networks that are made, another container's",
-        (Full, "bridges take root; the way out takes nftables in the kernel"),
-        (None, "needs Linux: every container has the network of this machine"),
+        "networks",
+        "an address of its own, and networks that are made",
+        (Full, "as root, without whose rights there is the simulation; the way out takes nftables"),
+        (
+            None,
+            "a container has the network of this machine; pasta and slirp4netns, which serve users without root, come with rootless containers",
+        ),
     ),
     (
         "names",
-        "containers find each other by name, name servers, extra hosts",
+        "containers find each other by name; name servers, extra hosts",
         (Full, "lines of /etc/hosts, among the containers of a root"),
-        (None, "needs Linux: the container has the names of this machine"),
+        (None, "a container has the names of this machine"),
     ),
     (
         "ports",

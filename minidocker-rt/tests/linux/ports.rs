@@ -4,13 +4,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use minidocker_rt::{Command, Container, ContainerSpec, Error, RestartPolicy};
+use minidocker_rt::{Command, Container, ContainerSpec, Error, NetworkMode, RestartPolicy};
 
 use crate::lab::{
     Lab, PATIENCE, eventually, family, is_alive, kill, parent_of, sh, sleeper, status_field,
 };
 
-crate::trials![
+crate::net_trials![
     every_kind_of_port_is_reached,
     a_port_taken_by_a_container_is_told_by_its_name,
     ends_and_resets_come_through,
@@ -42,6 +42,10 @@ fn server(name: &str, work: &str) -> ContainerSpec {
     ContainerSpec::new(name, Command::argv(["python3", "-u", "-c", &program]))
 }
 
+fn bridged(spec: ContainerSpec) -> ContainerSpec {
+    spec.network(NetworkMode::Bridge)
+}
+
 /// Sends back what it gets, and then the number of bytes.
 const COUNT: &str = "all = 0
 while part := client.recv(65536):
@@ -52,7 +56,7 @@ client.close()";
 
 /// Starts it with a port published, and waits until it listens. Returns the port of the host.
 fn serve(lab: &Lab, spec: ContainerSpec) -> (Container, u16) {
-    let container = lab.start(spec.publish("0:80"));
+    let container = lab.start(bridged(spec).publish("0:80"));
     let port = container.inspect().unwrap().network.ports[0].host_port();
     eventually("it listens", || {
         container.logs().unwrap().read_to_string().unwrap().contains("ready")
@@ -77,9 +81,16 @@ fn ask(port: u16, question: &[u8]) -> std::io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// The process that forwards for a container.
+/// The process that forwards for a container. It may have been forked just now, and have no
+/// name of its own yet.
 fn forwarder(container: &Container) -> i32 {
-    forwarder_of(family(container).supervisor).expect("a forwarder")
+    let supervisor = family(container).supervisor;
+    let mut found = None;
+    eventually("a forwarder", || {
+        found = forwarder_of(supervisor);
+        found.is_some()
+    });
+    found.unwrap()
 }
 
 fn forwarder_of(supervisor: i32) -> Option<i32> {
@@ -95,8 +106,7 @@ fn is_refused(port: u16) -> bool {
         .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
-fn every_kind_of_port_is_reached() {
-    let lab = Lab::new();
+fn every_kind_of_port_is_reached(lab: &Lab) {
     let program = "import selectors, socket\n\
          wait = selectors.DefaultSelector()\n\
          for kind, port in ((1, 81), (1, 82), (2, 53)):\n    \
@@ -124,7 +134,8 @@ fn every_kind_of_port_is_reached() {
         })
         .unwrap();
     let spec = ContainerSpec::new("a", Command::argv(["python3", "-u", "-c", program]));
-    let container = lab.start(spec.publish(&range).publish("[::1]:0:81").publish("0:53/udp"));
+    let container =
+        lab.start(bridged(spec).publish(&range).publish("[::1]:0:81").publish("0:53/udp"));
     eventually("it listens", || {
         container.logs().unwrap().read_to_string().unwrap().contains("ready")
     });
@@ -144,11 +155,10 @@ fn every_kind_of_port_is_reached() {
     assert_eq!(&buffer[..count], b"53:ping");
 }
 
-fn a_port_taken_by_a_container_is_told_by_its_name() {
-    let lab = Lab::new();
-    let first = lab.start(sleeper("first").publish("0:80"));
+fn a_port_taken_by_a_container_is_told_by_its_name(lab: &Lab) {
+    let first = lab.start(bridged(sleeper("first")).publish("0:80"));
     let port = first.inspect().unwrap().network.ports[0].host_port();
-    let second = lab.create(sleeper("second").publish(&format!("{port}:80")));
+    let second = lab.create(bridged(sleeper("second")).publish(&format!("{port}:80")));
     let Err(Error::StartFailed { failure, .. }) = second.start() else { panic!("it started") };
     assert_eq!(failure.step, "publish-ports");
     assert_eq!(
@@ -167,8 +177,7 @@ fn a_port_taken_by_a_container_is_told_by_its_name() {
     second.start().unwrap();
 }
 
-fn ends_and_resets_come_through() {
-    let lab = Lab::new();
+fn ends_and_resets_come_through(lab: &Lab) {
     let work = "if client.recv(1) == b'r':
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
     client.close()
@@ -177,7 +186,7 @@ else:
     time.sleep(0.1)
     client.sendall(b'still here')
     client.close()";
-    let (container, port) = serve(&lab, server("a", work));
+    let (container, port) = serve(lab, server("a", work));
     let mut client = connect(port);
     client.write_all(b"r").unwrap();
     assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -186,8 +195,7 @@ else:
     assert!(log.contains("half b''"), "it heard of the end before it answered: {log}");
 }
 
-fn a_thousand_clients_are_served_at_a_time() {
-    let lab = Lab::new();
+fn a_thousand_clients_are_served_at_a_time(lab: &Lab) {
     let limit = nix::sys::resource::Resource::RLIMIT_NOFILE;
     let (_, hard) = nix::sys::resource::getrlimit(limit).unwrap();
     nix::sys::resource::setrlimit(limit, hard.min(100_000), hard).unwrap();
@@ -209,7 +217,7 @@ fn a_thousand_clients_are_served_at_a_time() {
     let rlimit =
         minidocker_rt::Rlimit { resource: minidocker_rt::Resource::Nofile, soft: 4096, hard: 4096 };
     let spec = ContainerSpec::new("a", Command::argv(["python3", "-u", "-c", program]));
-    let (container, port) = serve(&lab, spec.rlimit(rlimit));
+    let (container, port) = serve(lab, spec.rlimit(rlimit));
     let mut clients: Vec<TcpStream> = (0..1000).map(|_| connect(port)).collect();
     for (number, client) in clients.iter_mut().enumerate() {
         client.write_all(&(number as u32).to_be_bytes()).unwrap();
@@ -230,13 +238,12 @@ fn a_thousand_clients_are_served_at_a_time() {
     client.read_exact(&mut [0; 9]).unwrap();
 }
 
-fn a_reader_who_does_not_read_costs_little() {
-    let lab = Lab::new();
+fn a_reader_who_does_not_read_costs_little(lab: &Lab) {
     let work = "sent = 0
 try:
     while True: sent += client.send(b'x' * 65536)
 finally: print('sent', sent, flush=True)";
-    let (container, port) = serve(&lab, server("a", work));
+    let (container, port) = serve(lab, server("a", work));
     let forwarder = forwarder(&container);
     let memory = || -> u64 {
         let text = status_field(forwarder, "RssAnon").unwrap();
@@ -264,10 +271,9 @@ finally: print('sent', sent, flush=True)";
     });
 }
 
-fn what_a_container_says_last_arrives() {
-    let lab = Lab::new();
+fn what_a_container_says_last_arrives(lab: &Lab) {
     let work = "client.recv(1)\nclient.sendall(b'x' * 3_000_000)\nclient.close()\nos._exit(0)";
-    let (container, port) = serve(&lab, server("a", work));
+    let (container, port) = serve(lab, server("a", work));
     let mut client = connect(port);
     client.write_all(b"x").unwrap();
     let mut all = Vec::new();
@@ -276,9 +282,8 @@ fn what_a_container_says_last_arrives() {
     container.wait_timeout(PATIENCE).unwrap();
 }
 
-fn a_container_that_is_killed_ends_its_connections() {
-    let lab = Lab::new();
-    let (container, port) = serve(&lab, server("a", COUNT));
+fn a_container_that_is_killed_ends_its_connections(lab: &Lab) {
+    let (container, port) = serve(lab, server("a", COUNT));
     let mut clients: Vec<TcpStream> = (0..10).map(|_| connect(port)).collect();
     for client in &mut clients {
         client.write_all(b"hello").unwrap();
@@ -297,10 +302,9 @@ fn a_container_that_is_killed_ends_its_connections() {
     assert!(is_refused(port));
 }
 
-fn who_comes_between_two_runs_waits() {
-    let lab = Lab::new();
+fn who_comes_between_two_runs_waits(lab: &Lab) {
     let work = "if client.recv(4) == b'exit': os._exit(1)\nclient.sendall(b'yes')\nclient.close()";
-    let (container, port) = serve(&lab, server("a", work).restart(RestartPolicy::Always));
+    let (container, port) = serve(lab, server("a", work).restart(RestartPolicy::Always));
     connect(port).write_all(b"exit").unwrap();
     eventually("the pause", || {
         container.status().unwrap() == minidocker_rt::Status::Restarting
@@ -315,9 +319,8 @@ fn who_comes_between_two_runs_waits() {
     assert_eq!(container.inspect().unwrap().network.ports[0].host_port(), port);
 }
 
-fn a_paused_container_answers_when_it_goes_on() {
-    let lab = Lab::new();
-    let (container, port) = serve(&lab, server("a", COUNT));
+fn a_paused_container_answers_when_it_goes_on(lab: &Lab) {
+    let (container, port) = serve(lab, server("a", COUNT));
     container.pause().unwrap();
     let asking = std::thread::spawn(move || ask(port, b"hello").unwrap());
     std::thread::sleep(Duration::from_millis(300));
@@ -326,9 +329,8 @@ fn a_paused_container_answers_when_it_goes_on() {
     assert_eq!(asking.join().unwrap(), b"hello/5");
 }
 
-fn a_killed_forwarder_is_replaced() {
-    let lab = Lab::new();
-    let (container, port) = serve(&lab, server("a", COUNT));
+fn a_killed_forwarder_is_replaced(lab: &Lab) {
+    let (container, port) = serve(lab, server("a", COUNT));
     let mut client = connect(port);
     client.write_all(b"hello").unwrap();
     client.read_exact(&mut [0; 5]).unwrap();
@@ -342,16 +344,15 @@ fn a_killed_forwarder_is_replaced() {
     assert_eq!(container.inspect().unwrap().starts, 1, "the container has not noticed");
 }
 
-fn a_killed_supervisor_leaves_no_open_port() {
-    let lab = Lab::new();
-    let (container, port) = serve(&lab, server("a", COUNT));
+fn a_killed_supervisor_leaves_no_open_port(lab: &Lab) {
+    let (container, port) = serve(lab, server("a", COUNT));
     let _client = connect(port);
     let (family, forwarder) = (family(&container), forwarder(&container));
     kill(family.supervisor);
     eventually("the forwarder ends", || !is_alive(forwarder));
     assert!(is_refused(port));
     // Whoever comes next waits for all of that, however soon.
-    let fixed = lab.create(sleeper("b").publish(&format!("{port}:80")));
+    let fixed = lab.create(bridged(sleeper("b")).publish(&format!("{port}:80")));
     for _ in 0..5 {
         fixed.start().unwrap();
         let supervisor = self::family(&fixed).supervisor;
@@ -360,9 +361,8 @@ fn a_killed_supervisor_leaves_no_open_port() {
     }
 }
 
-fn a_forwarder_has_no_rights() {
-    let lab = Lab::new();
-    let (container, _) = serve(&lab, server("a", COUNT));
+fn a_forwarder_has_no_rights(lab: &Lab) {
+    let (container, _) = serve(lab, server("a", COUNT));
     let pid = forwarder(&container);
     let field = |name| status_field(pid, name).unwrap();
     assert_eq!(field("Uid").split_whitespace().collect::<Vec<_>>(), ["65534"; 4]);
@@ -388,11 +388,10 @@ fn a_forwarder_has_no_rights() {
     assert!(status_field(pid, "NSpid").unwrap().split_whitespace().count() == 1);
 }
 
-fn containers_reach_what_is_published_at_the_hosts_address_and_nothing_else() {
-    let lab = Lab::new();
-    let (_loopback, hidden) = serve(&lab, server("loopback", COUNT));
+fn containers_reach_what_is_published_at_the_hosts_address_and_nothing_else(lab: &Lab) {
+    let (_loopback, hidden) = serve(lab, server("loopback", COUNT));
     let spec = server("everywhere", COUNT).publish("0.0.0.0:0:80");
-    let (everywhere, _) = serve(&lab, spec);
+    let (everywhere, _) = serve(lab, spec);
     let info = everywhere.inspect().unwrap().network;
     let (gateway, open) = (info.networks[0].gateway, info.ports[0].host_port());
     let ask = |port: u16| {
@@ -400,7 +399,7 @@ fn containers_reach_what_is_published_at_the_hosts_address_and_nothing_else() {
             "python3 -c \"import socket; s = socket.create_connection(('{gateway}', {port}), 5); \
              s.sendall(b'hi'); s.shutdown(1); print(s.makefile().read())\" 2>&1 | tail -n 1"
         );
-        lab.run(sh("client", &script)).1
+        lab.run(bridged(sh("client", &script))).1
     };
     assert_eq!(ask(open), "hi/2\n");
     assert!(ask(hidden).contains("refused"), "{}", ask(hidden));

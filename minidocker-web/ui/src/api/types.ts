@@ -361,6 +361,7 @@ export interface Xray {
     routes: { to: string; via: string | null; interface: string }[];
     listening: { protocol: string; address: string; port: number }[];
     bridge: { name: string; mac: string | null; ports: string[] } | null;
+    rules: { chain: string; rule: string }[] | null;
   } | null;
   uid_map: IdMap[];
   gid_map: IdMap[];

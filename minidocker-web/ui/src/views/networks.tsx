@@ -18,7 +18,7 @@ export function NetworksView() {
     <>
       <Heading
         title="Networks"
-        about="A network is a bridge of this machine that containers are plugged into. On one that was made they find each other by name; from one network to another nothing passes."
+        about="A network is a bridge of this machine that containers are plugged into. Those on the same one find each other by name; from one network to another nothing passes."
       >
         <Button
           icon="plus"
@@ -58,9 +58,9 @@ function NetworkCard({ network, reload }: { network: Network; reload: () => void
       <p class="soft">
         {builtin
           ? "Where every container is that names no other network."
-          : `Made ${ago(created_at)}. Its containers find each other by name.`}
+          : `Made ${ago(created_at)}, apart from all others.`}
       </p>
-      <dl class="facts grow">
+      <dl class="facts">
         <dt>Addresses</dt>
         <dd class="mono">{subnet ?? "chosen when it comes up"}</dd>
         <dt>Bridge</dt>
@@ -86,6 +86,7 @@ function NetworkCard({ network, reload }: { network: Network; reload: () => void
           {network.containers.length === 0 && <span class="soft">nobody</span>}
         </dd>
       </dl>
+      <div class="grow" />
       {!builtin && (
         <div class="row">
           <Button onClick={() => startDraft({ network: name })}>Create a container on it</Button>

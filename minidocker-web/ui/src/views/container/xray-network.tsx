@@ -86,6 +86,22 @@ export function NetworkXray({ network }: { network: Xray["network"] }) {
           ))}
           {listening.length === 0 && <span class="soft">no socket waits for others</span>}
         </dd>
+        {network.rules && network.rules.length > 0 && (
+          <>
+            <dt>Rules</dt>
+            <dd>
+              <p class="small soft">
+                What the host does with the packets of all bridges, in the table{" "}
+                <code>ip minidocker</code>:
+              </p>
+              {network.rules.map(({ chain, rule }) => (
+                <div class="mono small" key={`${chain} ${rule}`}>
+                  <span class="soft">{chain}</span> {rule}
+                </div>
+              ))}
+            </dd>
+          </>
+        )}
         {bridge && (
           <>
             <dt>Bridge</dt>

@@ -15,15 +15,15 @@ export function NetworkFields({ value, set, shown }: Props) {
   const problem = shown("network");
   return (
     <fieldset class="field">
-      <legend>Network</legend>
+      <legend>Network and ports</legend>
       <Field
         id="network"
         label="Network"
         problem={problem}
         hint={
           <>
-            The bridge gives it an address of its own. Containers on a network that was made find
-            each other by name. <a href={href("networks")}>Networks</a>
+            The bridge gives it an address of its own. Containers on the same network find each
+            other by name. <a href={href("networks")}>Networks</a>
           </>
         }
       >

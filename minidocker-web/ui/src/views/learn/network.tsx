@@ -51,7 +51,7 @@ export function Networks() {
           </tr>
           <tr>
             <th scope="row">a network of yours</th>
-            <td>the same, and the names of the others on it</td>
+            <td>the same, with addresses of its own</td>
             <td>programs that belong together, kept apart from the rest</td>
           </tr>
           <tr>
@@ -72,9 +72,8 @@ export function Networks() {
         </tbody>
       </table>
       <p>
-        <a href={href("networks")}>Networks</a> are made and deleted here. On one of them a
-        container is found by its name: <code>http://db:8000</code> is the container <code>db</code>
-        .
+        <a href={href("networks")}>Networks</a> are made and deleted here. Those on the same one
+        find each other by name: <code>http://db:8000</code> is the container <code>db</code>.
       </p>
       <h2>How it works</h2>
       <p>

@@ -51,6 +51,11 @@
 //! shares the host's kernel: a bug in the kernel is a way out. Its root is the host's
 //! root with fewer rights (there is no user namespace yet). Do not run hostile code
 //! for which you would not trust Docker's defaults.
+//!
+//! Networks are apart from each other, and nobody outside reaches a container but through a
+//! published port. A container does reach the host, at its gateway's address and all others,
+//! and what the host reaches; [`NetworkMode::None`] is for one that is to reach nobody.
+//! Containers of one network are not protected from each other.
 
 mod archive;
 #[cfg_attr(not(linux_backend), path = "attach/absent.rs")]
@@ -136,6 +141,11 @@ pub fn init() {
     linux::spawner::init();
     helper::remember();
 }
+
+/// The example of the networks' page must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/networking.md")]
+struct Networking;
 
 /// The example of the README must compile.
 #[cfg(doctest)]

@@ -9,7 +9,7 @@ import { done } from "../components/toast.tsx";
 import { ago, plural } from "../lib/format.ts";
 import { useLoad } from "../lib/use-load.ts";
 import { href } from "../router.ts";
-import { containers } from "../state.ts";
+import { containers, unsupported } from "../state.ts";
 import { startDraft } from "./create/form-state.ts";
 
 export function NetworksView() {
@@ -23,7 +23,7 @@ export function NetworksView() {
         <Button
           icon="plus"
           kind="primary"
-          unavailable={problem?.code === "unsupported" ? "this backend has none" : null}
+          unavailable={unsupported("networks")}
           onClick={() => askCreate(reload)}
         >
           Create a network

@@ -3,7 +3,7 @@ import { api } from "../../api/client.ts";
 import { described, Field, Lines } from "../../components/field.tsx";
 import { useLoad } from "../../lib/use-load.ts";
 import { href } from "../../router.ts";
-import { containers, isAlive } from "../../state.ts";
+import { containers, isAlive, unsupported } from "../../state.ts";
 import type { Props } from "./advanced.tsx";
 
 export function NetworkFields({ value, set, shown }: Props) {
@@ -13,9 +13,11 @@ export function NetworkFields({ value, set, shown }: Props) {
   const others = running.map(({ name }) => `container:${name}`);
   const known = ["none", "host", ...made, ...others];
   const problem = shown("network");
+  const missing = unsupported("networks");
   return (
     <fieldset class="field">
       <legend>Network and ports</legend>
+      {missing && <p class="notice warn">Not here: {missing}.</p>}
       <Field
         id="network"
         label="Network"
@@ -30,6 +32,7 @@ export function NetworkFields({ value, set, shown }: Props) {
         <select
           {...described("network", problem, true)}
           class="input"
+          disabled={missing !== null}
           value={value.network}
           onChange={(event) => set("network")({ network: event.currentTarget.value })}
         >

@@ -346,6 +346,9 @@ fn each_step_of_the_network_is_announced_and_explained(lab: &Lab) {
     }
     container.start().unwrap();
     let trace = container.trace().unwrap().unwrap();
+    let veth = trace.steps.iter().position(|step| step.id == "veth").unwrap();
+    let (plugged, next) = (&trace.steps[veth], &trace.steps[veth + 1]);
+    assert!(next.start_micros >= plugged.start_micros + plugged.micros, "init waits for its cable");
     for (planned, traced) in plan.steps.iter().zip(&trace.steps) {
         assert_eq!(planned.id, traced.id);
         // On a machine where nothing else is up, a plan foretells even the address.

@@ -93,12 +93,7 @@ impl Rules {
             });
         }
         let any = format!("{PREFIX}*");
-        // From one network to another.
-        rule(&mut batch, c"forward", |list| {
-            let between = oifname(iifname(list, &any, CmpOps::Eq), &any, CmpOps::Eq);
-            verdict(between, VerdictCode::Drop)
-        });
-        // Answers come in, others do not.
+        // Answers come in; nothing else does, neither from outside nor from other networks.
         rule(&mut batch, c"forward", |list| {
             verdict(established(oifname(list, &any, CmpOps::Eq)), VerdictCode::Accept)
         });

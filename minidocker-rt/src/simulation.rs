@@ -24,6 +24,7 @@ mod helper;
 mod output;
 mod paths;
 mod plan;
+mod ports;
 mod prober;
 mod process;
 mod rootfs;

@@ -13,8 +13,11 @@ mod image_name;
 mod isolation;
 mod limits;
 mod name;
+mod network;
+mod port;
 mod restart;
 mod rlimit;
+mod subnet;
 mod terminal;
 mod user;
 mod volume;
@@ -26,14 +29,18 @@ pub use image_name::ImageName;
 pub use isolation::Isolation;
 pub use limits::{CpuPercent, Memory, PidsLimit};
 pub use name::{ContainerId, ContainerName, Hostname};
+pub use network::{ExtraHost, NetworkMode, NetworkName};
+pub use port::{PortMapping, Protocol};
 pub use restart::RestartPolicy;
 pub use rlimit::{Resource, Rlimit};
+pub use subnet::Subnet;
 pub use terminal::TerminalSize;
 pub use user::User;
 pub(crate) use volume::is_windows_path;
 pub use volume::{ContainerPath, Volume};
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +77,12 @@ pub struct ContainerSpec {
     pub(crate) pids: PidsLimit,
     pub(crate) volumes: Vec<Volume>,
     pub(crate) env: Vec<EnvVar>,
+    pub(crate) ports: Vec<PortMapping>,
+    /// None for the runtime's default, until the container is created.
+    pub(crate) network: Option<NetworkMode>,
+    pub(crate) aliases: Vec<Hostname>,
+    pub(crate) dns: Vec<IpAddr>,
+    pub(crate) extra_hosts: Vec<ExtraHost>,
     pub(crate) hostname: Option<Hostname>,
     pub(crate) working_dir: ContainerPath,
     pub(crate) user: User,
@@ -111,6 +124,11 @@ impl ContainerSpec {
             pids: PidsLimit::default(),
             volumes: Vec::new(),
             env: Vec::new(),
+            ports: Vec::new(),
+            network: None,
+            aliases: Vec::new(),
+            dns: Vec::new(),
+            extra_hosts: Vec::new(),
             hostname: None,
             working_dir: ContainerPath::root(),
             user: User::ROOT,
@@ -177,6 +195,15 @@ impl ContainerSpec {
     pub fn volume(mut self, volume: &str) -> Result<Self> {
         self.volumes.push(volume.parse()?);
         Ok(self)
+    }
+
+    /// Publishes a port of the container: `8080:80`, `127.0.0.1:8080:80/tcp`, `53:53/udp`,
+    /// `80` for a free port of the host, or a range (`8000-8010:8000-8010`). See
+    /// [`PortMapping`].
+    pub fn publish(mut self, port: &str) -> Self {
+        let published = port::publish(&mut self.ports, port);
+        self.keep(published);
+        self
     }
 
     /// The name the container sees as its host's (its own name unless set).
@@ -287,6 +314,11 @@ impl ContainerSpec {
         &self.volumes
     }
 
+    /// The ports it publishes; a host port of 0 is chosen when it starts.
+    pub fn ports(&self) -> &[PortMapping] {
+        &self.ports
+    }
+
     /// Its environment variables, in the order they were given.
     pub fn env_vars(&self) -> &[EnvVar] {
         &self.env
@@ -375,6 +407,16 @@ struct SpecJson {
     volumes: Vec<String>,
     #[serde(default)]
     env_vars: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dns: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    extra_hosts: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hostname: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -449,6 +491,16 @@ impl TryFrom<SpecJson> for ContainerSpec {
         for (name, value) in &json.env_vars {
             spec.env.push(EnvVar::new(name, value)?);
         }
+        for text in &json.ports {
+            port::publish(&mut spec.ports, text)?;
+        }
+        spec.network = json.network.map(|text| text.parse()).transpose()?;
+        spec = json.aliases.iter().fold(spec, |spec, name| spec.alias(name));
+        spec = json.dns.iter().fold(spec, |spec, server| spec.dns(server));
+        spec = json.extra_hosts.iter().fold(spec, |spec, line| spec.extra_host(line));
+        if let Some(problem) = spec.problem.take() {
+            return Err(*problem);
+        }
         spec.hostname = json.hostname.map(|text| text.parse()).transpose()?;
         if let Some(path) = json.working_dir {
             spec.working_dir = ContainerPath::parse("working_dir", &path)?;
@@ -485,6 +537,14 @@ impl From<ContainerSpec> for SpecJson {
                 .iter()
                 .map(|var| (var.name().to_string(), var.value().to_string()))
                 .collect(),
+            ports: spec.ports.iter().map(PortMapping::to_string).collect(),
+            network: spec
+                .network
+                .filter(|mode| *mode != NetworkMode::Bridge)
+                .map(|mode| mode.to_string()),
+            aliases: spec.aliases.iter().map(Hostname::to_string).collect(),
+            dns: spec.dns.iter().map(IpAddr::to_string).collect(),
+            extra_hosts: spec.extra_hosts.iter().map(ExtraHost::to_string).collect(),
             hostname: spec.hostname.map(|hostname| hostname.to_string()),
             working_dir: (spec.working_dir != ContainerPath::root())
                 .then(|| spec.working_dir.to_string()),

@@ -5,7 +5,7 @@
 //! [`Life`]. Threads that only block tell it of output, ends and callers.
 
 use std::fs::File;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -20,7 +20,7 @@ use super::control::{self, Answer, Door, Request};
 use super::governor::{self, Governor};
 use super::plan::{not_enforced, plan};
 use super::prober::Prober;
-use super::{output, process, rootfs};
+use super::{output, ports, process, rootfs};
 use crate::backend::{Machine, Started};
 use crate::container::STOP_GRACE;
 use crate::error::{Error, Result, StepFailure, errno_hint, plain_reason};
@@ -28,13 +28,19 @@ use crate::events::EventKind;
 use crate::health::Probe;
 use crate::life::{End, Life};
 use crate::logs::Stream;
+use crate::network::NetworkInfo;
 use crate::plan::{Call, Outcome, Plan, Trace, TracedStep};
 use crate::restart::Backoff;
+use crate::spec::{ContainerSpec, PortMapping};
 use crate::status::ExitStatus;
 use crate::store::ContainerDir;
 
 /// How much news may wait: output beyond that waits in the command's pipes.
 const WAITING_NEWS: usize = 64;
+
+/// What is to be known of the network.
+const NETWORK: &str = "a simulated container has no network of its own: what it opens is open on \
+                       this machine, and it reaches what this machine does";
 
 /// How long the rest of the output may take after the command's end. Only a process that has
 /// left the container can hold it up.
@@ -96,6 +102,9 @@ pub(super) fn run(dir: ContainerDir) -> ! {
 
 /// What it is for the whole of its life.
 struct Supervisor {
+    /// The published ports, which stay open between two runs. Closed before the lock is let
+    /// go of (fields are dropped in order): whoever starts it next needs them.
+    ports: ports::Open,
     machine: Machine,
     life: Life,
     /// Locked as long as this process lives.
@@ -143,7 +152,16 @@ impl Supervisor {
                 let _ = tell.send(News::Called(request, caller));
             });
         });
-        Ok(Supervisor { machine, life, _lock: lock, news, teller, watchers: Vec::new(), runs: 0 })
+        Ok(Supervisor {
+            ports: ports::Open::default(),
+            machine,
+            life,
+            _lock: lock,
+            news,
+            teller,
+            watchers: Vec::new(),
+            runs: 0,
+        })
     }
 
     /// Does what stands for the plan's steps, the first time or again.
@@ -151,7 +169,7 @@ impl Supervisor {
         let started_at = self.life.open_run(&self.machine.time_zone)?;
         let spec = &self.life.file.spec;
         let mut recorder = Recorder::new(plan(spec), self.life.file.fault.clone());
-        let built = recorder.perform_all(&self.life);
+        let built = recorder.perform_all(&self.life, &mut self.ports);
         let not_enforced = not_enforced(spec);
         let failure = built.as_ref().err().cloned();
         let trace = recorder.trace(&self.life, started_at, failure);
@@ -159,6 +177,11 @@ impl Supervisor {
             log::warn!("{error}");
         }
         self.life.built(started_at, not_enforced);
+        self.life.record.network = Some(NetworkInfo {
+            ports: self.ports.ports.clone(),
+            caveats: vec![NETWORK.into()],
+            ..NetworkInfo::at_rest(&self.life.file.spec)
+        });
         match built {
             Ok((child, prepared)) => self.watch(child, &prepared).map(Ok),
             Err(failure) => {
@@ -462,7 +485,11 @@ impl Recorder {
         Recorder { plan, fault, origin: Instant::now(), traced: Vec::new() }
     }
 
-    fn perform_all(&mut self, life: &Life) -> std::result::Result<(Child, Prepared), StepFailure> {
+    fn perform_all(
+        &mut self,
+        life: &Life,
+        ports: &mut ports::Open,
+    ) -> std::result::Result<(Child, Prepared), StepFailure> {
         let mut started = None;
         for step in self.plan.steps.clone() {
             let start = self.origin.elapsed();
@@ -471,6 +498,7 @@ impl Recorder {
                     let call = step.syscalls.first().cloned().unwrap_or_default();
                     (Vec::new(), Err(failure(&step.id, call, Some(fault.errno), None)))
                 }
+                _ if step.id == "publish-ports" => publish(&life.file.spec, ports),
                 _ => perform(&step.id, life, &mut started),
             };
             let end = self.origin.elapsed();
@@ -560,6 +588,29 @@ fn perform(id: &str, life: &Life, started: &mut Option<(Child, Prepared)>) -> Pe
                 return (Vec::new(), Err(failed));
             }
             made(id, rootfs::make_place(&life.dir, volume.container().as_str()))
+        }
+    }
+}
+
+/// Opens the published ports, unless an earlier run has.
+fn publish(spec: &ContainerSpec, open: &mut ports::Open) -> Performed {
+    if !open.ports.is_empty() {
+        return (Vec::new(), Ok(()));
+    }
+    match ports::open(&spec.ports) {
+        Ok(opened) => {
+            *open = opened;
+            let call = |port: &PortMapping| {
+                done(format!("bind({})", SocketAddr::new(port.host_ip(), port.host_port())))
+            };
+            (open.ports.iter().map(call).collect(), Ok(()))
+        }
+        Err(taken) => {
+            let mut failed = failure("publish-ports", taken.call, taken.errno, Some(taken.message));
+            failed.hint = "Publish another port of this machine, or stop who has it; 0 takes a \
+                           free port."
+                .into();
+            (Vec::new(), Err(failed))
         }
     }
 }

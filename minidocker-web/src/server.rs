@@ -193,6 +193,9 @@ impl Server {
             .on_connect(Connection::remember)
             // They only hand out work: whatever may block has threads of its own.
             .workers(WORKERS)
+            // A client that has closed its end is gone: its stream ends now, not when writing
+            // to it fails twice.
+            .h1_allow_half_closed(false)
             // A request cut off here is no harm: operations on containers are atomic,
             // and a stop in its grace period can be asked for again.
             .shutdown_timeout(1)

@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::streams::Place;
 
 /// So often a silent stream says that it is there. Proxies and browsers give up on silent
-/// connections, and only by writing does the server notice that the client is gone.
+/// connections, and only by writing does the server notice that a client's machine is gone.
 const ALIVE: Duration = Duration::from_secs(15);
 
 /// How soon an `EventSource` connects again, in milliseconds.

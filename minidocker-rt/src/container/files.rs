@@ -70,9 +70,15 @@ impl Container {
                 (Ok(tree), _) => return Ok(View { tree, lock: (!running).then_some(locked) }),
                 // It has just ended, and its supervisor is about to say so.
                 (Err(Error::System { .. }), Some(record))
-                    if running && Instant::now() < deadline =>
+                    if status == Status::Running && Instant::now() < deadline =>
                 {
                     self.wait_for_supervisor(dir, &record, Some(Duration::from_millis(5)))?;
+                }
+                // Its init was killed while it is frozen (by the freezer of cgroup v1): the
+                // end comes when it is resumed.
+                (Err(Error::System { .. }), Some(_)) if running => {
+                    let name = self.name.to_string();
+                    return Err(Error::WrongState { name, operation: "look into", status });
                 }
                 (Err(error), _) => return Err(error),
             }

@@ -63,9 +63,10 @@ pub(crate) fn thaw(cgroups: &[PathBuf]) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether all processes of a container are frozen.
+/// Whether a container is frozen. In version 2 it also is while it is asked to be: a signal
+/// that comes wakes a frozen process for a moment, before it is held again.
 pub(crate) fn is_frozen(cgroups: &[PathBuf]) -> bool {
-    freezers(cgroups).any(|freezer| freezer.is_at_rest(true))
+    freezers(cgroups).any(|freezer| freezer.is_asked(true) || freezer.is_at_rest(true))
 }
 
 /// Kills what is frozen; does nothing to what is not. In version 1 a frozen process does not
@@ -116,12 +117,17 @@ impl Freezer {
             Freezer::V1 { cgroup } => fs::read_to_string(cgroup.join("freezer.state"))
                 .is_ok_and(|state| says_v1(&state, frozen)),
             Freezer::V2 { cgroup } => {
-                let asked = || fs::read_to_string(cgroup.join("cgroup.freeze"));
                 fs::read_to_string(cgroup.join("cgroup.events"))
                     .is_ok_and(|events| says_v2(&events, frozen))
-                    && (frozen || asked().is_ok_and(|asked| asked.trim() == "0"))
+                    && (frozen || self.is_asked(false))
             }
         }
+    }
+
+    /// Whether version 2 was told to freeze or to thaw. Version 1 does not tell.
+    fn is_asked(&self, frozen: bool) -> bool {
+        matches!(self, Freezer::V2 { cgroup } if fs::read_to_string(cgroup.join("cgroup.freeze"))
+            .is_ok_and(|asked| asked.trim() == if frozen { "1" } else { "0" }))
     }
 
     fn set_and_wait(&self, frozen: bool) -> Result<bool> {

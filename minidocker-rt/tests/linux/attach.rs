@@ -121,8 +121,8 @@ fn detaching_leaves_the_container_running() {
 
 fn a_terminal_is_a_terminal_with_a_size_that_can_change() {
     let lab = Lab::new();
-    let script = "test -t 0 && test -t 1 && test -t 2 && echo yes; stty size; \
-                  trap 'stty size' WINCH; while :; do sleep 0.05; done";
+    let script = "trap 'stty size' WINCH; test -t 0 && test -t 1 && test -t 2 && echo yes; \
+                  stty size; while :; do sleep 0.05; done";
     let container = lab.start(sh("a", script).stdin_open(true).tty(true));
     let mut attached = container.attach().unwrap();
     eventually("the size", || {

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use minidocker_rt::{Container, ContainerSpec, Error, Isolation, PidsLimit, Runtime, Status};
+use minidocker_rt::{
+    Container, ContainerSpec, Error, Isolation, PidsLimit, Runtime, Status, WriteOptions,
+};
 
 use crate::lab::{
     Lab, PATIENCE, cgroup_value, cgroups_of, eventually, family, is_alive, kill, sh, sleeper,
@@ -21,6 +23,7 @@ crate::trials![
     a_paused_container_can_be_deleted_whatever_its_isolation,
     a_paused_container_can_be_restarted,
     a_container_that_was_paused_when_its_supervisor_was_lost_can_be_started,
+    a_paused_container_whose_init_is_killed_is_understood,
     a_fork_bomb_can_be_paused,
 ];
 
@@ -214,6 +217,29 @@ fn a_container_that_was_paused_when_its_supervisor_was_lost_can_be_started() {
     assert!(!is_alive(family.command), "nothing of the first run is left");
     assert_eq!(container.status().unwrap(), Status::Running);
     container.stop().unwrap();
+}
+
+/// Init is not frozen and can be killed; on cgroup v1 what it cared for cannot die before it
+/// is resumed. Its files are out of reach then, which is told at once.
+fn a_paused_container_whose_init_is_killed_is_understood() {
+    let lab = Lab::new();
+    let container = lab.start(sleeper("a"));
+    container.pause().unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(family(&container).init),
+        nix::sys::signal::SIGKILL,
+    )
+    .unwrap();
+    let written = || container.files().write("/written", b"x", WriteOptions::default());
+    eventually("the end of init", || {
+        container.status().unwrap() != Status::Paused || written().is_err()
+    });
+    match written() {
+        Ok(()) => assert_eq!(container.status().unwrap(), Status::Stopped),
+        Err(Error::WrongState { status: Status::Paused, .. }) => container.resume().unwrap(),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(container.wait_timeout(PATIENCE).unwrap().code, 137);
 }
 
 fn a_fork_bomb_can_be_paused() {

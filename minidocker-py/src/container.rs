@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use minidocker_rt::{
-    ArchiveContent, ArchiveLimits, Command, Error, Exec, ExitStatus, Logs, Next, STOP_GRACE,
+    ArchiveContent, ArchiveLimits, Command, Error, Exec, ExecOutput, Logs, Next, STOP_GRACE,
     Stream, TerminalSize, WriteOptions,
 };
 use pyo3::exceptions::PyValueError;
@@ -185,22 +185,17 @@ impl Container {
         record(py, &exit)
     }
 
-    /// Waits for the end and gathers the output: (stdout, stderr, exit, timed out, truncated). If
-    /// the time is over before, it is killed.
+    /// Waits for the end and gathers the output. If the time is over before, it is killed.
     fn collect<'py>(
         &self,
         py: Python<'py>,
         timeout: Option<f64>,
         limit: usize,
-    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyAny>, bool, bool)> {
+    ) -> PyResult<Bound<'py, PyDict>> {
         let container = self.get(py)?;
         let deadline =
             maybe_seconds(timeout)?.and_then(|timeout| Instant::now().checked_add(timeout));
-        let Collected { stdout, stderr, exit, timed_out } =
-            blocking(py, || collect(&container, deadline, limit))?;
-        let truncated = stdout.truncated || stderr.truncated;
-        let (stdout, stderr) = (PyBytes::new(py, &stdout.bytes), PyBytes::new(py, &stderr.bytes));
-        Ok((stdout, stderr, record(py, &exit)?, timed_out, truncated))
+        output(py, &blocking(py, || collect(&container, deadline, limit))?)
     }
 
     /// Its state.
@@ -320,7 +315,7 @@ impl Container {
     ) -> PyResult<Bound<'py, PyDict>> {
         let container = self.get(py)?;
         let timeout = maybe_seconds(timeout)?;
-        let output = blocking(py, || {
+        let result = blocking(py, || {
             let mut exec = exec(command, &env, working_dir, user)?.output_limit(output_limit);
             if let Some(stdin) = stdin {
                 exec = exec.stdin(stdin);
@@ -330,13 +325,7 @@ impl Container {
             }
             container.exec(exec)
         })?;
-        let result = PyDict::new(py);
-        result.set_item("stdout", PyBytes::new(py, &output.stdout))?;
-        result.set_item("stderr", PyBytes::new(py, &output.stderr))?;
-        result.set_item("exit", record(py, &output.exit)?)?;
-        result.set_item("timed_out", output.timed_out)?;
-        result.set_item("truncated", output.truncated)?;
-        Ok(result)
+        output(py, &result)
     }
 
     /// Executes a command in it, and returns as soon as it runs.
@@ -526,11 +515,15 @@ impl Captured {
     }
 }
 
-struct Collected {
-    stdout: Captured,
-    stderr: Captured,
-    exit: ExitStatus,
-    timed_out: bool,
+/// What a command wrote, and how it ended.
+fn output<'py>(py: Python<'py>, output: &ExecOutput) -> PyResult<Bound<'py, PyDict>> {
+    let result = PyDict::new(py);
+    result.set_item("stdout", PyBytes::new(py, &output.stdout))?;
+    result.set_item("stderr", PyBytes::new(py, &output.stderr))?;
+    result.set_item("exit", record(py, &output.exit)?)?;
+    result.set_item("timed_out", output.timed_out)?;
+    result.set_item("truncated", output.truncated)?;
+    Ok(result)
 }
 
 /// Reads the log while it is written, so that no rotation takes anything away, until the container
@@ -539,7 +532,7 @@ fn collect(
     container: &minidocker_rt::Container,
     deadline: Option<Instant>,
     limit: usize,
-) -> minidocker_rt::Result<Collected> {
+) -> minidocker_rt::Result<ExecOutput> {
     let mut follow = container.logs()?.follow()?;
     let (mut stdout, mut stderr) = (Captured::new(limit), Captured::new(limit));
     let (mut timed_out, mut deadline) = (false, deadline);
@@ -567,5 +560,11 @@ fn collect(
             Next::End => break,
         }
     }
-    Ok(Collected { stdout, stderr, exit: container.wait()?, timed_out })
+    Ok(ExecOutput {
+        truncated: stdout.truncated || stderr.truncated,
+        stdout: stdout.bytes,
+        stderr: stderr.bytes,
+        exit: container.wait()?,
+        timed_out,
+    })
 }

@@ -15,6 +15,9 @@ use crate::blocking::blocking;
 use crate::per_process::Owner;
 use crate::wire::record;
 
+/// Standard input, output and error, and the terminal.
+type Descriptors = (Option<i32>, Option<i32>, Option<i32>, Option<i32>);
+
 /// A command that runs in a container beside its first.
 #[pyclass(frozen, module = "minidocker._minidocker")]
 pub(crate) struct ExecProcess {
@@ -51,10 +54,7 @@ impl ExecProcess {
 
     /// Its streams (standard input, output, error, terminal), each a descriptor that is then the
     /// caller's, or None. Only the first call gives them.
-    fn take_streams(
-        &self,
-        py: Python<'_>,
-    ) -> PyResult<(Option<i32>, Option<i32>, Option<i32>, Option<i32>)> {
+    fn take_streams(&self, py: Python<'_>) -> PyResult<Descriptors> {
         self.owner.check(py, "this command")?;
         let mut process = self.process();
         let Some(process) = process.as_mut() else { return Ok((None, None, None, None)) };

@@ -182,7 +182,7 @@ impl Runtime {
     fn templates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let runtime = self.shared.get(py)?;
         let templates = blocking(py, || runtime.templates())?;
-        record(py, &templates.iter().map(|template| describe(template)).collect::<Vec<_>>())
+        record(py, &templates.iter().map(describe).collect::<Vec<_>>())
     }
 
     /// The template of a name.

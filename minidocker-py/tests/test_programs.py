@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -322,3 +325,26 @@ def test_memory_does_not_grow_over_a_thousand_runs(linux: md.Runtime) -> None:
         md.run("true", runtime=linux)
     assert descriptors() <= files + 3
     assert resident() - memory < 3000, "kB"
+
+
+@pytest.mark.parametrize("python", [sys.executable, "/usr/bin/python3"])
+def test_any_python_makes_helpers_wherever_the_package_is(
+    python: str, root: Path, tmp_path: Path
+) -> None:
+    """One that is a program by itself, and one whose library is a file of its own; from a folder
+    whose name has what separates paths elsewhere."""
+    folder = tmp_path / "a b:c"
+    package = Path(md.__file__).parent
+    shutil.copytree(package, folder / "minidocker", ignore=shutil.ignore_patterns("__pycache__"))
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import minidocker as md
+assert md.__file__.startswith(sys.argv[1])
+for backend in ("linux", "simulation"):
+    rt = md.Runtime(f"{sys.argv[2]}-{backend}", backend=backend)
+    print(md.run("echo hi", runtime=rt, check=True).stdout, end="")
+"""
+    command = [python, "-c", code, str(folder), str(root)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("hi\nhi\n", "")

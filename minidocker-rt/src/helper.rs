@@ -66,6 +66,7 @@ mod preload {
     #[derive(Debug, Clone, Copy)]
     pub(crate) enum Slot {
         Stdin,
+        #[cfg(linux_backend)]
         Stdout,
         Stderr,
     }
@@ -78,11 +79,13 @@ mod preload {
         for (file, slot) in files.into_iter().zip(slots) {
             let number = match slot {
                 Slot::Stdin => 0,
+                #[cfg(linux_backend)]
                 Slot::Stdout => 1,
                 Slot::Stderr => 2,
             };
             match slot {
                 Slot::Stdin => command.stdin(file),
+                #[cfg(linux_backend)]
                 Slot::Stdout => command.stdout(file),
                 Slot::Stderr => command.stderr(file),
             };
@@ -99,6 +102,7 @@ mod preload {
         for slot in slots {
             match slot {
                 Slot::Stdin => rustix::stdio::dup2_stdin(&null)?,
+                #[cfg(linux_backend)]
                 Slot::Stdout => rustix::stdio::dup2_stdout(&null)?,
                 Slot::Stderr => rustix::stdio::dup2_stderr(&null)?,
             }

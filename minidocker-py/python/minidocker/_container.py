@@ -409,16 +409,7 @@ class Container:
             timeout,
             output_limit,
         )
-        result = ExecResult(
-            raw["exit"]["code"],
-            raw["exit"]["signal"],
-            raw["exit"]["oom_killed"],
-            time.monotonic() - begun,
-            raw["stdout"],
-            raw["stderr"],
-            raw["timed_out"],
-            raw["truncated"],
-        )
+        result = ExecResult._of(raw, time.monotonic() - begun)
         if check:
             check_result(f"the command {command!r} in container {self.name!r}", result)
         return result

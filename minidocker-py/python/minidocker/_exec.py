@@ -21,6 +21,8 @@ from ._records import ExitStatus, Stream, decode
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from typing_extensions import Self
+
 #: The most output that is kept of each stream unless asked otherwise: 64 MiB.
 OUTPUT_LIMIT = 64 << 20
 
@@ -78,6 +80,21 @@ class Result:
         parts += [f"duration={self.duration:.3f}"]
         parts += [f"stdout={_shortened(self.stdout)}", f"stderr={_shortened(self.stderr)}"]
         return f"{type(self).__name__}({', '.join(parts)})"
+
+    @classmethod
+    def _of(cls, raw: dict[str, Any], duration: float) -> Self:
+        """From what the extension tells."""
+        exit = raw["exit"]
+        return cls(
+            exit["code"],
+            exit["signal"],
+            exit["oom_killed"],
+            duration,
+            raw["stdout"],
+            raw["stderr"],
+            raw["timed_out"],
+            raw["truncated"],
+        )
 
 
 class ExecResult(Result):

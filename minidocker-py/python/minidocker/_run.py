@@ -106,17 +106,8 @@ def _finish(
     with contextlib.ExitStack() as feeding:
         if input is not None:
             feeding.enter_context(_fed(container, input))
-        stdout, stderr, exit, timed_out, truncated = container._inner.collect(timeout, output_limit)
-    return RunResult(
-        exit["code"],
-        exit["signal"],
-        exit["oom_killed"],
-        time.monotonic() - begun,
-        stdout,
-        stderr,
-        timed_out,
-        truncated,
-    )
+        raw = container._inner.collect(timeout, output_limit)
+    return RunResult._of(raw, time.monotonic() - begun)
 
 
 @contextlib.contextmanager

@@ -26,6 +26,9 @@ const QUESTION: usize = 128;
 /// How many ask at a time.
 const CROWD: usize = 32;
 
+/// What is measured, and how.
+type Kind<'a> = (&'a str, &'a dyn Fn(SocketAddr) -> Result<f64>);
+
 fn main() -> Result<()> {
     minidocker_rt::init();
     catch_interrupts();
@@ -62,7 +65,7 @@ fn main() -> Result<()> {
     }
 
     println!("{rounds} rounds; median, minimum and maximum:\n");
-    let kinds: [(&str, &dyn Fn(SocketAddr) -> Result<f64>); 5] = [
+    let kinds: [Kind<'_>; 5] = [
         ("from the server, MB/s", &|address| download(address, bytes)),
         ("to the server, MB/s", &|address| upload(address, bytes)),
         ("questions/s, one after the other", &|address| questions(address, 1, time)),

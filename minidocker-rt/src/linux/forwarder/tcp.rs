@@ -226,10 +226,10 @@ impl Direction {
                 Ok(count) => self.pending -= count,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    if self.pending == 0 {
-                        self.pipe.take().map(|pipe| pipes.give_back(pipe));
+                    if self.pending > 0 {
+                        return Ok(Moved::Blocked);
                     }
-                    return Ok(Moved::Blocked);
+                    break;
                 }
                 Err(errno) => return Err(errno),
             }

@@ -175,8 +175,8 @@ fn a_reset_is_passed_on_from_either_side() {
     reset_now(client);
     let error = loop {
         // Writing is how a server hears of it.
-        match inside.write(&[0; 1000]) {
-            Ok(_) => {}
+        match inside.write_all(&[0; 1000]) {
+            Ok(()) => {}
             Err(error) => break error.kind(),
         }
     };

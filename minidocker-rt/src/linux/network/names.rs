@@ -94,7 +94,10 @@ fn rewrite(path: &Path, text: &str) -> std::io::Result<()> {
     let length = bytes.len();
     bytes.resize(length.max(before), b'\n');
     file.write_all_at(&bytes, 0)?;
-    file.set_len(length as u64)
+    if bytes.len() > length {
+        file.set_len(length as u64)?;
+    }
+    Ok(())
 }
 
 /// The files of a container that is on no bridge, but for those it shares.

@@ -429,8 +429,12 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
 /// and again instead.
 fn wait_for_lock(lock: &File, path: &Path) -> Result<()> {
     const AGAIN: Duration = Duration::from_millis(5);
-    if !interrupt::is_possible() {
-        return lock.lock().map_err(|error| Error::io("lock", path, error));
+    while !interrupt::is_possible() {
+        match lock.lock() {
+            // A signal is no reason to give up.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.map_err(|error| Error::io("lock", path, error)),
+        }
     }
     loop {
         match lock.try_lock() {

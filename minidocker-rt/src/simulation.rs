@@ -27,6 +27,7 @@ mod plan;
 mod ports;
 mod prober;
 mod process;
+mod recorder;
 mod rootfs;
 mod supervisor;
 mod tree;

@@ -3,6 +3,10 @@
 //! `cargo run --release -p minidocker-benches --bin network -- --rounds 100 --beside 50` as
 //! root. The modes take turns, so that whatever else the machine does disturbs both. A container
 //! that is there all the time keeps the bridge up, and `--beside` more share it.
+//!
+//! The kernel removes a namespace and its cable after the container's end, and holds up whoever
+//! makes a namespace meanwhile. So there is a pause between two lives, unless `--pause 0` says
+//! that this is what is to be seen.
 
 #![allow(clippy::print_stdout, reason = "the table is what this program is for")]
 
@@ -21,6 +25,7 @@ fn main() -> Result<()> {
     minidocker_rt::init();
     let rounds = number_option("--rounds", 100)?;
     let beside = number_option("--beside", 0)?;
+    let pause_between = Duration::from_millis(number_option("--pause", 100)?);
     catch_interrupts();
     let lab = Lab::open()?;
     compile_static_pause(&lab.programs().join("pause"))?;
@@ -39,6 +44,7 @@ fn main() -> Result<()> {
     for round in 0..WARM_UP + rounds {
         check_interrupt()?;
         for (mode, figures) in modes.iter().zip(&mut figures) {
+            std::thread::sleep(pause_between);
             let container = runtime.create(pause("measured", mode)?)?;
             let begin = Instant::now();
             container.start()?;

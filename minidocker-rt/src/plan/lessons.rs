@@ -19,8 +19,8 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
         "publish-ports" => (
             "Bind the published ports of the host",
             "A port of the host can have one owner only. It is taken first, so that nothing has \
-             been made yet if somebody else has it; connections wait in the kernel until the \
-             container is there.",
+             been made yet if somebody else has it. Whoever connects waits in the kernel until the \
+             command runs; then a small process without rights passes on what is said.",
             "man 2 bind",
         ),
         "cgroup" => (

@@ -157,6 +157,8 @@ impl Spawner {
             .stderr(Stdio::null());
         helper::preload(&mut command, libraries, &SLOTS);
         let mut child = command.spawn().map_err(failed)?;
+        // It holds the helper's end of the socket, whose closing tells that the helper has ended.
+        drop(command);
         let why = match channel::receive::<Greeting>(ours.as_fd()) {
             Ok(Some(greeting)) => match greeting.message {
                 Greeting::Ready => {

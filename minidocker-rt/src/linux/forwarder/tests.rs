@@ -355,6 +355,15 @@ fn an_answer_comes_from_the_address_that_was_asked() {
     client.send(b"ask").unwrap();
     server.send_to(b"answer", receive(&server).1).unwrap();
     assert_eq!(receive(&client), (b"answer".to_vec(), asked));
+
+    // So with IPv6, whose answers the container gives in IPv4.
+    let (server, host) = udp_server("[::]", |_| {});
+    let client = UdpSocket::bind("[::1]:0").unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.connect(("::1", host.addresses[0].port())).unwrap();
+    client.send(b"ask").unwrap();
+    server.send_to(b"answer", receive(&server).1).unwrap();
+    assert_eq!(receive(&client).0, b"answer");
 }
 
 #[test]

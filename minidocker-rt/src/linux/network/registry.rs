@@ -106,7 +106,9 @@ impl Registry {
         self.segments.iter().find(|segment| segment.key == *key)
     }
 
-    /// Forgets the leases that nobody holds: no process, and no interface either.
+    /// Forgets the leases that nobody holds, no process and no interface either, and the
+    /// networks that are then neither used nor there: as of a namespace of the same number that
+    /// is long gone.
     pub fn reconcile(&mut self, links: &[Link], alive: impl Fn(&ProcessIdentity) -> bool) {
         let names: HashSet<&str> = links.iter().map(|link| link.name.as_str()).collect();
         for segment in &mut self.segments {
@@ -114,6 +116,9 @@ impl Registry {
                 names.contains(lease.veth().as_str()) || lease.holders.iter().any(&alive)
             });
         }
+        self.segments.retain(|segment| {
+            !segment.leases.is_empty() || names.contains(segment.bridge.as_str())
+        });
     }
 
     /// A name for a new bridge.
@@ -294,6 +299,10 @@ mod tests {
         let left: Vec<u8> =
             registry.segments[0].leases.iter().map(|lease| lease.address.octets()[3]).collect();
         assert_eq!(left, [2, 3]);
+        registry.reconcile(&[link("minidocker0")], |_| false);
+        assert!(registry.segments[0].leases.is_empty(), "the bridge is still to be removed");
+        registry.reconcile(&[], |_| false);
+        assert!(registry.segments.is_empty());
     }
 
     #[test]

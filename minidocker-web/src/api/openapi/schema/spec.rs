@@ -1,0 +1,143 @@
+//! What a container is made from.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Problem;
+
+/// A command line, or its exact words.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::api::openapi) enum Command {
+    Line(String),
+    Words(Vec<String>),
+}
+
+/// What a container is made from. All but name and command are optional.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api::openapi) struct Spec {
+    #[schema(pattern = "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$")]
+    name: String,
+    command: Command,
+    #[schema(nullable = false)]
+    image: Option<String>,
+    mem_limit_mb: Option<u64>,
+    cpu_limit_percent: Option<u32>,
+    /// -1 is no limit.
+    pids_limit: Option<i64>,
+    #[schema(nullable = false)]
+    volumes: Option<Vec<String>>,
+    #[schema(nullable = false)]
+    env_vars: Option<BTreeMap<String, String>>,
+    /// As 8080:80, 127.0.0.1:8080:80/tcp, 53:53/udp, 80 or 8000-8010:8000-8010. Without an
+    /// address only this machine reaches them.
+    #[schema(nullable = false)]
+    ports: Option<Vec<String>>,
+    /// bridge (the default), none, host, container:NAME, or the name of a network.
+    #[schema(nullable = false)]
+    network: Option<String>,
+    /// More names by which the containers of its network find it.
+    #[schema(nullable = false)]
+    aliases: Option<Vec<String>>,
+    /// Addresses of name servers.
+    #[schema(nullable = false)]
+    dns: Option<Vec<String>>,
+    /// Lines of its /etc/hosts, as db:10.0.0.7.
+    #[schema(nullable = false)]
+    extra_hosts: Option<Vec<String>>,
+    #[schema(nullable = false)]
+    hostname: Option<String>,
+    #[schema(nullable = false)]
+    working_dir: Option<String>,
+    #[schema(nullable = false)]
+    user: Option<String>,
+    #[schema(nullable = false)]
+    rlimits: Option<Vec<Rlimit>>,
+    #[schema(nullable = false)]
+    restart: Option<String>,
+    #[schema(nullable = false)]
+    health_check: Option<HealthCheck>,
+    #[schema(nullable = false)]
+    stdin_open: Option<bool>,
+    #[schema(nullable = false)]
+    tty: Option<bool>,
+    #[schema(nullable = false)]
+    init: Option<bool>,
+    #[schema(nullable = false)]
+    best_effort_limits: Option<bool>,
+    #[schema(nullable = false)]
+    isolation: Option<Isolation>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Rlimit {
+    resource: RlimitResource,
+    soft: u64,
+    hard: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum RlimitResource {
+    As,
+    Core,
+    Cpu,
+    Fsize,
+    Memlock,
+    Nofile,
+    Nproc,
+    Stack,
+}
+
+#[derive(Serialize, ToSchema)]
+struct HealthCheck {
+    command: Command,
+    #[schema(nullable = false)]
+    interval_seconds: Option<f64>,
+    #[schema(nullable = false)]
+    timeout_seconds: Option<f64>,
+    #[schema(nullable = false, minimum = 1)]
+    retries: Option<u32>,
+    #[schema(nullable = false)]
+    start_period_seconds: Option<f64>,
+    #[schema(nullable = false)]
+    restart_unhealthy: Option<bool>,
+}
+
+/// Each is on unless switched off.
+#[derive(Serialize, ToSchema)]
+struct Isolation {
+    #[schema(nullable = false)]
+    pid: Option<bool>,
+    #[schema(nullable = false)]
+    rootfs: Option<bool>,
+    #[schema(nullable = false)]
+    uts: Option<bool>,
+    #[schema(nullable = false)]
+    ipc: Option<bool>,
+    #[schema(nullable = false)]
+    network: Option<bool>,
+    #[schema(nullable = false)]
+    cgroup: Option<bool>,
+    #[schema(nullable = false)]
+    masked_paths: Option<bool>,
+    #[schema(nullable = false)]
+    capabilities: Option<bool>,
+    #[schema(nullable = false)]
+    no_new_privs: Option<bool>,
+    #[schema(nullable = false)]
+    seccomp: Option<bool>,
+}
+
+/// A specification, perhaps an unfinished one.
+#[derive(ToSchema)]
+#[schema(value_type = Object)]
+pub(in crate::api::openapi) struct AnyObject(serde_json::Map<String, serde_json::Value>);
+
+#[derive(ToSchema)]
+pub(in crate::api::openapi) struct Validation {
+    valid: bool,
+    problems: Vec<Problem>,
+}

@@ -152,6 +152,8 @@ impl Spawner {
             .stderr(Stdio::null());
         helper::preload(&mut command, libraries, &SLOTS);
         let mut child = command.spawn().map_err(failed)?;
+        // It holds the other end of the socket: the helper's death must be an end here.
+        drop(command);
         let why = match channel::receive::<Greeting>(ours.as_fd()) {
             Ok(Some(greeting)) => match greeting.message {
                 Greeting::Ready => {

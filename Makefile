@@ -45,7 +45,7 @@ api:
 	scripts/test-api
 
 examples:
-	for example in hello volumes limits isolation embed timeline exec health; do \
+	for example in hello volumes limits isolation embed timeline exec health web_server; do \
 		echo "--- $$example"; cargo run -q -p minidocker-examples --example $$example || exit 1; \
 	done
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use minidocker_rt::{Container, ContainerSpec, Runtime};
+use minidocker_rt::{Container, ContainerSpec, NetworkMode, Runtime};
 use tempfile::TempDir;
 
 use crate::program::compile_static_true;
@@ -85,7 +85,9 @@ pub fn spec_of_true(name: &str, programs: &Path) -> Result<ContainerSpec> {
 /// # Errors
 /// As [`ContainerSpec::volume`].
 pub fn limited(name: &str, program: &str, programs: &Path) -> Result<ContainerSpec> {
-    let spec = ContainerSpec::new(name, program).memory_mb(64).cpu_percent(50);
+    // The other runtimes set up nothing but loopback. What a bridge adds is measured by itself.
+    let spec = ContainerSpec::new(name, program).network(NetworkMode::None);
+    let spec = spec.memory_mb(64).cpu_percent(50);
     Ok(spec.volume(&format!("{}:/bench:ro", programs.display()))?)
 }
 

@@ -3,7 +3,7 @@
 use minidocker_rt::{Error, StepFailure};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
 /// The exception for an error: `minidocker._errors.from_library(code, message, hint, details)`.
 pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
@@ -34,10 +34,12 @@ fn details<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyDict>> 
         | Error::NotFound { name }
         | Error::NoSuchImage { name }
         | Error::NoSuchTemplate { name }
+        | Error::NoSuchNetwork { name }
+        | Error::NetworkExists { name }
         | Error::Timeout { name, .. } => details.set_item("name", name)?,
-        Error::ImageInUse { name, containers } => {
+        Error::ImageInUse { name, containers } | Error::NetworkInUse { name, containers } => {
             details.set_item("name", name)?;
-            details.set_item("containers", containers)?;
+            details.set_item("containers", PyTuple::new(py, containers)?)?;
         }
         Error::WrongState { name, status, .. } => {
             details.set_item("name", name)?;

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use minidocker_rt::{ArchiveLimits, BackendKind, ContainerSpec, ExportedConfig, Template};
+use minidocker_rt::{
+    ArchiveLimits, BackendKind, ContainerSpec, ExportedConfig, NetworkOptions, Template,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde_json::json;
@@ -207,6 +209,40 @@ impl Runtime {
     fn delete_template(&self, py: Python<'_>, name: &str) -> PyResult<()> {
         let runtime = self.shared.get(py)?;
         blocking(py, || runtime.delete_template(name))
+    }
+
+    /// All networks.
+    fn networks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let runtime = self.shared.get(py)?;
+        record(py, &blocking(py, || runtime.networks())?)
+    }
+
+    /// The network of a name.
+    fn network<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let runtime = self.shared.get(py)?;
+        record(py, &blocking(py, || runtime.network(name))?)
+    }
+
+    /// Makes a network, maybe with addresses that are asked for.
+    #[pyo3(signature = (name, subnet=None))]
+    fn create_network<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        subnet: Option<&str>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let runtime = self.shared.get(py)?;
+        let made = blocking(py, || {
+            let subnet = subnet.map(str::parse).transpose()?;
+            runtime.create_network(name, NetworkOptions { subnet })
+        })?;
+        record(py, &made)
+    }
+
+    /// Deletes a network.
+    fn delete_network(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        let runtime = self.shared.get(py)?;
+        blocking(py, || runtime.delete_network(name))
     }
 
     /// All images.

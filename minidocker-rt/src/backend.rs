@@ -20,6 +20,7 @@ use crate::error::{Result, StepFailure};
 use crate::exec::{Exec, ExecProcess};
 use crate::files::{FileInfo, Trouble, WriteOptions};
 use crate::images::{ImageConfig, ImageInfo};
+use crate::networks::NetworkUp;
 use crate::plan::Plan;
 use crate::spec::{ContainerId, ContainerSpec, ImageName};
 use crate::stats::Stats;
@@ -174,6 +175,12 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
         archive: &mut dyn Read,
         limits: ArchiveLimits,
     ) -> Result<ImageInfo>;
+
+    /// Refuses networks, where there can be none.
+    fn check_networks(&self) -> Result<()>;
+
+    /// What is up of a network, by its id, or of the common bridge. None if nobody is on it.
+    fn network_up(&self, id: Option<&str>) -> Result<Option<NetworkUp>>;
 
     /// How containers of the image `host` are run.
     fn host_image(&self) -> ImageConfig;

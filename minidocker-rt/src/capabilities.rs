@@ -88,6 +88,27 @@ const FEATURES: &[Row] = &[
         ),
     ),
     (
+        "networks",
+        "an address of its own, and networks that are made",
+        (Full, "as root, without whose rights there is the simulation; the way out takes nftables"),
+        (
+            None,
+            "a container has the network of this machine; pasta and slirp4netns, which serve users without root, come with rootless containers",
+        ),
+    ),
+    (
+        "names",
+        "containers find each other by name; name servers, extra hosts",
+        (Full, "lines of /etc/hosts, among the containers of a root"),
+        (None, "a container has the names of this machine"),
+    ),
+    (
+        "ports",
+        "published ports",
+        (Full, "by a forwarder, a process beside each container that publishes"),
+        (Imitated, "the program opens its own port here; another one of TCP is passed on"),
+    ),
+    (
         "memory-limit",
         "memory limit",
         (Full, ""),

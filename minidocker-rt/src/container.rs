@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::events::EventKind;
 use crate::health::HealthReport;
 use crate::logs::Logs;
+use crate::network::NetworkInfo;
 use crate::plan::{Plan, Trace};
 use crate::runtime::Inner;
 use crate::spec::{ContainerId, ContainerName, ContainerSpec};
@@ -82,6 +83,8 @@ pub struct ContainerInfo {
     /// What its health check has found, if it has one and runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthReport>,
+    /// How it is connected: its mode, and while it runs its addresses and open ports.
+    pub network: NetworkInfo,
     /// Limits that were asked for on best effort and are not enforced here.
     pub not_enforced: Vec<String>,
     /// The folder that holds what the container changed.
@@ -322,7 +325,6 @@ impl Container {
             name: self.name.to_string(),
             status,
             reason,
-            spec: file.spec,
             created_at: file.created_at,
             started_at: record.map(|record| record.started_at),
             finished_at: record.and_then(|record| record.finished_at),
@@ -332,8 +334,10 @@ impl Container {
             starts: record.map_or(0, |record| record.starts),
             restarts: record.map_or(0, |record| record.restarts),
             health: record.and_then(|record| record.health.clone()).filter(|_| alive),
+            network: NetworkInfo::of(&file.spec, record.filter(|_| alive)),
             not_enforced: record.map(|record| record.not_enforced.clone()).unwrap_or_default(),
             rootfs: dir.rootfs(),
+            spec: file.spec,
         })
     }
 

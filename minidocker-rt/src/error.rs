@@ -57,6 +57,26 @@ pub enum Error {
         /// The containers made from it.
         containers: Vec<String>,
     },
+    /// No network of that name.
+    #[error("there is no network named {name:?}")]
+    NoSuchNetwork {
+        /// The name asked for.
+        name: String,
+    },
+    /// A network of that name exists already in this root.
+    #[error("a network named {name:?} exists already")]
+    NetworkExists {
+        /// The name asked for.
+        name: String,
+    },
+    /// A network that containers were made for.
+    #[error("network {name:?} is in use by {}", containers.join(", "))]
+    NetworkInUse {
+        /// Which network.
+        name: String,
+        /// The containers made for it.
+        containers: Vec<String>,
+    },
     /// No template of that name.
     #[error("there is no template named {name:?}")]
     NoSuchTemplate {
@@ -179,6 +199,9 @@ impl Error {
             Error::NotFound { .. } => "not_found",
             Error::NoSuchImage { .. } => "no_such_image",
             Error::ImageInUse { .. } => "image_in_use",
+            Error::NoSuchNetwork { .. } => "no_such_network",
+            Error::NetworkExists { .. } => "network_exists",
+            Error::NetworkInUse { .. } => "network_in_use",
             Error::NoSuchTemplate { .. } => "no_such_template",
             Error::BadArchive { .. } => "bad_archive",
             Error::File { .. } => "file",
@@ -206,7 +229,13 @@ impl Error {
             Error::NoSuchImage { .. } => {
                 "List the images to see their names; the image \"host\" is always there.".into()
             }
-            Error::ImageInUse { .. } => "Delete those containers first.".into(),
+            Error::ImageInUse { .. } | Error::NetworkInUse { .. } => {
+                "Delete those containers first.".into()
+            }
+            Error::NoSuchNetwork { .. } => {
+                "List the networks to see their names, or make it first.".into()
+            }
+            Error::NetworkExists { .. } => "Choose another name, or delete that one first.".into(),
             Error::NoSuchTemplate { .. } => "List the templates to see their names.".into(),
             Error::BadArchive { .. } => {
                 "Make it anew with `docker save`, `docker export`, `tar`, or our own export.".into()

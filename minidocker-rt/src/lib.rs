@@ -51,6 +51,11 @@
 //! shares the host's kernel: a bug in the kernel is a way out. Its root is the host's
 //! root with fewer rights (there is no user namespace yet). Do not run hostile code
 //! for which you would not trust Docker's defaults.
+//!
+//! Networks are apart from each other, and nobody outside reaches a container but through a
+//! published port. A container does reach the host, at its gateway's address and all others,
+//! and what the host reaches; [`NetworkMode::None`] is for one that is to reach nobody.
+//! Containers of one network are not protected from each other.
 
 mod archive;
 #[cfg_attr(not(linux_backend), path = "attach/absent.rs")]
@@ -76,6 +81,8 @@ mod lines;
 #[cfg(linux_backend)]
 mod linux;
 mod logs;
+mod network;
+mod networks;
 mod next;
 mod plan;
 mod restart;
@@ -108,13 +115,16 @@ pub use images::{ImageConfig, ImageInfo, ImageLayer, ImageSource};
 pub use interrupt::interruptible;
 pub use logs::Follow;
 pub use logs::{LogEntry, Logs, Stream};
+pub use network::{NetworkEndpoint, NetworkInfo};
+pub use networks::{Network, NetworkMember, NetworkOptions};
 pub use next::Next;
 pub use plan::{Actor, Call, Outcome, Plan, Step, Trace, TracedStep};
 pub use runtime::{BackendInfo, BackendKind, Recovered, Revived, Runtime, RuntimeBuilder};
 pub use spec::{
     Command, CommandText, ContainerId, ContainerName, ContainerPath, ContainerSpec, CpuPercent,
-    EnvVar, HealthCheck, Hostname, ImageName, Isolation, Memory, PidsLimit, Resource,
-    RestartPolicy, Rlimit, TerminalSize, User, Volume,
+    EnvVar, ExtraHost, HealthCheck, Hostname, ImageName, Isolation, Memory, NetworkMode,
+    NetworkName, PidsLimit, PortMapping, Protocol, Resource, RestartPolicy, Rlimit, Subnet,
+    TerminalSize, User, Volume,
 };
 pub use stats::{
     BlockIoStats, ContainerStats, CpuStats, MemoryStats, NetworkStats, PidsStats, Pressure,
@@ -135,6 +145,11 @@ pub fn init() {
     linux::spawner::init();
     helper::remember();
 }
+
+/// The example of the networks' page must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/networking.md")]
+struct Networking;
 
 /// The example of the README must compile.
 #[cfg(doctest)]

@@ -49,13 +49,15 @@ impl Life {
             name: dir.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         })?;
         // A damaged record is no reason not to write a new one.
-        let starts = dir.status().ok().flatten().map_or(0, |record| record.starts);
+        let previous = dir.status().ok().flatten();
+        let starts = previous.as_ref().map_or(0, |record| record.starts);
         let mut record = StatusRecord {
             phase: Phase::Starting,
             boot_id: boot_id.to_string(),
             supervisor,
             init: None,
             command: None,
+            forwarder: None,
             started_at: Timestamp::now(),
             finished_at: None,
             exit: None,
@@ -67,6 +69,8 @@ impl Life {
             stopped: false,
             paused: false,
             health: None,
+            // The address that it had is wanted again.
+            network: previous.and_then(|record| record.network),
             cgroups: Vec::new(),
         };
         own(&file, &mut record);
@@ -182,6 +186,7 @@ impl Life {
         self.record.phase = if another { Phase::Waiting } else { Phase::Exited };
         self.record.init = None;
         self.record.command = None;
+        self.record.forwarder = None;
         self.record.paused = false;
         self.record.finished_at = Some(Timestamp::now());
         self.record.exit = Some(exit);

@@ -4,6 +4,7 @@ mod choice;
 mod config;
 mod events;
 mod images;
+mod networks;
 mod revive;
 mod templates;
 mod upkeep;
@@ -21,7 +22,7 @@ use crate::capabilities::{self, Capability};
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
-use crate::spec::{ContainerName, ContainerSpec, Volume};
+use crate::spec::{ContainerName, ContainerSpec, NetworkMode, Subnet, Volume};
 use crate::store::Store;
 
 /// All containers under one root folder. Cheap to clone, usable from any thread; any
@@ -35,6 +36,8 @@ pub struct Runtime {
 pub(crate) struct Inner {
     pub store: Store,
     pub backend: Box<dyn Backend>,
+    /// The network of containers whose specification names none.
+    pub default_network: NetworkMode,
     chosen: BackendInfo,
 }
 
@@ -43,6 +46,8 @@ pub(crate) struct Inner {
 pub struct RuntimeBuilder {
     helper: Option<PathBuf>,
     backend: Option<BackendKind>,
+    default_network: Option<NetworkMode>,
+    bridge_subnet: Option<Subnet>,
 }
 
 impl RuntimeBuilder {
@@ -58,6 +63,21 @@ impl RuntimeBuilder {
     /// there are none, Linux where the kernel lets us, and the simulation where not.
     pub fn backend(mut self, kind: BackendKind) -> Self {
         self.backend = Some(kind);
+        self
+    }
+
+    /// Chooses the network of containers whose specification names none:
+    /// [`NetworkMode::Bridge`] unless chosen.
+    pub fn default_network(mut self, mode: NetworkMode) -> Self {
+        self.default_network = Some(mode);
+        self
+    }
+
+    /// Chooses the addresses of the common bridge's containers. Unless they are chosen, they
+    /// are 10.88.0.0/16, or others where the host has routes to those. All programs of a machine
+    /// share that bridge: while it is up with other addresses, a start fails and says so.
+    pub fn bridge_subnet(mut self, subnet: Subnet) -> Self {
+        self.bridge_subnet = Some(subnet);
         self
     }
 
@@ -80,8 +100,10 @@ impl RuntimeBuilder {
     /// and there is no Linux.
     pub fn open(self, root: impl AsRef<Path>) -> Result<Runtime> {
         let store = Store::open(root.as_ref())?;
-        let (chosen, backend) = choice::choose(&store, self.backend, self.helper)?;
-        Ok(Runtime { inner: Arc::new(Inner { store, backend, chosen }) })
+        let (chosen, backend) =
+            choice::choose(&store, self.backend, self.helper, self.bridge_subnet)?;
+        let default_network = self.default_network.unwrap_or(NetworkMode::Bridge);
+        Ok(Runtime { inner: Arc::new(Inner { store, backend, default_network, chosen }) })
     }
 }
 
@@ -134,8 +156,8 @@ impl Runtime {
     /// [`Error::NameInUse`]; [`Error::NoSuchImage`]; [`Error::Io`] if the store cannot be
     /// written.
     pub fn create(&self, spec: ContainerSpec) -> Result<Container> {
-        self.check(&spec)?;
-        let _kept = self.keep_image(&spec.image)?;
+        let spec = self.checked(spec)?;
+        let _kept = (self.keep_image(&spec.image)?, self.keep_network(&spec)?);
         let file = self.inner.store.create(spec)?;
         let name = file.spec.name.as_str();
         self.inner.store.journal().tell(name, Some(&file.id), EventKind::Created);
@@ -148,15 +170,22 @@ impl Runtime {
     /// # Errors
     /// Those of [`Runtime::create`].
     pub fn check(&self, spec: &ContainerSpec) -> Result<()> {
-        if let Some(problem) = &spec.problem {
-            return Err((**problem).clone());
+        self.checked(spec.clone()).map(drop)
+    }
+
+    /// The specification with nothing left open, if it can be used.
+    fn checked(&self, mut spec: ContainerSpec) -> Result<ContainerSpec> {
+        if let Some(problem) = spec.problem {
+            return Err(*problem);
         }
-        self.inner.backend.check(spec)?;
-        self.check_against_machine(spec)?;
+        spec.settle_network(&self.inner.default_network)?;
+        self.inner.backend.check(&spec)?;
+        self.check_against_machine(&spec)?;
         self.keep_image(&spec.image)?;
+        self.keep_network(&spec)?;
         match self.inner.store.dir(&spec.name).path().exists() {
             true => Err(Error::NameInUse { name: spec.name.to_string() }),
-            false => Ok(()),
+            false => Ok(spec),
         }
     }
 

@@ -11,10 +11,14 @@ mod env;
 mod health_check;
 mod image_name;
 mod isolation;
+mod json;
 mod limits;
 mod name;
+mod network;
+mod port;
 mod restart;
 mod rlimit;
+mod subnet;
 mod terminal;
 mod user;
 mod volume;
@@ -26,18 +30,21 @@ pub use image_name::ImageName;
 pub use isolation::Isolation;
 pub use limits::{CpuPercent, Memory, PidsLimit};
 pub use name::{ContainerId, ContainerName, Hostname};
+pub use network::{ExtraHost, NetworkMode, NetworkName};
+pub use port::{PortMapping, Protocol};
 pub use restart::RestartPolicy;
 pub use rlimit::{Resource, Rlimit};
+pub use subnet::Subnet;
 pub use terminal::TerminalSize;
 pub use user::User;
 pub(crate) use volume::is_windows_path;
 pub use volume::{ContainerPath, Volume};
 
-use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use self::health_check::HealthCheckJson;
+use self::json::SpecJson;
 use crate::error::{Error, Result};
 
 /// Everything a container is made from. Immutable once created.
@@ -70,6 +77,12 @@ pub struct ContainerSpec {
     pub(crate) pids: PidsLimit,
     pub(crate) volumes: Vec<Volume>,
     pub(crate) env: Vec<EnvVar>,
+    pub(crate) ports: Vec<PortMapping>,
+    /// None for the runtime's default, until the container is created.
+    pub(crate) network: Option<NetworkMode>,
+    pub(crate) aliases: Vec<Hostname>,
+    pub(crate) dns: Vec<IpAddr>,
+    pub(crate) extra_hosts: Vec<ExtraHost>,
     pub(crate) hostname: Option<Hostname>,
     pub(crate) working_dir: ContainerPath,
     pub(crate) user: User,
@@ -111,6 +124,11 @@ impl ContainerSpec {
             pids: PidsLimit::default(),
             volumes: Vec::new(),
             env: Vec::new(),
+            ports: Vec::new(),
+            network: None,
+            aliases: Vec::new(),
+            dns: Vec::new(),
+            extra_hosts: Vec::new(),
             hostname: None,
             working_dir: ContainerPath::root(),
             user: User::ROOT,
@@ -177,6 +195,15 @@ impl ContainerSpec {
     pub fn volume(mut self, volume: &str) -> Result<Self> {
         self.volumes.push(volume.parse()?);
         Ok(self)
+    }
+
+    /// Publishes a port of the container: `8080:80`, `127.0.0.1:8080:80/tcp`, `53:53/udp`,
+    /// `80` for a free port of the host, or a range (`8000-8010:8000-8010`). See
+    /// [`PortMapping`].
+    pub fn publish(mut self, port: &str) -> Self {
+        let published = port::publish(&mut self.ports, port);
+        self.keep(published);
+        self
     }
 
     /// The name the container sees as its host's (its own name unless set).
@@ -287,6 +314,11 @@ impl ContainerSpec {
         &self.volumes
     }
 
+    /// The ports it publishes; a host port of 0 is chosen when it starts.
+    pub fn ports(&self) -> &[PortMapping] {
+        &self.ports
+    }
+
     /// Its environment variables, in the order they were given.
     pub fn env_vars(&self) -> &[EnvVar] {
         &self.env
@@ -355,150 +387,6 @@ impl From<Result<Command>> for CommandText {
 pub(crate) struct Fault {
     pub step: String,
     pub errno: i32,
-}
-
-/// The JSON form of a specification, before its values are parsed.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SpecJson {
-    name: String,
-    command: CommandJson,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    image: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mem_limit_mb: Option<serde_json::Number>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cpu_limit_percent: Option<serde_json::Number>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pids_limit: Option<serde_json::Number>,
-    #[serde(default)]
-    volumes: Vec<String>,
-    #[serde(default)]
-    env_vars: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hostname: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    working_dir: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    rlimits: Vec<Rlimit>,
-    #[serde(default, skip_serializing_if = "Isolation::is_default")]
-    isolation: Isolation,
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    init: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    best_effort_limits: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    restart: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    health_check: Option<HealthCheckJson>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    stdin_open: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    tty: bool,
-}
-
-/// A command line, or its exact words.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum CommandJson {
-    Line(String),
-    Words(Vec<String>),
-}
-
-impl CommandJson {
-    fn of(command: &Command) -> CommandJson {
-        match command.line() {
-            Some(line) => CommandJson::Line(line.to_string()),
-            None => CommandJson::Words(command.words().to_vec()),
-        }
-    }
-
-    fn parse(self) -> Result<Command> {
-        match self {
-            CommandJson::Line(line) => Command::parse(&line),
-            CommandJson::Words(words) => Command::argv(words),
-        }
-    }
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn is_yes(value: &bool) -> bool {
-    *value
-}
-
-impl TryFrom<SpecJson> for ContainerSpec {
-    type Error = Error;
-
-    fn try_from(json: SpecJson) -> Result<ContainerSpec> {
-        let name: ContainerName = json.name.parse()?;
-        let mut spec = ContainerSpec::new(name.as_str(), json.command.parse()?);
-        if let Some(image) = json.image {
-            spec.image = image.parse()?;
-        }
-        spec.memory = json.mem_limit_mb.map(Memory::from_json).transpose()?;
-        spec.cpu = json.cpu_limit_percent.map(CpuPercent::from_json).transpose()?;
-        if let Some(pids) = json.pids_limit {
-            spec.pids = PidsLimit::from_json(pids)?;
-        }
-        spec.volumes = json.volumes.iter().map(|text| text.parse()).collect::<Result<_>>()?;
-        for (name, value) in &json.env_vars {
-            spec.env.push(EnvVar::new(name, value)?);
-        }
-        spec.hostname = json.hostname.map(|text| text.parse()).transpose()?;
-        if let Some(path) = json.working_dir {
-            spec.working_dir = ContainerPath::parse("working_dir", &path)?;
-        }
-        if let Some(user) = json.user {
-            spec.user = user.parse()?;
-        }
-        for Rlimit { resource, soft, hard } in json.rlimits {
-            spec = spec.rlimit(Rlimit::new(resource, soft, hard)?);
-        }
-        spec.isolation = json.isolation;
-        spec.init = json.init;
-        spec.best_effort_limits = json.best_effort_limits;
-        spec.restart = json.restart.map_or(Ok(RestartPolicy::No), |text| text.parse())?;
-        spec.health_check = json.health_check.map(HealthCheck::try_from).transpose()?;
-        spec.stdin_open = json.stdin_open;
-        spec.tty = json.tty;
-        Ok(spec)
-    }
-}
-
-impl From<ContainerSpec> for SpecJson {
-    fn from(spec: ContainerSpec) -> SpecJson {
-        SpecJson {
-            name: spec.name.to_string(),
-            command: CommandJson::of(&spec.command),
-            image: (!spec.image.is_host()).then(|| spec.image.to_string()),
-            mem_limit_mb: spec.memory.map(|memory| memory.as_megabytes().into()),
-            cpu_limit_percent: spec.cpu.map(|cpu| cpu.percent().into()),
-            pids_limit: (spec.pids != PidsLimit::default()).then(|| spec.pids.to_json()),
-            volumes: spec.volumes.iter().map(Volume::to_string).collect(),
-            env_vars: spec
-                .env
-                .iter()
-                .map(|var| (var.name().to_string(), var.value().to_string()))
-                .collect(),
-            hostname: spec.hostname.map(|hostname| hostname.to_string()),
-            working_dir: (spec.working_dir != ContainerPath::root())
-                .then(|| spec.working_dir.to_string()),
-            user: (spec.user != User::ROOT).then(|| spec.user.to_string()),
-            rlimits: spec.rlimits,
-            isolation: spec.isolation,
-            init: spec.init,
-            best_effort_limits: spec.best_effort_limits,
-            restart: (spec.restart != RestartPolicy::No).then(|| spec.restart.to_string()),
-            health_check: spec.health_check.map(HealthCheckJson::from),
-            stdin_open: spec.stdin_open,
-            tty: spec.tty,
-        }
-    }
 }
 
 /// A refusal, as every parser here words it.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Machine;
+use crate::network::NetworkInfo;
 use crate::spec::{ContainerId, PidsLimit};
 use crate::status::{Health, Status, StatusRecord};
 use crate::store::SpecFile;
@@ -43,6 +44,8 @@ pub struct Stats {
     pub block_io: BlockIoStats,
     /// What it received and sent; None if it shares the host's network or does not run.
     pub network: Option<NetworkStats>,
+    /// How it is connected: its mode, and while it runs its addresses and open ports.
+    pub network_info: NetworkInfo,
     /// How long its processes had to wait for what they needed; None where the kernel does
     /// not tell (version 1 cgroups, or booted with `psi=0`).
     pub pressure: Option<PressureStats>,
@@ -216,6 +219,7 @@ impl Stats {
             },
             block_io: BlockIoStats::default(),
             network: None,
+            network_info: NetworkInfo::of(spec, record.filter(|_| status.is_alive())),
             pressure: None,
         }
     }
@@ -235,6 +239,7 @@ impl Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::ContainerSpec;
 
     fn sample(uptime: Option<f64>, total_micros: u64) -> Stats {
         Stats {
@@ -250,6 +255,7 @@ mod tests {
             pids: PidsStats::default(),
             block_io: BlockIoStats::default(),
             network: None,
+            network_info: NetworkInfo::at_rest(&ContainerSpec::new("a", "true")),
             pressure: None,
         }
     }

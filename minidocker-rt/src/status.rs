@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StepFailure;
 use crate::health::HealthReport;
+use crate::network::NetworkInfo;
 
 /// The state of a container, as the manual names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -135,6 +136,9 @@ pub(crate) struct StatusRecord {
     pub supervisor: ProcessIdentity,
     pub init: Option<ProcessIdentity>,
     pub command: Option<ProcessIdentity>,
+    /// Who forwards its published ports.
+    #[serde(default)]
+    pub forwarder: Option<ProcessIdentity>,
     pub started_at: Timestamp,
     pub finished_at: Option<Timestamp>,
     pub exit: Option<ExitStatus>,
@@ -157,6 +161,9 @@ pub(crate) struct StatusRecord {
     /// What its health check has found, if it has one.
     #[serde(default)]
     pub health: Option<HealthReport>,
+    /// How it is connected, while it runs.
+    #[serde(default)]
+    pub network: Option<NetworkInfo>,
     /// The cgroup directories made for it, to be removed by whoever comes last.
     pub cgroups: Vec<PathBuf>,
 }
@@ -215,6 +222,7 @@ pub(crate) mod tests {
             supervisor: ProcessIdentity { pid: 10, start_time: 1 },
             init: None,
             command: None,
+            forwarder: None,
             started_at: Timestamp::UNIX_EPOCH,
             finished_at: None,
             exit: None,
@@ -226,6 +234,7 @@ pub(crate) mod tests {
             stopped: false,
             paused: false,
             health: None,
+            network: None,
             cgroups: vec![],
         }
     }

@@ -9,8 +9,10 @@
 //!     control       the supervisor's socket, while it lives
 //!     rootfs/       what the container changed (the overlay's upperdir)
 //!     work/         the overlay's own scratch space
+//!     etc/          its hosts, hostname and resolv.conf, written by the supervisors of its network
 //!     lock          held (flock) across each lifecycle operation
 //! <root>/images/     a folder per image; <root>/layers/ what they are made of
+//! <root>/networks/   a file per network that was made
 //! <root>/events     what happened, appended by every program; events.1 is the older part
 //! ```
 //!
@@ -76,7 +78,7 @@ impl Store {
     /// Opens the store at `root`, making its folders if needed, and sweeps what
     /// earlier creates and deletes left when they were killed half-way.
     pub fn open(root: &Path) -> Result<Store> {
-        for folder in ["containers", "images", "layers"] {
+        for folder in ["containers", "images", "layers", "networks"] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
             // A rootfs may hold set-user-ID programs that only the container's own limits
@@ -302,6 +304,12 @@ impl ContainerDir {
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder of another container of the same root.
+    #[cfg_attr(not(linux_backend), allow(dead_code))]
+    pub fn sibling(&self, name: &ContainerName) -> ContainerDir {
+        ContainerDir { path: self.path.with_file_name(name.as_str()) }
     }
 
     /// The overlay's upperdir: what the container changed.

@@ -18,6 +18,7 @@ mod lifecycle;
 mod live;
 mod logs;
 mod metrics;
+mod networks;
 mod openapi;
 mod plan;
 mod session;
@@ -56,6 +57,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(disk::routes)
         .configure(templates::routes)
         .configure(images::routes)
+        .configure(networks::routes)
         .configure(events::routes)
         .configure(live::routes)
         .configure(experiments::routes)

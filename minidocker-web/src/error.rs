@@ -136,12 +136,15 @@ impl From<Error> for ApiError {
             Error::InvalidSpec { .. } | Error::BadArchive { .. } | Error::File { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            Error::NotFound { .. } | Error::NoSuchImage { .. } | Error::NoSuchTemplate { .. } => {
-                StatusCode::NOT_FOUND
-            }
-            Error::NameInUse { .. } | Error::ImageInUse { .. } | Error::WrongState { .. } => {
-                StatusCode::CONFLICT
-            }
+            Error::NotFound { .. }
+            | Error::NoSuchImage { .. }
+            | Error::NoSuchNetwork { .. }
+            | Error::NoSuchTemplate { .. } => StatusCode::NOT_FOUND,
+            Error::NameInUse { .. }
+            | Error::ImageInUse { .. }
+            | Error::NetworkExists { .. }
+            | Error::NetworkInUse { .. }
+            | Error::WrongState { .. } => StatusCode::CONFLICT,
             // Nothing is wrong with the server: what the container asks for cannot be done.
             Error::StartFailed { .. } | Error::ExecFailed { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY

@@ -1,6 +1,7 @@
 //! This machine: what it is, what the kernel offers, which backend works on it.
 
 pub(crate) mod doctor;
+mod network;
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +12,7 @@ use nix::unistd::{Uid, geteuid, getuid};
 use serde::Serialize;
 
 pub(crate) use doctor::Check;
+pub(crate) use network::Network;
 
 /// How containers are made here.
 #[derive(Debug, Serialize)]
@@ -114,6 +116,8 @@ pub(crate) struct Details {
     pub python: bool,
     pub inside_container: bool,
     pub open_files: u64,
+    /// None where containers have no networks.
+    pub network: Option<Network>,
 }
 
 impl Facts {
@@ -222,6 +226,7 @@ impl Details {
                 .any(|path| Path::new(path).exists()),
             open_files: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
                 .map_or(u64::MAX, |(soft, _)| soft),
+            network: None,
         }
     }
 }

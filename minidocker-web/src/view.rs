@@ -12,29 +12,11 @@ pub(crate) struct View<'a> {
     short_id: &'a str,
     /// The command as one would type it.
     command: String,
-    network: Network,
-}
-
-/// How it is connected.
-#[derive(Debug, Serialize)]
-struct Network {
-    mode: &'static str,
-    ip_address: Option<String>,
-    ports: [(); 0],
 }
 
 impl View<'_> {
     pub fn of(info: &ContainerInfo) -> View<'_> {
-        View {
-            short_id: info.id.short(),
-            command: info.spec.command().to_string(),
-            network: Network {
-                mode: if has_own_network(info) { "none" } else { "host" },
-                ip_address: None,
-                ports: [],
-            },
-            info,
-        }
+        View { short_id: info.id.short(), command: info.spec.command().to_string(), info }
     }
 
     /// The JSON text, together with what the container uses.
@@ -47,12 +29,6 @@ impl View<'_> {
 pub(crate) fn attach_usage(container: &str, usage: &str) -> String {
     let open = container.strip_suffix('}').unwrap_or(container);
     format!("{open},\"usage\":{usage}}}")
-}
-
-/// The library tells of its isolation in the specification's JSON alone.
-fn has_own_network(info: &ContainerInfo) -> bool {
-    let spec = serde_json::to_value(&info.spec).unwrap_or_default();
-    spec["isolation"]["network"] != false
 }
 
 /// What a living container uses: the figures of a list.

@@ -6,6 +6,7 @@ mod capabilities;
 mod cgroups;
 mod mounts;
 mod namespaces;
+mod network;
 mod processes;
 
 use std::fs;
@@ -17,6 +18,7 @@ use capabilities::Capabilities;
 use cgroups::Cgroup;
 use mounts::Mount;
 use namespaces::Namespace;
+use network::Network;
 use processes::Process;
 
 /// Everything that can be seen.
@@ -36,6 +38,7 @@ pub(crate) struct Xray {
     cgroups: Vec<Cgroup>,
     capabilities: Option<Capabilities>,
     seccomp: Option<Seccomp>,
+    network: Option<Network>,
     uid_map: Vec<IdRange>,
     gid_map: Vec<IdRange>,
 }
@@ -82,6 +85,7 @@ impl Xray {
             cgroups,
             capabilities: Capabilities::of(&status),
             seccomp: Seccomp::of(&status),
+            network: Some(network::of(pid, &info.network)),
             uid_map: id_map(pid, "uid_map"),
             gid_map: id_map(pid, "gid_map"),
         }
@@ -104,6 +108,7 @@ impl Xray {
             cgroups: Vec::new(),
             capabilities: None,
             seccomp: None,
+            network: None,
             uid_map: Vec::new(),
             gid_map: Vec::new(),
         }

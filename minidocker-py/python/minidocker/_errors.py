@@ -89,6 +89,28 @@ class TemplateNotFound(NotFound):
     code = "no_such_template"
 
 
+class NetworkNotFound(NotFound):
+    """There is no network of this ``name``."""
+
+    code = "no_such_network"
+
+
+class NetworkExists(NameInUse):
+    """A network of this ``name`` exists already."""
+
+    code = "network_exists"
+
+
+class NetworkInUse(Error):
+    """The network cannot be deleted: ``containers`` were made for it."""
+
+    code = "network_in_use"
+    #: The network.
+    name: str = ""
+    #: The names of the containers.
+    containers: tuple[str, ...] = ()
+
+
 class ImageInUse(Error):
     """The image cannot be deleted: ``containers`` are made from it."""
 
@@ -225,6 +247,9 @@ _KINDS: dict[str, type[Error]] = {
     "not_found": ContainerNotFound,
     "no_such_image": ImageNotFound,
     "image_in_use": ImageInUse,
+    "no_such_network": NetworkNotFound,
+    "network_exists": NetworkExists,
+    "network_in_use": NetworkInUse,
     "no_such_template": TemplateNotFound,
     "bad_archive": BadArchive,
     "file": FileError,

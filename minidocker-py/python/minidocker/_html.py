@@ -74,6 +74,10 @@ def container(container: Container) -> str:
     except Error as error:
         return _card(f"<b>{escape(container.name)}</b> {escape(str(error))}")
     facts = [("command", _code(_words(info.spec.command))), ("id", _code(info.id[:12]))]
+    if info.network.ip_address is not None:
+        facts.append(("IP address", _code(info.network.ip_address)))
+    if info.network.ports:
+        facts.append(("ports", _code(", ".join(map(str, info.network.ports)))))
     if info.exit is not None:
         facts.append(("last end", escape(str(info.exit))))
     if info.reason is not None:

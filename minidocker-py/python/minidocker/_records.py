@@ -128,6 +128,13 @@ class ImageSource(Word):
     OCI = "oci"  #: An archive of an OCI image layout.
 
 
+class Protocol(Word):
+    """The protocol of a published port."""
+
+    TCP = "tcp"  #: Connections.
+    UDP = "udp"  #: Single messages.
+
+
 class Verdict(Word):
     """What the doctor thinks of one thing."""
 
@@ -317,6 +324,16 @@ class Spec:
     volumes: tuple[str, ...] = ()
     #: Its environment variables.
     env: Mapping[str, str] = field(default_factory=dict, metadata={"wire": "env_vars"})
+    #: The ports it publishes, ``address:host:container[/udp]``.
+    ports: tuple[str, ...] = ()
+    #: Its network: ``bridge``, ``none``, ``host``, ``container:NAME`` or one that was made.
+    network: str = "bridge"
+    #: More names by which the others on its network find it.
+    aliases: tuple[str, ...] = ()
+    #: The name servers it asks, instead of the host's.
+    dns: tuple[str, ...] = ()
+    #: Names that only it knows, ``name:address``.
+    extra_hosts: tuple[str, ...] = ()
     #: The hostname it sees; its own name if None.
     hostname: Optional[str] = None
     #: The directory its command starts in.
@@ -340,6 +357,87 @@ class Spec:
     stdin_open: bool = False
     #: Whether it has a terminal instead of pipes.
     tty: bool = False
+
+
+@dataclass(frozen=True)
+class PublishedPort:
+    """A port of the host behind which a port of the container answers."""
+
+    #: The host's address; 127.0.0.1 is reached from this machine only.
+    host_ip: str
+    #: The host's port.
+    host_port: int
+    #: The container's port.
+    container_port: int
+    #: TCP or UDP.
+    protocol: Protocol
+
+    def __str__(self) -> str:
+        address = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
+        return f"{address}:{self.host_port}->{self.container_port}/{self.protocol}"
+
+
+@dataclass(frozen=True)
+class NetworkEndpoint:
+    """A container's interface on a network."""
+
+    #: The network: ``bridge``, or the name it was made with.
+    name: str
+    #: The container's address.
+    ip_address: str
+    #: The host's address on the same network, and the way to all others.
+    gateway: str
+    #: The interface's hardware address.
+    mac: str
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """How a container is connected. One that does not run has no addresses and no open ports."""
+
+    #: What was asked for: ``bridge``, ``none``, ``host``, ``container:NAME`` or a name.
+    mode: str
+    #: The networks that it has an interface on.
+    networks: tuple[NetworkEndpoint, ...]
+    #: The published ports as they are open on the host.
+    ports: tuple[PublishedPort, ...]
+    #: What does not work here as one would expect, and why.
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def ip_address(self) -> Optional[str]:
+        """Its first address; None if it has none of its own."""
+        return self.networks[0].ip_address if self.networks else None
+
+
+@dataclass(frozen=True)
+class NetworkMember:
+    """A container on a network."""
+
+    #: The names that it is found by, its own first.
+    names: tuple[str, ...]
+    #: Its identity.
+    id: str
+    #: Its address.
+    ip_address: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network, and who is on it now."""
+
+    #: Its name; the common bridge's is ``bridge``.
+    name: str
+    #: When it was made; None for the common bridge, which is always there.
+    created_at: Optional[datetime]
+    #: The addresses of its containers: those asked for, or while it is up those chosen.
+    subnet: Optional[str]
+    #: Its bridge, an interface of the host, while it is up.
+    bridge: Optional[str]
+    #: The host's address on it, while it is up.
+    gateway: Optional[str]
+    #: The containers that are on it now. Of the common bridge, those of this root.
+    containers: tuple[NetworkMember, ...]
 
 
 @dataclass(frozen=True)
@@ -370,6 +468,8 @@ class ContainerInfo:
     starts: int
     #: How often its restart policy has started it since an operator last did.
     restarts: int
+    #: How it is connected: its mode, and while it runs its addresses and open ports.
+    network: NetworkInfo
     #: Limits that were asked for on best effort and are not enforced here.
     not_enforced: tuple[str, ...]
     #: The folder of the host that holds what it changed.
@@ -526,6 +626,8 @@ class Stats:
     block_io: BlockIoStats
     #: What it received and sent; None if it shares the host's network or does not run.
     network: Optional[NetworkStats]
+    #: How it is connected: its mode, and while it runs its addresses and open ports.
+    network_info: NetworkInfo
     #: How long it had to wait for what it needed; None where the kernel does not tell.
     pressure: Optional[PressureStats]
 

@@ -27,6 +27,7 @@ from ._records import (
     DiskUsage,
     Event,
     Image,
+    Network,
     Pruned,
     Recovered,
     Revived,
@@ -176,6 +177,7 @@ class Runtime:
 
         - ``memory="64m"`` or ``memory_mb=64``, ``cpu_percent=50`` (of one core), ``pids_limit``
         - ``volumes={"/srv/site": "/app:ro"}``, ``env={"MODE": "dev"}``, ``working_dir``, ``user``
+        - ``ports={8080: 80}``, ``network="none"``, ``aliases``, ``dns``, ``extra_hosts``
         - ``restart="on-failure:5"``, ``health_check="curl -f localhost:8000"``
         - ``image``, ``hostname``, ``rlimits={"nofile": 64}``, ``isolation={"pid": False}``,
           ``init``, ``best_effort_limits``, ``stdin_open``, ``tty``
@@ -295,6 +297,43 @@ class Runtime:
         Raises :class:`TemplateNotFound`; :class:`InvalidSpec` if it is built in.
         """
         self._inner.delete_template(name)
+
+    def networks(self) -> List[Network]:
+        """All networks: the common ``bridge``, then those that were made, by name."""
+        return [decode(Network, raw) for raw in self._inner.networks()]
+
+    def network(self, name: str) -> Network:
+        """The network called ``name``, or with ``bridge`` the common one.
+
+        Raises :class:`NetworkNotFound`.
+        """
+        return decode(Network, self._inner.network(name))
+
+    def create_network(self, name: str, *, subnet: str | None = None) -> Network:
+        """Makes a network, whose containers find each other by name and reach no other network.
+
+        ``subnet``, for example ``"10.20.0.0/24"``, is chosen unless it is given.
+
+        Raises :class:`InvalidSpec`; :class:`NetworkExists`; :class:`Unsupported` in a simulation.
+
+        >>> import minidocker as md
+        >>> with md.Runtime() as rt:
+        ...     _ = rt.create_network("backend")
+        ...     with rt.create("db", "python -m http.server 8000", network="backend") as db:
+        ...         _ = db.start()
+        ...         with rt.create("client", "getent hosts db", network="backend") as client:
+        ...             print(client.start().wait().ok)
+        ...     rt.delete_network("backend")
+        True
+        """
+        return decode(Network, self._inner.create_network(name, subnet))
+
+    def delete_network(self, name: str) -> None:
+        """Deletes a network that no container was made for.
+
+        Raises :class:`NetworkNotFound`; :class:`NetworkInUse` with the containers.
+        """
+        self._inner.delete_network(name)
 
     def images(self) -> List[Image]:
         """All images: ``host``, then the imported ones by name."""

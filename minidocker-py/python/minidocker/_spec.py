@@ -21,6 +21,15 @@ StrPath = Union[str, "os.PathLike[str]"]
 #: A command: a line that is split as a shell would, or exact words.
 Command = Union[str, Sequence[str]]
 
+#: Published ports. (A mapping's keys and values are of one type each, to mypy.)
+Ports = Union[
+    Sequence[Union[int, str]],
+    Mapping[int, int],
+    Mapping[str, int],
+    Mapping[int, str],
+    Mapping[str, str],
+]
+
 #: Folders of the host that a container sees. (A mapping's keys are of one type, to mypy.)
 Volumes = Union[Sequence[str], Mapping[str, str], Mapping[Path, str]]
 
@@ -43,6 +52,19 @@ class Options(TypedDict, total=False):
     volumes: Volumes
     #: Environment variables.
     env: Mapping[str, str]
+    #: Ports of the host behind which its own answer: ``{8080: 80}``, ``{"0.0.0.0:8080": 80}``,
+    #: ``{53: "53/udp"}``, or ``["8080:80", "53:53/udp"]``. The host's 127.0.0.1 unless told
+    #: otherwise; a host port of 0, or a port alone, is a free one.
+    ports: Ports
+    #: Its network: ``"bridge"`` (unless set), ``"none"``, ``"host"``, ``"container:NAME"``, or the
+    #: name of one made with :meth:`Runtime.create_network`.
+    network: str
+    #: More names by which the others on its network find it.
+    aliases: Sequence[str]
+    #: The name servers it asks, instead of the host's.
+    dns: Sequence[str]
+    #: Names that only it knows: ``{"db": "10.0.0.5"}``.
+    extra_hosts: Mapping[str, str]
     #: The hostname it sees (its own name unless set).
     hostname: str
     #: The directory its command starts in (``/`` unless set; made if missing).
@@ -81,6 +103,11 @@ def spec_json(
     pids_limit: Any = None,
     volumes: Any = None,
     env: Any = None,
+    ports: Any = None,
+    network: Any = None,
+    aliases: Any = None,
+    dns: Any = None,
+    extra_hosts: Any = None,
     hostname: Any = None,
     working_dir: Any = None,
     user: Any = None,
@@ -95,10 +122,10 @@ def spec_json(
 ) -> dict[str, Any]:
     """The library's JSON form of these options; the library checks the values.
 
-    >>> spec_json("a", "true", memory="64m", volumes={"/srv": "/app:ro"}, user=33)
+    >>> spec_json("a", "true", memory="64m", volumes={"/srv": "/app:ro"}, ports={8080: 80})
     ... # doctest: +NORMALIZE_WHITESPACE
     {'name': 'a', 'command': 'true', 'mem_limit_mb': 64, 'volumes': ['/srv:/app:ro'],
-     'user': '33'}
+     'ports': ['8080:80']}
     """
     if memory is not None:
         if memory_mb is not None:
@@ -113,6 +140,11 @@ def spec_json(
         "pids_limit": pids_limit,
         "volumes": None if volumes is None else _volumes(volumes),
         "env_vars": None if env is None else dict(env),
+        "ports": None if ports is None else _ports(ports),
+        "network": network,
+        "aliases": None if aliases is None else _texts("aliases", aliases),
+        "dns": None if dns is None else _texts("dns", dns),
+        "extra_hosts": None if extra_hosts is None else _extra_hosts(extra_hosts),
         "hostname": hostname,
         "working_dir": working_dir,
         "user": None if user is None else str(user),
@@ -164,9 +196,28 @@ def _megabytes(memory: int | str) -> int:
 def _volumes(volumes: Any) -> list[str]:
     if isinstance(volumes, Mapping):
         return [f"{os.fspath(host)}:{inside}" for host, inside in volumes.items()]
-    if isinstance(volumes, str):
-        raise _refused("volumes", volumes, "it is one text", f"Write [{volumes!r}].")
-    return list(volumes)
+    return _texts("volumes", volumes)
+
+
+def _ports(ports: Any) -> list[str]:
+    if isinstance(ports, Mapping):
+        return [f"{host}:{inside}" for host, inside in ports.items()]
+    if isinstance(ports, int):
+        raise _refused("ports", ports, "it is one number", f"Write [{ports}].")
+    return [str(port) for port in _texts("ports", ports)]
+
+
+def _extra_hosts(hosts: Any) -> list[str]:
+    if isinstance(hosts, Mapping):
+        return [f"{name}:{address}" for name, address in hosts.items()]
+    return _texts("extra_hosts", hosts)
+
+
+def _texts(field: str, texts: Any) -> list[Any]:
+    """A text is a sequence too, of letters, but not what anybody means."""
+    if isinstance(texts, str):
+        raise _refused(field, texts, "it is one text", f"Write [{texts!r}].")
+    return list(texts)
 
 
 def _rlimits(rlimits: Mapping[str, int | tuple[int, int]]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
@@ -15,6 +16,7 @@ use nix::unistd::pipe2;
 use super::control::{self, Answer, Request};
 use super::exec::{ExecReply, ExecRequest};
 use super::import::import;
+use super::network::{self, Key};
 use super::spawner::Spawner;
 use super::upkeep::Measure;
 use super::{
@@ -29,8 +31,9 @@ use crate::error::{Error, Result};
 use crate::exec::{Exec, ExecProcess, Stdin, Terminal};
 use crate::files::{FileInfo, WriteOptions};
 use crate::images::{ImageConfig, ImageInfo};
+use crate::networks::NetworkUp;
 use crate::plan::Plan;
-use crate::spec::{ContainerId, ContainerSpec, ImageName};
+use crate::spec::{ContainerId, ContainerSpec, ImageName, Subnet};
 use crate::stats::Stats;
 use crate::status::{KernelFacts, ProcessIdentity, Status, StatusRecord};
 use crate::store::{ContainerDir, LockedContainer, SpecFile};
@@ -46,6 +49,8 @@ const KERNEL_PLACES: [&str; 3] = ["/dev", "/proc", "/sys"];
 pub(crate) struct LinuxBackend {
     host: Host,
     spawner: Spawner,
+    /// Why there can be no bridges here, if they cannot; asked when it first matters.
+    no_bridges: OnceLock<Option<String>>,
 }
 
 impl LinuxBackend {
@@ -55,7 +60,11 @@ impl LinuxBackend {
     /// # Errors
     /// [`Error::InvalidSpec`] if the root's path cannot be used for an overlay; [`Error::Io`]
     /// if the image cannot be made.
-    pub fn new(root: &Path, helper: Option<PathBuf>) -> Result<LinuxBackend> {
+    pub fn new(
+        root: &Path,
+        helper: Option<PathBuf>,
+        subnet: Option<Subnet>,
+    ) -> Result<LinuxBackend> {
         if root.to_string_lossy().contains([',', ':', '\\', '\n']) {
             return Err(Error::InvalidSpec {
                 field: "root",
@@ -65,7 +74,11 @@ impl LinuxBackend {
                 hint: "Choose a root folder without these characters.".into(),
             });
         }
-        Ok(LinuxBackend { host: Host::detect(root)?, spawner: Spawner::new(root, helper) })
+        let host = Host::detect(root, subnet)?;
+        // What a supervisor that was killed has left.
+        network::sweep(&host.machine.boot_id);
+        let spawner = Spawner::new(root, subnet, helper);
+        Ok(LinuxBackend { host, spawner, no_bridges: OnceLock::new() })
     }
 }
 
@@ -83,7 +96,7 @@ impl LinuxBackend {
             .into_iter()
             .chain(image.shown.iter().map(|(_, inside)| inside.as_str()))
             .chain(spec.volumes.iter().map(|volume| volume.container().as_str()))
-            .chain([spec.working_dir.as_str()])
+            .chain([spec.working_dir.as_str(), "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"])
             .collect();
         let upper = dir.rootfs();
         diff::changes(&upper, &image.layers, &made_by_start)
@@ -96,8 +109,30 @@ impl Backend for LinuxBackend {
         &self.host.machine
     }
 
-    fn check(&self, _spec: &ContainerSpec) -> Result<()> {
-        Ok(())
+    fn check(&self, spec: &ContainerSpec) -> Result<()> {
+        match spec.network_mode().is_bridged() {
+            true => self.check_networks(),
+            false => Ok(()),
+        }
+    }
+
+    fn check_networks(&self) -> Result<()> {
+        match self.no_bridges.get_or_init(network::refusal) {
+            None => Ok(()),
+            Some(why) => Err(Error::Unsupported {
+                feature: "a container on a bridge".into(),
+                backend: "linux",
+                why: format!(
+                    "{why}. It takes root and the kernel's bridge and veth; without them, choose \
+                     the network none, host or container:NAME."
+                ),
+            }),
+        }
+    }
+
+    fn network_up(&self, id: Option<&str>) -> Result<Option<NetworkUp>> {
+        let key = id.map_or(Key::Bridge, |id| Key::Named(id.to_string()));
+        Ok(network::up(&key, self.host.root(), &self.host.machine.boot_id))
     }
 
     fn plan(&self, file: &SpecFile, dir: &ContainerDir) -> Result<Plan> {
@@ -150,11 +185,14 @@ impl Backend for LinuxBackend {
     fn clean_up(&self, _dir: &ContainerDir, record: &StatusRecord) -> Result<bool> {
         let left = record.cgroups.iter().any(|cgroup| cgroup.exists());
         clean_up_after(record)?;
+        network::sweep(&self.host.machine.boot_id);
         Ok(left)
     }
 
     fn clean_up_unrecorded(&self, _dir: &ContainerDir, id: &ContainerId) -> Result<()> {
-        clean_up_unrecorded(id, &self.host)
+        clean_up_unrecorded(id, &self.host)?;
+        network::sweep(&self.host.machine.boot_id);
+        Ok(())
     }
 
     fn set_frozen(

@@ -13,7 +13,7 @@ use rustix::process::PidfdFlags;
 use super::channel::{self, Report};
 use super::context::{Context, Flow};
 use super::init;
-use super::steps::Step;
+use super::steps::{Action, Step};
 use super::supervisor::reap_after_kill;
 use crate::error::StepFailure;
 use crate::plan::{Actor, Outcome, Trace, TracedStep};
@@ -56,7 +56,13 @@ pub(crate) fn construct(context: &mut Context<'_>, steps: &[Step], file: &SpecFi
         let myself = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
             .map_err(|errno| trouble("pidfd_open", errno.raw_os_error()))?;
 
-        let init = match context.run_steps(steps, Actor::Supervisor)? {
+        // Up to the clone, and what the supervisor does for the new namespaces after it.
+        let clone = steps.iter().position(|step| matches!(step.action, Action::CloneNamespaces(_)));
+        let (before, after) = steps.split_at(clone.map_or(steps.len(), |clone| clone + 1));
+        let awaited = after.iter().any(|step| step.actor == Actor::Supervisor);
+        let (go_inside, go) = pipe2(OFlag::O_CLOEXEC).map_err(made("pipe2"))?;
+
+        let init = match context.run_steps(before, Actor::Supervisor)? {
             Flow::Forked(0) => init::run(init::Inside {
                 context,
                 steps,
@@ -64,16 +70,24 @@ pub(crate) fn construct(context: &mut Context<'_>, steps: &[Step], file: &SpecFi
                 reports: reports_inside,
                 exit_report: exit_inside,
                 supervisor: myself,
+                go: awaited.then_some(go_inside),
             }),
             Flow::Forked(pid) => pid,
             _ => return Err(trouble("clone3", libc::EINVAL)),
         };
-        drop((reports_inside, exit_inside, myself));
+        drop((reports_inside, exit_inside, myself, go_inside));
         let pidfd = rustix::process::Pid::from_raw(init)
             .ok_or(rustix::io::Errno::SRCH)
             .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()))
             .map_err(|errno| trouble("pidfd_open", errno.raw_os_error()))?;
 
+        context.init = Some(init);
+        if let Err(failure) = context.run_steps(after, Actor::Supervisor) {
+            reap_after_kill(init, &pidfd);
+            return Err(failure);
+        }
+        // Its end lets init go on.
+        drop(go);
         let followed = follow_reports(&reports, &mut traced);
         // The exec was the end of the reports: its time is known only now.
         if let (Ok(_), Some(exec)) = (&followed, traced.last_mut()) {

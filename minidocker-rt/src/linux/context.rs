@@ -11,6 +11,8 @@ use nix::sched::CloneFlags;
 use super::cgroup::{Cgroup, Doors, LimitError};
 use super::host::Host;
 use super::image::Image;
+use super::listeners::{self, Listener};
+use super::network::Network;
 use super::seccomp::Filter;
 use super::steps::{Action, Step};
 use super::sys::{Handle, Sys, SysError, SysResult, micros_since};
@@ -32,6 +34,11 @@ pub(crate) struct Context<'a> {
     doors: Doors,
     /// The new root, from the overlay step to pivot_root.
     root: Option<Handle>,
+    /// The host's side of the published ports.
+    pub listeners: Vec<Listener>,
+    pub network: Network,
+    /// Init, once it was cloned.
+    pub init: Option<i32>,
     /// The command's ends of its standard streams, if they are pipes.
     streams: Streams,
     /// The command's terminal, from the step that makes it to the exec.
@@ -83,20 +90,28 @@ pub(crate) struct StepError {
     call: String,
     errno: Option<i32>,
     message: Option<String>,
+    hint: Option<String>,
 }
 
 impl From<SysError> for StepError {
     fn from(error: SysError) -> StepError {
-        StepError { call: error.call, errno: Some(error.errno), message: None }
+        StepError { call: error.call, errno: Some(error.errno), message: None, hint: None }
     }
 }
 
 impl StepError {
+    /// One that no system call has told.
+    pub fn said(attempt: &str, why: String, hint: &str) -> StepError {
+        let (call, hint) = (attempt.to_string(), Some(hint.to_string()));
+        StepError { call, errno: None, message: Some(why), hint }
+    }
+
     /// The failure as users see it.
     pub fn failure(self, step: &Step, image: &Image) -> StepFailure {
-        let hint = match self.errno {
-            Some(errno) => step.hint(errno, image),
-            None => "Lift the limit, enable the controller, or allow best-effort limits \
+        let hint = match (self.hint, self.errno) {
+            (Some(hint), _) => hint,
+            (None, Some(errno)) => step.hint(errno, image),
+            (None, None) => "Lift the limit, enable the controller, or allow best-effort limits \
                      (best_effort_limits)."
                 .into(),
         };
@@ -149,6 +164,9 @@ impl<'a> Context<'a> {
             cgroup: Cgroup::of(&host.cgroups, file.id.as_str()),
             doors: Doors::default(),
             root: None,
+            listeners: Vec::new(),
+            network: Network::default(),
+            init: None,
             streams: Streams::default(),
             terminal: None,
             not_enforced: Vec::new(),
@@ -172,7 +190,8 @@ impl<'a> Context<'a> {
     /// The descriptors that must survive from the supervisor into init.
     pub fn descriptors(&self) -> Vec<i32> {
         let doors = self.doors.handles().filter_map(Handle::raw);
-        doors.chain(self.streams.each().map(AsRawFd::as_raw_fd)).collect()
+        let streams = self.streams.each().map(AsRawFd::as_raw_fd);
+        doors.chain(streams).chain(self.network.descriptors()).collect()
     }
 
     /// A call that failed outside [`Context::run`]: the exec itself.
@@ -221,6 +240,7 @@ impl<'a> Context<'a> {
         let spec = &self.file.spec;
         let sys = &mut self.sys;
         match action {
+            Action::BindPorts => self.bind_ports()?,
             Action::CreateCgroup => {
                 self.cgroup.create(sys)?;
                 self.open_doors()?;
@@ -241,6 +261,20 @@ impl<'a> Context<'a> {
                 let result = self.cgroup.limit_pids(sys, spec.pids);
                 self.allow_best_effort("pids_limit", result)?;
             }
+            Action::TakePlace => {
+                self.network.take_place(sys, self.file, self.dir, self.host)?;
+            }
+            Action::OpenWayOut => self.network.open_way_out(sys)?,
+            Action::TellNames => self.network.tell_names(sys, spec, self.dir)?,
+            Action::FindShared => self.network.find_shared(sys, spec, self.dir, self.host)?,
+            Action::PlugIn => self.network.plug_in(sys, self.init.unwrap_or_default())?,
+            Action::JoinShared => self.network.join_shared(sys)?,
+            Action::ShowNames => {
+                let files = Network::files(spec, self.dir);
+                rootfs::show_files(sys, root(&self.root)?, &files)?;
+            }
+            Action::AddAddress => self.network.add_address(sys)?,
+            Action::AddRoute => self.network.add_route(sys)?,
             Action::CloneNamespaces(flags) => {
                 return Ok(Flow::Forked(sys.clone_into_namespaces(*flags)?));
             }
@@ -309,6 +343,25 @@ impl<'a> Context<'a> {
         Ok(Flow::Next)
     }
 
+    /// Binds the published ports; those of an earlier run are still bound.
+    fn bind_ports(&mut self) -> Result<(), StepError> {
+        if !self.listeners.is_empty() {
+            return Ok(());
+        }
+        for port in &self.file.spec.ports {
+            let bound = listeners::listen_at(&mut self.sys, port).map_err(|error| StepError {
+                message: self
+                    .dir
+                    .path()
+                    .parent()
+                    .and_then(|siblings| listeners::refusal(port, error.errno, siblings)),
+                ..StepError::from(error)
+            });
+            self.listeners.extend(bound?);
+        }
+        Ok(())
+    }
+
     /// Opens the ways into the container's cgroup.
     pub fn open_doors(&mut self) -> SysResult<()> {
         self.doors = self.cgroup.open_doors(&mut self.sys)?;
@@ -336,7 +389,7 @@ impl<'a> Context<'a> {
             }
             Err(LimitError::NotEnforced(why)) => {
                 let call = limit.to_string();
-                Err(StepError { call, errno: None, message: Some(why) })
+                Err(StepError { call, errno: None, message: Some(why), hint: None })
             }
             Err(LimitError::Sys(error)) => Err(error.into()),
         }
@@ -352,6 +405,7 @@ impl<'a> Context<'a> {
             call: "seccomp(SECCOMP_SET_MODE_FILTER)".into(),
             errno: Some(libc::EINVAL),
             message: Some(error.to_string()),
+            hint: None,
         })?;
         for program in filter.programs() {
             self.sys.install_filter(program)?;
@@ -449,6 +503,7 @@ impl<'a> Context<'a> {
             call: format!("execve({program:?})"),
             errno: Some(errno),
             message: Some(format!("no program {program:?} in the container's PATH {path}")),
+            hint: None,
         })
     }
 }
@@ -459,6 +514,7 @@ fn root(root: &Option<Handle>) -> Result<&Handle, StepError> {
         call: "the overlay step".into(),
         errno: Some(libc::EINVAL),
         message: Some("there is no new root yet".into()),
+        hint: None,
     })
 }
 
@@ -471,7 +527,7 @@ mod tests {
     fn unenforced(best_effort: bool) -> (Result<(), StepError>, Vec<String>) {
         let root = tempfile::tempdir().unwrap();
         let store = crate::store::Store::open(root.path()).unwrap();
-        let host = Host::detect(store.root()).unwrap();
+        let host = Host::detect(store.root(), None).unwrap();
         let dir = ContainerDir::at(root.path().join("a"));
         let file = SpecFile {
             id: crate::spec::ContainerId::random().unwrap(),

@@ -11,7 +11,7 @@ use super::image::Image;
 use super::process;
 use crate::backend::Machine;
 use crate::error::Result;
-use crate::spec::ImageName;
+use crate::spec::{ImageName, Subnet};
 
 /// Facts that a plan is made from.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub(crate) struct Host {
     /// How many files a process may have open at most.
     pub open_files: u64,
     pub cgroups: CgroupLayout,
+    /// The addresses of the common bridge, if they were chosen.
+    pub subnet: Option<Subnet>,
     /// The root folder, and the image `host` of it.
     root: PathBuf,
     host_image: Image,
@@ -27,7 +29,7 @@ pub(crate) struct Host {
 
 impl Host {
     /// Asks the kernel, and builds the image of the store at `root` if needed.
-    pub fn detect(root: &Path) -> Result<Host> {
+    pub fn detect(root: &Path, subnet: Option<Subnet>) -> Result<Host> {
         Ok(Host {
             machine: Machine {
                 boot_id: process::boot_id(),
@@ -38,6 +40,7 @@ impl Host {
             },
             open_files: getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(_, hard)| hard),
             cgroups: CgroupLayout::detect(),
+            subnet,
             root: root.to_owned(),
             host_image: Image::load(root, &ImageName::host())?,
         })

@@ -184,6 +184,7 @@ fn skeleton(layer: &Path) -> std::io::Result<Vec<(PathBuf, String)>> {
     write("passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")?;
     write("group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n")?;
     write("hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")?;
+    write("hostname", "")?;
     write("resolv.conf", "# No network beyond loopback, so no name server.\n")?;
     write("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
     for name in PUBLIC_ETC {

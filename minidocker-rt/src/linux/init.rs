@@ -32,6 +32,8 @@ pub(crate) struct Inside<'a, 'b> {
     pub exit_report: OwnedFd,
     /// The supervisor's pidfd.
     pub supervisor: OwnedFd,
+    /// Ends when the supervisor has done its own steps for the new namespaces, if it has any.
+    pub go: Option<OwnedFd>,
 }
 
 /// Never returns, and never unwinds into the frames it shares with the supervisor.
@@ -47,13 +49,18 @@ pub(crate) fn exit(code: i32) -> ! {
 }
 
 fn build(inside: Inside<'_, '_>) -> i32 {
-    let Inside { context, steps, with_init, reports, exit_report, supervisor } = inside;
+    let Inside { context, steps, with_init, reports, exit_report, supervisor, go } = inside;
     set_process_name(c"md-init");
     let mut keep = context.descriptors();
     keep.extend([reports.as_raw_fd(), exit_report.as_raw_fd(), supervisor.as_raw_fd()]);
+    keep.extend(go.as_ref().map(AsRawFd::as_raw_fd));
     close_all_except(&keep);
     if !bind_to(&supervisor) {
         return 1;
+    }
+    if let Some(go) = go {
+        // Killed if the supervisor ends or fails.
+        let _ = nix::unistd::read(&go, &mut [0]);
     }
     let flow = match context.run_steps(steps, Actor::Init) {
         Ok(flow) => flow,

@@ -137,6 +137,32 @@ pub(crate) fn volume(sys: &mut Sys, root: &Handle, volume: &Volume) -> SysResult
     sys.attach(&view, &target)
 }
 
+/// Shows single files of the host in /etc, in the place of the image's.
+pub(crate) fn show_files(sys: &mut Sys, root: &Handle, files: &[(&str, PathBuf)]) -> SysResult<()> {
+    let etc = ensure_directory(sys, root, "/etc")?;
+    for (name, file) in files {
+        let path = format!("/etc/{name}");
+        let target = match sys.resolve(root, &path, false) {
+            Err(error) if error.errno == libc::ENOENT => {
+                match sys.create_file(&etc, name) {
+                    // A symlink to what only the image's own machine had.
+                    Err(error) if error.errno == libc::ELOOP => {
+                        sys.unlinkat(&etc, name)?;
+                        sys.create_file(&etc, name)?;
+                    }
+                    result => result?,
+                }
+                sys.resolve(root, &path, false)?
+            }
+            result => result?,
+        };
+        let view = sys.clone_tree(file, false)?;
+        sys.set_attributes(&view, NODEV | NOSUID | NOEXEC, false)?;
+        sys.attach(&view, &target)?;
+    }
+    Ok(())
+}
+
 /// Opens a directory inside the root, making what is missing of it.
 pub(crate) fn ensure_directory(sys: &mut Sys, root: &Handle, path: &str) -> SysResult<Handle> {
     let whole = if path.is_empty() { "/" } else { path };

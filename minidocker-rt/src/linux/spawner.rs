@@ -32,6 +32,7 @@ use super::{privileges, process, supervisor};
 use crate::backend::Started;
 use crate::error::{Error, Result};
 use crate::helper::{self, Slot};
+use crate::spec::Subnet;
 use crate::store::LockedContainer;
 
 /// What the helper is called in `ps`, and how [`init`] recognises it.
@@ -45,7 +46,8 @@ pub(crate) fn init() {
     let mut args = std::env::args_os();
     if args.next().is_some_and(|name| name == NAME) {
         let root = args.next().map(PathBuf::from).unwrap_or_default();
-        run(&root);
+        let subnet = args.next().and_then(|text| text.to_str()?.parse().ok());
+        run(&root, subnet);
     }
 }
 
@@ -54,6 +56,8 @@ pub(crate) fn init() {
 #[derive(Debug)]
 pub(crate) struct Spawner {
     root: PathBuf,
+    /// The addresses of the common bridge, if they were chosen.
+    subnet: Option<Subnet>,
     helper: Option<PathBuf>,
     running: Mutex<Option<Running>>,
 }
@@ -67,8 +71,8 @@ struct Running {
 }
 
 impl Spawner {
-    pub fn new(root: &Path, helper: Option<PathBuf>) -> Spawner {
-        Spawner { root: root.to_owned(), helper, running: Mutex::new(None) }
+    pub fn new(root: &Path, subnet: Option<Subnet>, helper: Option<PathBuf>) -> Spawner {
+        Spawner { root: root.to_owned(), subnet, helper, running: Mutex::new(None) }
     }
 
     /// Starts a container: returns when its command was executed, or with the step
@@ -144,6 +148,7 @@ impl Spawner {
         command
             .arg0(NAME)
             .arg(&self.root)
+            .args(self.subnet.map(|subnet| subnet.to_string()))
             // glibc's per-thread cache keeps freed blocks, and with them whole pages that
             // every supervisor and init would hold for the container's life.
             .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
@@ -152,7 +157,7 @@ impl Spawner {
             .stderr(Stdio::null());
         helper::preload(&mut command, libraries, &SLOTS);
         let mut child = command.spawn().map_err(failed)?;
-        // It holds the other end of the socket: the helper's death must be an end here.
+        // It holds the helper's end of the socket, whose closing tells that the helper has ended.
         drop(command);
         let why = match channel::receive::<Greeting>(ours.as_fd()) {
             Ok(Some(greeting)) => match greeting.message {
@@ -221,15 +226,15 @@ fn seal(program: &Path) -> io::Result<OwnedFd> {
 }
 
 /// The helper's own main function.
-fn run(root: &Path) -> ! {
-    let code = match prepare(root) {
+fn run(root: &Path, subnet: Option<Subnet>) -> ! {
+    let code = match prepare(root, subnet) {
         Ok((socket, host)) => serve(&socket, &host),
         Err(code) => code,
     };
     std::process::exit(code)
 }
 
-fn prepare(root: &Path) -> std::result::Result<(OwnedFd, Host), i32> {
+fn prepare(root: &Path, subnet: Option<Subnet>) -> std::result::Result<(OwnedFd, Host), i32> {
     // The socket came as standard input. It moves, and /dev/null takes its place.
     // SAFETY: descriptor 0 is open (we were spawned with it) and nothing else owns it.
     let stdin = unsafe { OwnedFd::from_raw_fd(0) };
@@ -275,7 +280,7 @@ fn prepare(root: &Path) -> std::result::Result<(OwnedFd, Host), i32> {
     {
         log::debug!("cannot shield the helpers from the OOM killer: {}", error.call);
     }
-    let host = Host::detect(root).map_err(|error| refuse(error.to_string()))?;
+    let host = Host::detect(root, subnet).map_err(|error| refuse(error.to_string()))?;
     // Every page freed here is one that no supervisor has to copy.
     release_memory();
     channel::send(socket.as_fd(), &Greeting::Ready, &[]).map_err(|_| 1)?;

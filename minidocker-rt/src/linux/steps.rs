@@ -4,6 +4,8 @@
 //! [`Step`] can explain itself and do itself; its words, which the dashboard, the
 //! documentation and the error messages show, are those of [`lesson`].
 
+mod network;
+
 use nix::sched::CloneFlags;
 
 use super::context::{Context, Flow, StepError};
@@ -11,7 +13,7 @@ use super::host::Host;
 use super::image::Image;
 use super::rootfs;
 use crate::plan::{self, Actor, Lesson, lesson};
-use crate::spec::{ContainerSpec, Hostname, PidsLimit, Volume};
+use crate::spec::{ContainerSpec, Hostname, NetworkMode, PidsLimit, PortMapping, Protocol, Volume};
 use crate::store::{ContainerDir, SpecFile};
 
 /// One step of the construction.
@@ -29,11 +31,19 @@ pub(crate) struct Step {
 /// What a step does: a closed list, carried out by [`Context::perform`].
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
+    BindPorts,
     CreateCgroup,
     LimitMemory,
     LimitCpu,
     LimitPids,
+    TakePlace,
+    OpenWayOut,
+    TellNames,
+    FindShared,
     CloneNamespaces(CloneFlags),
+    PlugIn,
+    JoinShared,
+    ShowNames,
     MakePrivate,
     MountOverlay,
     ShowHostFolders,
@@ -46,6 +56,8 @@ pub(crate) enum Action {
     PivotRoot,
     SetHostname(Hostname),
     LoopbackUp,
+    AddAddress,
+    AddRoute,
     ForkCommand,
     JoinCgroup,
     CgroupNamespace,
@@ -72,7 +84,18 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
     let spec = &file.spec;
     let on = spec.isolation;
     let mut steps = Vec::new();
+    if !spec.ports.is_empty() {
+        // Before anything is made: a port that is taken is the likeliest failure.
+        steps.push(step(
+            "publish-ports",
+            Actor::Supervisor,
+            spec,
+            forward_command(spec),
+            Action::BindPorts,
+        ));
+    }
     limits(&mut steps, file, host);
+    network::before_clone(&mut steps, spec, dir, host);
 
     // A user namespace, when it comes, is one more flag here, and its id maps are
     // written by the supervisor right after the clone.
@@ -84,6 +107,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
         format!("unshare --fork {}sh", unshare_options(flags)),
         Action::CloneNamespaces(flags),
     ));
+    network::after_clone(&mut steps, spec);
     filesystem(&mut steps, spec, dir, image);
     if on.uts {
         let hostname = spec.hostname.clone().unwrap_or_else(|| Hostname::from(&spec.name));
@@ -95,15 +119,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
             Action::SetHostname(hostname),
         ));
     }
-    if on.network {
-        steps.push(step(
-            "loopback",
-            Actor::Init,
-            spec,
-            "ip link set lo up".into(),
-            Action::LoopbackUp,
-        ));
-    }
+    network::inside(&mut steps, spec, host);
     let all_v2 = host.cgroups.version() == "v2";
     if spec.init {
         let mut fork = step(
@@ -219,6 +235,11 @@ fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, i
             Action::ShowHostFolders,
         );
     }
+    init(
+        "etc-files",
+        format!("mount --bind {}/etc/hosts {root}/etc/hosts # …", dir.path().display()),
+        Action::ShowNames,
+    );
     init("proc", format!("mount -t proc proc {root}/proc"), Action::MountProc);
     init("sysfs", format!("mount -t sysfs -o ro sysfs {root}/sys"), Action::MountSys);
     init(
@@ -323,6 +344,22 @@ fn command(steps: &mut Vec<Step>, file: &SpecFile, host: &Host, joined: bool) {
     step("exec", format!("exec {}", spec.command), Action::Exec);
 }
 
+/// What one would type to have ports forwarded by a well-known program.
+fn forward_command(spec: &ContainerSpec) -> String {
+    let of_port = |port: &PortMapping| {
+        let protocol = match port.protocol() {
+            Protocol::Tcp => "TCP",
+            Protocol::Udp => "UDP",
+        };
+        let (listen, host) = (port.host_port(), port.host_ip());
+        format!(
+            "socat {protocol}-LISTEN:{listen},bind={host},fork {protocol}:$CONTAINER_IP:{} &",
+            port.container_port()
+        )
+    };
+    spec.ports.iter().map(of_port).collect::<Vec<_>>().join(" ")
+}
+
 /// The namespaces that init is created in. The cgroup namespace comes later: it must
 /// be made by a process that is in the cgroup.
 fn namespaces(spec: &ContainerSpec) -> CloneFlags {
@@ -333,13 +370,16 @@ fn namespaces(spec: &ContainerSpec) -> CloneFlags {
     flags.set(CloneFlags::CLONE_NEWPID, on.pid);
     flags.set(CloneFlags::CLONE_NEWUTS, on.uts);
     flags.set(CloneFlags::CLONE_NEWIPC, on.ipc);
-    flags.set(CloneFlags::CLONE_NEWNET, on.network);
+    let shared = matches!(spec.network_mode(), NetworkMode::Container(_));
+    flags.set(CloneFlags::CLONE_NEWNET, on.network && !shared);
     flags
 }
 
 /// All namespaces of a running container: those of init, and the one made later.
 pub(crate) fn all_namespaces(spec: &ContainerSpec) -> CloneFlags {
     let mut flags = namespaces(spec);
+    // Also one that is shared with another container.
+    flags.set(CloneFlags::CLONE_NEWNET, spec.isolation.network);
     flags.set(CloneFlags::CLONE_NEWCGROUP, spec.isolation.cgroup);
     flags
 }
@@ -365,7 +405,10 @@ impl Step {
 
     /// What helps when this step fails with `errno`.
     pub fn hint(&self, errno: i32, image: &Image) -> String {
-        use nix::libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOEXEC, ENOSPC, EPERM, EROFS};
+        use nix::libc::{
+            EACCES, EADDRINUSE, EADDRNOTAVAIL, EBUSY, EINVAL, ENODEV, ENOENT, ENOEXEC, ENOSPC,
+            EOPNOTSUPP, EPERM, EROFS,
+        };
         match (&self.action, errno) {
             (Action::Exec, ENOENT) if image.shown.is_empty() => {
                 "Check the spelling. The container sees the programs of its image alone; a script \
@@ -384,6 +427,14 @@ impl Step {
             }
             (Action::Exec, EACCES) => {
                 "Make the file executable (chmod +x), or run it by its interpreter.".into()
+            }
+            (Action::BindPorts, EADDRINUSE) => {
+                "Publish another port of the host, or stop who has it; 0 takes a free port.".into()
+            }
+            (Action::BindPorts, EADDRNOTAVAIL) => {
+                "Use an address that `ip address` lists, 127.0.0.1 for this machine alone, or \
+                 0.0.0.0 for all its addresses."
+                    .into()
             }
             (Action::MountVolume(volume), ENOENT) => format!(
                 "Create {} on this machine; it was there when the container was created.",
@@ -409,6 +460,9 @@ impl Step {
             }
             (Action::CreateCgroup, EROFS) => {
                 "The cgroup filesystem is mounted read-only, as inside another container.".into()
+            }
+            (Action::TakePlace | Action::PlugIn, EOPNOTSUPP) => {
+                "Load the kernel modules: modprobe -a bridge veth (as root).".into()
             }
             (Action::ChangeDirectory, _) => "Choose another working_dir.".into(),
             (Action::CloneNamespaces(_), ENOSPC) => {

@@ -28,16 +28,18 @@ use super::host::Host;
 use super::memory_watch::MemoryWatch;
 use super::output::Output;
 use super::prober::Prober;
+use super::publisher::Publisher;
 use super::raw::{close_all_except, reap_raw, release_memory, set_process_name};
-use super::{cgroup, freezer, process, steps};
+use super::{cgroup, freezer, network, process, steps};
 use crate::backend::Started as Began;
 use crate::container::STOP_GRACE;
 use crate::error::{Error, Result, StepFailure};
 use crate::events::EventKind;
 use crate::life::{End, Life};
 use crate::logs::Stream;
+use crate::network::NetworkInfo;
 use crate::restart::Backoff;
-use crate::spec::ContainerId;
+use crate::spec::{ContainerId, NetworkMode};
 use crate::status::{ExitStatus, ProcessIdentity, StatusRecord};
 use crate::store::ContainerDir;
 
@@ -65,11 +67,16 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
         .and_then(|mut supervisor| supervisor.start().map(|started| (supervisor, started)));
     let code = match begun {
         Ok((supervisor, Started::Running(run))) => {
+            let connected = supervisor.is_connected();
             // The start is over: its lock is let go, and the asker told.
             drop(lock);
             answer(&Began::Running);
             drop(reply);
-            match supervisor.live(*run) {
+            let result = supervisor.live(*run);
+            if connected {
+                network::leave(&host.machine.boot_id);
+            }
+            match result {
                 Ok(()) => 0,
                 Err(error) => {
                     log::error!("{error}");
@@ -77,12 +84,16 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
                 }
             }
         }
-        Ok((_, Started::Failed(failure))) => {
+        Ok((supervisor, Started::Failed(failure))) => {
+            if supervisor.is_connected() {
+                network::leave(&host.machine.boot_id);
+            }
             drop(lock);
             answer(&Began::Failed(failure));
             1
         }
         Err(error) => {
+            network::leave(&host.machine.boot_id);
             drop(lock);
             answer(&Began::Trouble(error.to_string()));
             1
@@ -100,6 +111,8 @@ struct Supervisor<'h> {
     door: OwnedFd,
     /// Those who came in and have not said yet what they want.
     callers: Vec<OwnedFd>,
+    /// The published ports, which stay open between two runs.
+    publisher: Publisher,
 }
 
 enum Started {
@@ -141,6 +154,7 @@ enum Source {
     Output,
     Memory,
     Prober,
+    Forwarder,
 }
 
 impl<'h> Supervisor<'h> {
@@ -162,7 +176,13 @@ impl<'h> Supervisor<'h> {
                 .map_err(|errno| system("signalfd", errno))?,
             life,
             callers: Vec::new(),
+            publisher: Publisher::default(),
         })
+    }
+
+    /// Whether it has a share in a network that others use too.
+    fn is_connected(&self) -> bool {
+        !matches!(self.life.file.spec.network_mode(), NetworkMode::None | NetworkMode::Host)
     }
 
     /// Builds the container, the first time or again.
@@ -175,10 +195,13 @@ impl<'h> Supervisor<'h> {
         let streams = if spec.tty { Streams::default() } else { pipes.make(spec.stdin_open)? };
         let image = self.host.image(&spec.image)?;
         let mut context = Context::new(file, dir, self.host, &image, streams);
+        context.listeners = std::mem::take(&mut self.publisher.listeners);
         let steps = steps::plan(file, dir, self.host, &image);
         let built = construct(&mut context, &steps, file);
         context.close_streams();
+        self.publisher.listeners = std::mem::take(&mut context.listeners);
         let not_enforced = std::mem::take(&mut context.not_enforced);
+        let connection = context.network.info(spec);
         let failure = built.result.as_ref().err().cloned();
         let trace = construct::trace(file, started_at, &steps, &context, built.traced, failure);
         if let Err(error) = dir.write_trace(&trace) {
@@ -188,10 +211,11 @@ impl<'h> Supervisor<'h> {
         drop(context);
 
         self.life.built(started_at, not_enforced);
+        self.life.record.network = Some(connection);
         match built.result {
             Ok(running) => {
                 let run = self.watch(running, pipes, cgroup);
-                if let Err(error) = self.life.running() {
+                if let Err(error) = self.publish().and_then(|()| self.life.running()) {
                     reap_after_kill(run.init, &run.init_pidfd);
                     clean_up(&self.life.record.cgroups);
                     return Err(error);
@@ -204,6 +228,22 @@ impl<'h> Supervisor<'h> {
                 self.life.failed(failure.clone())?;
                 Ok(Started::Failed(failure))
             }
+        }
+    }
+
+    /// Has the published ports forwarded to the container.
+    fn publish(&mut self) -> Result<()> {
+        let Life { record, file, .. } = &mut self.life;
+        let network = record.network.get_or_insert_with(|| NetworkInfo::at_rest(&file.spec));
+        network.ports = self.publisher.ports();
+        match network.networks.first() {
+            Some(endpoint) => {
+                let begun = self.publisher.begin(endpoint.ip_address);
+                begun.map_err(|errno| system("fork of the forwarder", errno))?;
+                record.forwarder = self.publisher.process();
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 
@@ -262,6 +302,7 @@ impl<'h> Supervisor<'h> {
                 run.kill_at,
                 run.memory.as_ref().and_then(MemoryWatch::deadline),
                 run.prober.as_ref().and_then(Prober::deadline),
+                self.publisher.deadline(),
             ];
             let heard = self.hear(Some(run), deadlines.into_iter().flatten().min())?;
             let mut output = false;
@@ -275,6 +316,7 @@ impl<'h> Supervisor<'h> {
                     Source::Input => run.attachments.write(),
                     // Stepped below, also when only its time has come.
                     Source::Prober => {}
+                    Source::Forwarder => self.publisher.heard(),
                     Source::Memory => {
                         if let Some(memory) = &mut run.memory {
                             memory.rung();
@@ -294,6 +336,10 @@ impl<'h> Supervisor<'h> {
                 self.life.tell(EventKind::OutOfMemory { kills });
             }
             self.probe(run);
+            if self.publisher.step() {
+                self.life.record.forwarder = self.publisher.process();
+                self.life.save();
+            }
             if run.kill_at.is_some_and(|time| time <= Instant::now()) {
                 run.kill(&self.life.record.cgroups);
             }
@@ -344,6 +390,8 @@ impl<'h> Supervisor<'h> {
             watched.extend(memory.map(|(fd, flags)| (Source::Memory, PollFd::new(fd, flags))));
             let probe = run.prober.iter().flat_map(Prober::fds);
             watched.extend(probe.map(|fd| (Source::Prober, readable(fd))));
+            let forwarder = self.publisher.fd();
+            watched.extend(forwarder.map(|fd| (Source::Forwarder, readable(fd))));
         }
         let (sources, mut fds): (Vec<Source>, Vec<PollFd<'_>>) = watched.into_iter().unzip();
         let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
@@ -443,6 +491,7 @@ impl<'h> Supervisor<'h> {
         let oom_killed = oom_kills > 0 && signal == Some(libc::SIGKILL);
         let exit = ExitStatus { code, signal, oom_killed };
         clean_up(&self.life.record.cgroups);
+        self.publisher.end();
         let memory = self.life.file.spec.memory;
         let limit = memory.map_or("the machine".to_string(), |memory| memory.to_string());
         let (length, unhealthy) = (run.began.elapsed(), run.unhealthy);
@@ -572,7 +621,7 @@ pub(crate) fn decode(raw: i32) -> (i32, Option<i32>) {
 /// operation on the container, under its lock.
 pub(crate) fn clean_up_after(record: &StatusRecord) -> Result<()> {
     freezer::kill_frozen(&record.cgroups);
-    for left in [record.init, record.command].into_iter().flatten() {
+    for left in [record.init, record.command, record.forwarder].into_iter().flatten() {
         kill_and_wait(left)?;
     }
     remove_cgroups(&record.cgroups)

@@ -266,6 +266,19 @@ impl Sys {
         })
     }
 
+    /// Opens a namespace of a child of ours, or of this thread.
+    pub fn open_namespace(&mut self, child: Option<i32>, kind: &str) -> SysResult<Handle> {
+        let process = child.map_or("thread-self".to_string(), |pid| pid.to_string());
+        let path = format!("/proc/{process}/ns/{kind}");
+        let text = match child {
+            Some(_) => format!("open(\"/proc/<init>/ns/{kind}\", O_RDONLY|O_CLOEXEC)"),
+            None => format!("open({path:?}, O_RDONLY|O_CLOEXEC)"),
+        };
+        self.handle(text, format!("{kind} namespace"), || {
+            rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        })
+    }
+
     /// Opens a file for writing.
     pub fn open_to_write(&mut self, path: &Path) -> SysResult<Handle> {
         let text = format!("open({path:?}, O_WRONLY|O_CLOEXEC)");
@@ -328,6 +341,14 @@ impl Sys {
         let flags = OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         self.call(text, (), || {
             rustix::fs::openat(parent.fd(), name, flags, Mode::from(0o644)).map(drop)
+        })
+    }
+
+    /// Removes a file or symlink from an open directory.
+    pub fn unlinkat(&mut self, parent: &Handle, name: &str) -> SysResult<()> {
+        let text = format!("unlinkat({parent}, {name:?}, 0)");
+        self.call(text, (), || {
+            rustix::fs::unlinkat(parent.fd(), name, rustix::fs::AtFlags::empty())
         })
     }
 

@@ -1,7 +1,7 @@
 //! What each step of a container's construction is, in words: the same for the backend that
 //! does it and for the one that imitates it.
 
-use crate::spec::{ContainerSpec, PidsLimit};
+use crate::spec::{ContainerSpec, NetworkMode, PidsLimit};
 
 /// A step, explained.
 pub(crate) struct Lesson {
@@ -16,6 +16,13 @@ pub(crate) struct Lesson {
 /// The lesson of the step `id` in the construction of a container of `spec`.
 pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
     let (title, why, manual) = match id {
+        "publish-ports" => (
+            "Bind the published ports of the host",
+            "A port of the host can have one owner only. It is taken first, so that nothing has \
+             been made yet if somebody else has it. Whoever connects waits in the kernel until the \
+             command runs; then a small process without rights passes on what is said.",
+            "man 2 bind",
+        ),
         "cgroup" => (
             "Create the container's cgroup",
             "A cgroup is a named group of processes that the kernel counts and limits together. \
@@ -107,6 +114,62 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
             "The UTS namespace has its own hostname, so the container can be called what it \
              likes. The host keeps its name.",
             "man 2 sethostname",
+        ),
+        "bridge" => (
+            "Take a place on the bridge",
+            "A bridge is a switch made of software: each container's cable ends in one of its \
+             ports, and the host has an address there too. The first container of a network makes \
+             it, and each is given an address that nobody else has.",
+            "man 8 bridge",
+        ),
+        "masquerade" => (
+            "Let the network out under the host's address",
+            "Nobody outside knows the way to the container's address, so on their way out packets \
+             get the host's instead, and answers get the container's back. The rules are in a \
+             table of our own, which keeps networks apart and lets nobody else in.",
+            "man 8 nft",
+        ),
+        "names" => (
+            "Write the container's names",
+            "Programs look names up in /etc/hosts before they ask anybody. Each container has \
+             one that lists the others on its network, and it is rewritten when they come and go.",
+            "man 5 hosts",
+        ),
+        "find-network" => (
+            "",
+            "Its network namespace lives as long as a process is in it. We hold on to the process \
+             itself instead of its number, which could soon be another's.",
+            "man 2 pidfd_open",
+        ),
+        "veth" => (
+            "Plug the container in",
+            "A veth pair is a cable: what goes into one end comes out of the other. One end is \
+             plugged into the bridge, the other becomes eth0 in the container's network namespace.",
+            "man 4 veth",
+        ),
+        "join-network" => (
+            "Enter the other container's network",
+            "Both have the same interfaces, addresses and ports from now on, and reach each other \
+             at 127.0.0.1. Everything else of theirs stays apart.",
+            "man 2 setns",
+        ),
+        "etc-files" => (
+            "Show its hosts, hostname and resolv.conf",
+            "These three say who one is, and how others are found, so they cannot come from an \
+             image. The files lie on the host, where they can be rewritten while it runs.",
+            "man 5 resolv.conf",
+        ),
+        "address" => (
+            "Give eth0 its address",
+            "The new interface has no address and is down. With the address comes the way to all \
+             others on the same network.",
+            "man 8 ip-address",
+        ),
+        "default-route" => (
+            "Make the host the way to everybody else",
+            "What is not on the container's own network is sent to the host's address there, and \
+             the host passes it on. Without this route the kernel says: network is unreachable.",
+            "man 8 ip-route",
         ),
         "loopback" => (
             "Bring up the loopback interface",
@@ -219,6 +282,10 @@ fn title_of(id: &str, spec: &ContainerSpec) -> String {
         "pids-limit" => match spec.pids {
             PidsLimit::AtMost(count) => format!("Limit processes and threads to {count}"),
             PidsLimit::Unlimited => "Do not limit processes and threads".into(),
+        },
+        "find-network" => match spec.network_mode() {
+            NetworkMode::Container(other) => format!("Find the network of {other}"),
+            mode => format!("Find the network {mode}"),
         },
         "working-dir" => format!("Go to {}", spec.working_dir),
         "user" => format!("Become user {}", spec.user),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::simulation::SimulationBackend;
-use crate::spec::refuse;
+use crate::spec::{Subnet, refuse};
 use crate::store::Store;
 
 /// A way of making containers.
@@ -72,6 +72,7 @@ pub(super) fn choose(
     store: &Store,
     asked: Option<BackendKind>,
     helper: Option<PathBuf>,
+    bridge_subnet: Option<Subnet>,
 ) -> Result<(BackendInfo, Box<dyn Backend>)> {
     let root = store.root();
     let bound = bound(store)?;
@@ -92,7 +93,7 @@ pub(super) fn choose(
         },
     };
     let backend: Box<dyn Backend> = match kind {
-        BackendKind::Linux => linux(root, helper)?,
+        BackendKind::Linux => linux(root, helper, bridge_subnet)?,
         BackendKind::Simulation => Box::new(SimulationBackend::new(root, helper)?),
     };
     remember(root, kind)?;
@@ -145,12 +146,20 @@ fn refusal(_root: &Path) -> Option<String> {
 }
 
 #[cfg(linux_backend)]
-fn linux(root: &Path, helper: Option<PathBuf>) -> Result<Box<dyn Backend>> {
-    Ok(Box::new(crate::linux::LinuxBackend::new(root, helper)?))
+fn linux(
+    root: &Path,
+    helper: Option<PathBuf>,
+    bridge_subnet: Option<Subnet>,
+) -> Result<Box<dyn Backend>> {
+    Ok(Box::new(crate::linux::LinuxBackend::new(root, helper, bridge_subnet)?))
 }
 
 #[cfg(not(linux_backend))]
-fn linux(root: &Path, _helper: Option<PathBuf>) -> Result<Box<dyn Backend>> {
+fn linux(
+    root: &Path,
+    _helper: Option<PathBuf>,
+    _subnet: Option<Subnet>,
+) -> Result<Box<dyn Backend>> {
     Err(Error::Unsupported {
         feature: "the Linux backend".into(),
         backend: "simulation",

@@ -15,7 +15,7 @@ use super::files::Files;
 use super::governor::Report;
 use super::paths::PathMap;
 use super::tree::Tree;
-use super::{changes, helper, plan, process, rootfs};
+use super::{changes, helper, plan, ports, process, rootfs};
 use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
 use crate::attach::Attached;
 use crate::backend::{Backend, ExecBegun, FREEZE_PATIENCE, FileTree, Machine, Started};
@@ -23,8 +23,9 @@ use crate::diff::Change;
 use crate::error::{Error, Result};
 use crate::exec::Exec;
 use crate::images::{ImageConfig, ImageInfo};
+use crate::networks::NetworkUp;
 use crate::plan::Plan;
-use crate::spec::{ContainerId, ContainerSpec, ImageName};
+use crate::spec::{ContainerId, ContainerSpec, ImageName, NetworkMode};
 use crate::stats::{CpuStats, MemoryStats, PidsStats, Stats};
 use crate::status::{KernelFacts, ProcessIdentity, Status, StatusRecord};
 use crate::store::{ContainerDir, LockedContainer, SpecFile};
@@ -84,6 +85,11 @@ const IMAGES: &str = "a simulated container runs this machine's programs; those 
 const ARCHIVES: &str = "the owners and kinds of files that an archive holds take the Linux backend. The \
                         folder `rootfs` of the container can be copied, or use Linux.";
 
+/// Why there are no networks.
+const NETWORKS: &str = "networks are only supported on Linux systems: in a simulation every \
+                        container has the network of this machine. Choose bridge or host, or use \
+                        Linux.";
+
 fn unsupported(feature: &str, why: &str) -> Error {
     Error::Unsupported { feature: feature.into(), backend: "simulation", why: why.into() }
 }
@@ -100,10 +106,15 @@ impl Backend for SimulationBackend {
                 "terminals take the Linux backend. Leave tty off, or use Linux.",
             ));
         }
+        match spec.network_mode() {
+            // Both are the host's network here.
+            NetworkMode::Bridge | NetworkMode::Host => {}
+            mode => return Err(unsupported(&format!("the network {mode}"), NETWORKS)),
+        }
         if !spec.image.is_host() {
             return Err(unsupported("an image of its own", IMAGES));
         }
-        Ok(())
+        ports::check(spec)
     }
 
     fn plan(&self, file: &SpecFile, _dir: &ContainerDir) -> Result<Plan> {
@@ -294,6 +305,14 @@ impl Backend for SimulationBackend {
         _limits: ArchiveLimits,
     ) -> Result<ImageInfo> {
         Err(unsupported("an image of its own", IMAGES))
+    }
+
+    fn check_networks(&self) -> Result<()> {
+        Err(unsupported("a network of its own", NETWORKS))
+    }
+
+    fn network_up(&self, _id: Option<&str>) -> Result<Option<NetworkUp>> {
+        self.check_networks().map(|()| None)
     }
 
     fn host_image(&self) -> ImageConfig {

@@ -88,6 +88,8 @@ fn environment(
     let own = inherited
         .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
         .chain([(home.into(), folder("/root")), ("HOSTNAME".into(), hostname.into())])
+        // As in the Linux backend's image: who prints and then sleeps wants to see it now.
+        .chain([("PYTHONUNBUFFERED".into(), "1".into())])
         .chain(temporary.iter().map(|name| (OsString::from(name), folder("/tmp"))))
         .chain(asked.into_iter().map(|(name, value)| (name.into(), value.into())));
     for (name, value) in own {

@@ -13,13 +13,18 @@ pub(super) fn plan(spec: &ContainerSpec) -> Plan {
         }
     };
     let (supervisor, init, command) = (Actor::Supervisor, Actor::Init, Actor::Command);
+    add(!spec.ports.is_empty(), supervisor, &["publish-ports"]);
     add(true, supervisor, &["cgroup"]);
     add(spec.memory.is_some(), supervisor, &["memory-limit"]);
     add(spec.cpu.is_some(), supervisor, &["cpu-limit"]);
     add(spec.pids != PidsLimit::Unlimited, supervisor, &["pids-limit"]);
+    let bridged = spec.network_mode().is_bridged();
+    add(bridged, supervisor, &["bridge", "masquerade"]);
+    add(bridged || on.rootfs, supervisor, &["names"]);
     add(true, supervisor, &["clone"]);
+    add(bridged, supervisor, &["veth"]);
     add(on.rootfs || on.pid, init, &["private-mounts"]);
-    add(on.rootfs, init, &["overlay", "host-programs"]);
+    add(on.rootfs, init, &["overlay", "host-programs", "etc-files"]);
     add(on.rootfs || on.pid, init, &["proc"]);
     add(on.rootfs, init, &["sysfs", "dev"]);
     for number in 1..=spec.volumes.len() {
@@ -29,6 +34,7 @@ pub(super) fn plan(spec: &ContainerSpec) -> Plan {
     add(on.rootfs, init, &["pivot-root"]);
     add(on.uts, init, &["hostname"]);
     add(on.network, init, &["loopback"]);
+    add(bridged, init, &["address", "default-route"]);
     add(spec.init, init, &["fork"]);
     add(true, command, &["join-cgroup"]);
     add(on.cgroup, command, &["cgroup-namespace"]);
@@ -67,6 +73,13 @@ struct Imitation {
 
 fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
     let (syscalls, shell, instead): (&'static [&'static str], String, String) = match id {
+        "publish-ports" => (
+            &["socket(…)", "bind(…)", "listen(…)"],
+            "socat TCP-LISTEN:8080,fork TCP:$CONTAINER_IP:80 &".into(),
+            "The program opens its port on this machine itself. If another one is to be published, \
+             the supervisor opens that and passes connections on."
+                .into(),
+        ),
         "cgroup" => (
             &[r#"mkdir("/sys/fs/cgroup/minidocker-…", 0755)"#],
             "mkdir /sys/fs/cgroup/minidocker-…".into(),
@@ -168,6 +181,48 @@ fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
             "ip link set lo up".into(),
             "The container uses the network of this machine. A port that it opens is open here."
                 .into(),
+        ),
+        "bridge" => (
+            &[
+                r#"sendto(<NETLINK_ROUTE>, RTM_NEWLINK {name="minidocker0", kind=bridge, …})"#,
+                r#"sendto(<NETLINK_ROUTE>, RTM_NEWADDR {dev="minidocker0", local=10.88.0.1/16})"#,
+            ],
+            "ip link add minidocker0 type bridge && ip addr add 10.88.0.1/16 dev minidocker0".into(),
+            "No bridge is made and no address is taken. The container has those of this machine."
+                .into(),
+        ),
+        "masquerade" => (
+            &["sendto(<NETLINK_NETFILTER>, nftables batch {table ip minidocker, …})"],
+            "nft add rule ip minidocker postrouting ip saddr 10.88.0.0/16 oifname != minidocker0 \
+             masquerade"
+                .into(),
+            "Not done: what the container sends leaves like anything else of this machine.".into(),
+        ),
+        "names" => (
+            &[r#"write("…/etc/hosts")"#],
+            format!("echo 'ADDRESS {}' >> …/etc/hosts", spec.name),
+            "Not done: the container knows the names that this machine knows.".into(),
+        ),
+        "veth" => (
+            &[r#"sendto(<NETLINK_ROUTE>, RTM_NEWLINK {kind=veth, peer={name="eth0", …}})"#],
+            "ip link add veth0 master minidocker0 up type veth peer name eth0 netns CONTAINER"
+                .into(),
+            "Not done: there is no network namespace to lead a cable to.".into(),
+        ),
+        "etc-files" => (
+            &[r#"open_tree(AT_FDCWD, "…/etc/hosts", …)"#, "move_mount(…)"],
+            "mount --bind …/etc/hosts rootfs/etc/hosts # …".into(),
+            "Nothing is mounted.".into(),
+        ),
+        "address" => (
+            &[r#"sendto(<NETLINK_ROUTE>, RTM_NEWADDR {dev="eth0", local=10.88.0.2/16})"#],
+            "ip addr add ADDRESS/16 dev eth0 && ip link set eth0 up".into(),
+            "Not done: at 127.0.0.1 the container finds this machine.".into(),
+        ),
+        "default-route" => (
+            &["sendto(<NETLINK_ROUTE>, RTM_NEWROUTE {default, gateway=10.88.0.1})"],
+            "ip route add default via 10.88.0.1".into(),
+            "Not done: the routes are this machine's.".into(),
         ),
         "fork" => (
             &["clone3({flags=0, …})"],

@@ -6,13 +6,10 @@
 
 use std::fs::File;
 use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-use jiff::Timestamp;
 
 use super::backend::machine;
 use super::command::{Prepared, prepare};
@@ -20,21 +17,26 @@ use super::control::{self, Answer, Door, Request};
 use super::governor::{self, Governor};
 use super::plan::{not_enforced, plan};
 use super::prober::Prober;
-use super::{output, process, rootfs};
+use super::recorder::Recorder;
+use super::{output, ports, process};
 use crate::backend::{Machine, Started};
 use crate::container::STOP_GRACE;
-use crate::error::{Error, Result, StepFailure, errno_hint, plain_reason};
+use crate::error::{Error, Result, StepFailure};
 use crate::events::EventKind;
 use crate::health::Probe;
 use crate::life::{End, Life};
 use crate::logs::Stream;
-use crate::plan::{Call, Outcome, Plan, Trace, TracedStep};
+use crate::network::NetworkInfo;
 use crate::restart::Backoff;
 use crate::status::ExitStatus;
 use crate::store::ContainerDir;
 
 /// How much news may wait: output beyond that waits in the command's pipes.
 const WAITING_NEWS: usize = 64;
+
+/// What is to be known of the network.
+const NETWORK: &str = "a simulated container has no network of its own: what it opens is open on \
+                       this machine, and it reaches what this machine does";
 
 /// How long the rest of the output may take after the command's end. Only a process that has
 /// left the container can hold it up.
@@ -96,6 +98,9 @@ pub(super) fn run(dir: ContainerDir) -> ! {
 
 /// What it is for the whole of its life.
 struct Supervisor {
+    /// The published ports, which stay open between two runs. Closed before the lock is let
+    /// go of (fields are dropped in order): whoever starts it next needs them.
+    ports: ports::Open,
     machine: Machine,
     life: Life,
     /// Locked as long as this process lives.
@@ -143,7 +148,16 @@ impl Supervisor {
                 let _ = tell.send(News::Called(request, caller));
             });
         });
-        Ok(Supervisor { machine, life, _lock: lock, news, teller, watchers: Vec::new(), runs: 0 })
+        Ok(Supervisor {
+            ports: ports::Open::default(),
+            machine,
+            life,
+            _lock: lock,
+            news,
+            teller,
+            watchers: Vec::new(),
+            runs: 0,
+        })
     }
 
     /// Does what stands for the plan's steps, the first time or again.
@@ -151,7 +165,7 @@ impl Supervisor {
         let started_at = self.life.open_run(&self.machine.time_zone)?;
         let spec = &self.life.file.spec;
         let mut recorder = Recorder::new(plan(spec), self.life.file.fault.clone());
-        let built = recorder.perform_all(&self.life);
+        let built = recorder.perform_all(&self.life, &mut self.ports);
         let not_enforced = not_enforced(spec);
         let failure = built.as_ref().err().cloned();
         let trace = recorder.trace(&self.life, started_at, failure);
@@ -159,6 +173,11 @@ impl Supervisor {
             log::warn!("{error}");
         }
         self.life.built(started_at, not_enforced);
+        self.life.record.network = Some(NetworkInfo {
+            ports: self.ports.ports.clone(),
+            caveats: vec![NETWORK.into()],
+            ..NetworkInfo::at_rest(&self.life.file.spec)
+        });
         match built {
             Ok((child, prepared)) => self.watch(child, &prepared).map(Ok),
             Err(failure) => {
@@ -444,151 +463,4 @@ impl Run {
 fn is_connected(caller: &TcpStream) -> bool {
     let _ = caller.set_nonblocking(true);
     !matches!(caller.peek(&mut [0]), Ok(0))
-}
-
-/// Does what stands for each step, and keeps what is told of it.
-struct Recorder {
-    plan: Plan,
-    fault: Option<crate::spec::Fault>,
-    origin: Instant,
-    traced: Vec<TracedStep>,
-}
-
-/// What a step did and, if it failed, why.
-type Performed = (Vec<Call>, std::result::Result<(), StepFailure>);
-
-impl Recorder {
-    fn new(plan: Plan, fault: Option<crate::spec::Fault>) -> Recorder {
-        Recorder { plan, fault, origin: Instant::now(), traced: Vec::new() }
-    }
-
-    fn perform_all(&mut self, life: &Life) -> std::result::Result<(Child, Prepared), StepFailure> {
-        let mut started = None;
-        for step in self.plan.steps.clone() {
-            let start = self.origin.elapsed();
-            let (calls, result) = match &self.fault {
-                Some(fault) if fault.step == step.id => {
-                    let call = step.syscalls.first().cloned().unwrap_or_default();
-                    (Vec::new(), Err(failure(&step.id, call, Some(fault.errno), None)))
-                }
-                _ => perform(&step.id, life, &mut started),
-            };
-            let end = self.origin.elapsed();
-            let micros = |time: Duration| (time.as_secs_f64() * 1e7).round() / 10.0;
-            self.traced.push(TracedStep {
-                id: step.id,
-                actor: step.actor,
-                title: step.title,
-                outcome: if result.is_ok() { Outcome::Done } else { Outcome::Failed },
-                start_micros: micros(start),
-                micros: micros(end.saturating_sub(start)),
-                calls,
-                simulated: step.simulated,
-            });
-            result?;
-        }
-        started.ok_or_else(|| failure("exec", "execve".into(), None, Some("no step did it".into())))
-    }
-
-    fn trace(self, life: &Life, started_at: Timestamp, failure: Option<StepFailure>) -> Trace {
-        let micros = (self.origin.elapsed().as_secs_f64() * 1e7).round() / 10.0;
-        let mut steps = self.traced;
-        let missing = self.plan.steps.into_iter().skip(steps.len());
-        steps.extend(missing.map(|step| TracedStep {
-            id: step.id,
-            actor: step.actor,
-            title: step.title,
-            outcome: Outcome::NotReached,
-            start_micros: micros,
-            micros: 0.0,
-            calls: Vec::new(),
-            simulated: step.simulated,
-        }));
-        Trace { id: life.file.id.clone(), started_at, micros, steps, failure }
-    }
-}
-
-/// Does what stands for a step, if anything does.
-fn perform(id: &str, life: &Life, started: &mut Option<(Child, Prepared)>) -> Performed {
-    let spec = &life.file.spec;
-    let made = |id: &str, made: Result<Vec<PathBuf>>| match made {
-        Ok(paths) => {
-            let call = |path: &PathBuf| done(format!("create({:?})", path.display().to_string()));
-            (paths.iter().map(call).collect(), Ok(()))
-        }
-        Err(error) => (Vec::new(), Err(from_error(id, &error))),
-    };
-    match id {
-        "overlay" => made(id, rootfs::furnish(&life.dir, spec)),
-        // Without a rootfs of its own it starts in the working directory all the same.
-        "working-dir" => {
-            let furnished = match spec.isolation.rootfs {
-                true => Ok(Vec::new()),
-                false => rootfs::furnish(&life.dir, spec),
-            };
-            made(
-                id,
-                furnished.and_then(|mut paths| {
-                    paths.extend(rootfs::make_place(&life.dir, spec.working_dir.as_str())?);
-                    Ok(paths)
-                }),
-            )
-        }
-        "exec" => {
-            let prepared = prepare(&life.dir, spec, spec.command.words());
-            let call = format!("spawn({:?})", prepared.words());
-            match spawn(&prepared, spec.stdin_open) {
-                Ok(child) => {
-                    *started = Some((child, prepared));
-                    (vec![done(call)], Ok(()))
-                }
-                Err(failure) => (Vec::new(), Err(failure)),
-            }
-        }
-        volume => {
-            let number = volume.strip_prefix("volume-").and_then(|n| n.parse::<usize>().ok());
-            let volume = number.and_then(|number| spec.volumes.get(number.checked_sub(1)?));
-            let Some(volume) = volume else { return (Vec::new(), Ok(())) };
-            let host = volume.host();
-            if let Err(error) = std::fs::metadata(host) {
-                let call = format!("stat({:?})", host.display().to_string());
-                let mut failed = failure(id, call, error.raw_os_error(), None);
-                failed.hint = format!(
-                    "Create {} on this machine; it was there when the container was created.",
-                    host.display()
-                );
-                return (Vec::new(), Err(failed));
-            }
-            made(id, rootfs::make_place(&life.dir, volume.container().as_str()))
-        }
-    }
-}
-
-fn spawn(prepared: &Prepared, stdin_open: bool) -> std::result::Result<Child, StepFailure> {
-    let mut command = prepared.command()?;
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    if stdin_open {
-        command.stdin(Stdio::piped());
-    }
-    command
-        .spawn()
-        .map_err(|error| prepared.failure(Some(plain_reason(&error)), error.raw_os_error()))
-}
-
-fn done(call: String) -> Call {
-    Call { call, errno: None, micros: 0.0 }
-}
-
-fn failure(step: &str, call: String, errno: Option<i32>, message: Option<String>) -> StepFailure {
-    let hint = errno.map_or("Start the container again.", errno_hint).into();
-    StepFailure { step: step.into(), call, message, errno, hint }
-}
-
-fn from_error(step: &str, error: &Error) -> StepFailure {
-    let errno = match error {
-        Error::Io { errno, .. } => *errno,
-        Error::System { errno, .. } => Some(*errno),
-        _ => None,
-    };
-    failure(step, "create".into(), errno, Some(error.to_string()))
 }

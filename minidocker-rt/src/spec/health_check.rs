@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Command, CommandJson, CommandText, refuse};
+use super::json::CommandJson;
+use super::{Command, CommandText, refuse};
 use crate::error::{Error, Result};
 
 /// The shortest interval and timeout.

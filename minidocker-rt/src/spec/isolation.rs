@@ -22,7 +22,8 @@ pub struct Isolation {
     pub uts: bool,
     /// Shared memory, semaphores and message queues of its own (`man 7 ipc_namespaces`).
     pub ipc: bool,
-    /// Network interfaces of its own: only loopback (`man 7 network_namespaces`).
+    /// Network interfaces of its own (`man 7 network_namespaces`). Switched off, it is the
+    /// network mode [`crate::NetworkMode::Host`], and the other way round.
     pub network: bool,
     /// Its own cgroup as the root of what it sees (`man 7 cgroup_namespaces`).
     pub cgroup: bool,

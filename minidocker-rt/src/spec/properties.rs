@@ -25,6 +25,9 @@ proptest! {
         if let Ok(volume) = text.parse::<Volume>() {
             prop_assert_eq!(volume.to_string().parse::<Volume>().unwrap(), volume);
         }
+        if let Ok(port) = text.parse::<PortMapping>() {
+            prop_assert_eq!(port.to_string().parse::<PortMapping>().unwrap(), port);
+        }
         if let Ok(user) = text.parse::<User>() {
             prop_assert_eq!(user.to_string().parse::<User>().unwrap(), user);
         }
@@ -36,6 +39,31 @@ proptest! {
             let exact = Command::argv(command.words().to_vec()).unwrap();
             let again = Command::parse(&exact.to_string()).unwrap();
             prop_assert_eq!(again.words(), command.words());
+        }
+    }
+
+    /// What is published is one port for each of the range, and no port of the host is
+    /// promised twice.
+    #[test]
+    fn no_port_of_the_host_is_published_twice(
+        texts in prop::collection::vec(
+            "(\\[::[12]?\\]:|127\\.0\\.0\\.[12]:|0\\.0\\.0\\.0:)?([1-9]:|[1-4]-[5-9]:)?([0-9]|[1-4]-[5-9])(/udp)?",
+            1..6,
+        ),
+    ) {
+        let none = ContainerSpec::new("a", "true");
+        let spec = texts.iter().fold(none, |spec, text| spec.publish(text));
+        let bound: Vec<_> = spec.ports().iter().filter(|port| port.host_port() != 0).collect();
+        for (index, one) in bound.iter().enumerate() {
+            for other in &bound[..index] {
+                let one = (one.host_ip(), one.host_port(), one.protocol());
+                prop_assert_ne!(one, (other.host_ip(), other.host_port(), other.protocol()));
+            }
+        }
+        if spec.problem.is_none() {
+            let json = serde_json::to_string(&spec).unwrap();
+            let again = ContainerSpec::from_json(json.as_bytes()).unwrap();
+            prop_assert_eq!(again.ports(), spec.ports());
         }
     }
 

@@ -47,8 +47,13 @@ pub(crate) fn builtin() -> Result<Vec<Template>> {
         (
             "python-web-server",
             "Python Web Server",
-            "Simple HTTP server: shows the files of its folder on port 8000.",
-            ContainerSpec::new("a", "python -m http.server 8000").memory_mb(100).cpu_percent(50),
+            "Simple HTTP server: shows the files of its folder on port 8000, which is published \
+             at a free port of this machine.",
+            // A free port: it starts the first time, and beside others like it.
+            ContainerSpec::new("a", "python -m http.server 8000")
+                .memory_mb(100)
+                .cpu_percent(50)
+                .publish("0:8000"),
         ),
         (
             "data-processor",

@@ -1,11 +1,12 @@
 //! Logs, following them, and events.
 
-use minidocker_rt::{BackendKind, Event, EventKind, Next, Stream};
+use minidocker_rt::{BackendKind, Command, ContainerSpec, Event, EventKind, Next, Stream};
 
 use crate::lab::{Lab, PATIENCE, child, open, python, sleeper};
 
 crate::trials![
     the_log_has_the_manuals_shape,
+    what_python_prints_is_in_the_log_at_once,
     the_last_lines_and_one_stream_can_be_chosen,
     a_follower_gets_each_line_and_the_end,
     a_follower_goes_on_through_a_restart,
@@ -24,6 +25,19 @@ fn the_log_has_the_manuals_shape(lab: &Lab) {
     assert!(lines[0].starts_with(&opening) && lines[0].ends_with(" ==="), "{text}");
     assert!(lines[1].starts_with("Command: python"), "{text}");
     assert_eq!(lines[2..], ["Hello", "=== Container exited with code 0 ==="]);
+}
+
+fn what_python_prints_is_in_the_log_at_once(lab: &Lab) {
+    let code = "import time; print('Hello'); time.sleep(1000)";
+    let container = lab.start(ContainerSpec::new("a", Command::argv(["python", "-c", code])));
+    let mut lines = container.logs().unwrap().follow().unwrap();
+    loop {
+        match lines.next_timeout(PATIENCE).unwrap() {
+            Next::Item(entry) if entry.stream == Stream::System => {}
+            Next::Item(entry) => return assert_eq!(entry.text, b"Hello"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 fn the_last_lines_and_one_stream_can_be_chosen(lab: &Lab) {

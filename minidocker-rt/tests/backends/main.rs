@@ -17,6 +17,7 @@ mod limits;
 mod logs;
 mod pause;
 mod plan;
+mod ports;
 mod restart;
 mod stats;
 mod templates;
@@ -41,6 +42,7 @@ fn main() {
         logs::trials(),
         pause::trials(),
         plan::trials(),
+        ports::trials(),
         restart::trials(),
         stats::trials(),
         templates::trials(),

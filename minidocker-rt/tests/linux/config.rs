@@ -1,6 +1,6 @@
 //! Configurations that are exported and imported.
 
-use minidocker_rt::{Container, ContainerSpec, Error, ExportedConfig, RestartPolicy};
+use minidocker_rt::{Container, ContainerSpec, Error, ExportedConfig, NetworkMode, RestartPolicy};
 
 use crate::lab::{Lab, PATIENCE, sh};
 
@@ -23,6 +23,7 @@ fn an_export_has_the_fields_of_the_manual() {
         .memory_mb(100)
         .cpu_percent(50)
         .env("PORT", "8000")
+        .network(NetworkMode::Bridge)
         .volume(&volume)
         .unwrap();
     let json = json(&lab.create(spec));

@@ -22,7 +22,7 @@ crate::trials![
 
 /// The scenario of a program that starts a container and then only lives.
 pub fn start_and_wait(root: &str) {
-    let runtime = Runtime::open(root).unwrap();
+    let runtime = crate::lab::open(root);
     let container = runtime.create(sleeper("theirs")).unwrap();
     container.start().unwrap();
     println!("started");

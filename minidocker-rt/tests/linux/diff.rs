@@ -61,13 +61,13 @@ fn what_the_start_makes_is_not_the_containers_change() {
 
 fn additions_changes_and_deletions_are_told() {
     let lab = Lab::new();
-    let script = "mkdir /made; echo x > /made/file; echo x >> /etc/hosts; rm /etc/group; \
+    let script = "mkdir /made; echo x > /made/file; echo x >> /etc/nsswitch.conf; rm /etc/group; \
                   chmod 700 /home; rm -r /srv; ln -s /made /link; touch /mnt/x; rm /mnt/x";
     let changed = after(&lab, sh("a", script));
     let expected = [
         "C /etc",
         "D /etc/group",
-        "C /etc/hosts",
+        "C /etc/nsswitch.conf",
         "C /home",
         "A /link",
         "A /made",
@@ -81,9 +81,9 @@ fn additions_changes_and_deletions_are_told() {
 fn a_directory_made_anew_tells_what_is_gone() {
     let lab = Lab::new();
     let script = "rm -r /var/log /var/cache; mkdir /var/log; echo x > /var/log/new; \
-                  rm -r /etc/ssl 2> /dev/null; rm /etc/hosts; mkdir /etc/hosts; true";
+                  rm -r /etc/ssl 2> /dev/null; rm /etc/nsswitch.conf; mkdir /etc/nsswitch.conf; true";
     let changed = after(&lab, sh("a", script));
-    for line in ["C /var", "A /var/log/new", "D /var/cache", "C /etc", "C /etc/hosts"] {
+    for line in ["C /var", "A /var/log/new", "D /var/cache", "C /etc", "C /etc/nsswitch.conf"] {
         assert!(changed.iter().any(|change| change == line), "{line} in {changed:?}");
     }
     // Anything below /etc, made anew with one file of the old ones.
@@ -92,14 +92,14 @@ fn a_directory_made_anew_tells_what_is_gone() {
     let before = files.list("/etc").unwrap();
     files.remove("/etc").unwrap();
     let options = WriteOptions { make_parents: true, mode: None };
-    files.write("/etc/hosts", b"new", options).unwrap();
+    files.write("/etc/nsswitch.conf", b"new", options).unwrap();
     let changed = container.diff().unwrap();
     for file in before {
         let path = format!("/etc/{}", file.name);
         let change = changed.iter().find(|change| change.path == path);
         let kind = change.unwrap_or_else(|| panic!("{path} in {changed:?}")).kind;
-        let hosts = file.name == "hosts";
-        assert_eq!(kind, if hosts { ChangeKind::Modified } else { ChangeKind::Deleted }, "{path}");
+        let anew = file.name == "nsswitch.conf";
+        assert_eq!(kind, if anew { ChangeKind::Modified } else { ChangeKind::Deleted }, "{path}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use minidocker_rt::{
     ContainerSpec, Event, EventKind, Events, ExitStatus, Health, HealthCheck, Next, RestartPolicy,
-    Runtime, Status,
+    Status,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -33,7 +33,7 @@ crate::trials![
 
 /// A program that makes and deletes containers named after itself.
 pub fn create_and_delete(root: &str) {
-    let runtime = Runtime::open(root).unwrap();
+    let runtime = crate::lab::open(root);
     for number in 0..50 {
         let name = format!("p{}-{number}", std::process::id());
         runtime.create(ContainerSpec::new(&name, "true")).unwrap().delete().unwrap();

@@ -1,6 +1,6 @@
 //! A start that fails, at whatever step, leaves nothing behind and says which.
 
-use minidocker_rt::{BackendKind, Error, Isolation, Outcome, Runtime, Status};
+use minidocker_rt::{Error, Isolation, Outcome, Status};
 
 use crate::lab::{Lab, cgroups_of, child, eventually, helpers_of, sleeper};
 
@@ -87,7 +87,7 @@ pub fn unprivileged(_root: &str) {
     setgid(Gid::from_raw(65534)).unwrap();
     setuid(Uid::from_raw(65534)).unwrap();
     let root = tempfile::tempdir().unwrap();
-    let runtime = Runtime::builder().backend(BackendKind::Linux).open(root.path()).unwrap();
+    let runtime = crate::lab::open(root.path());
     let container = runtime.create(sleeper("a")).unwrap();
     match container.start() {
         Err(Error::StartFailed { failure, .. }) => println!("{failure}: {}", failure.hint),

@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use minidocker_rt::{
-    BackendKind, Command, Container, ContainerSpec, Error, FileKind, Isolation, RestartPolicy,
-    Runtime, Status, WriteOptions,
+    Command, Container, ContainerSpec, Error, FileKind, Isolation, RestartPolicy, Status,
+    WriteOptions,
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -104,20 +104,20 @@ fn a_running_container_is_seen_with_its_volumes() {
 
 fn what_is_written_before_the_start_is_there_after_it() {
     let lab = Lab::new();
-    let script = "cat /srv/app/config; cat /etc/hosts; stat -c %a /srv/app/config /srv/app";
+    let script = "cat /srv/app/config; cat /etc/nsswitch.conf; stat -c %a /srv/app/config /srv/app";
     let container = lab.create(sh("a", script));
     let options = WriteOptions { make_parents: true, mode: Some(0o600) };
     container.files().write("/srv/app/config", b"colour=blue\n", options).unwrap();
-    write(&container, "/etc/hosts", "127.0.0.1 lab\n");
+    write(&container, "/etc/nsswitch.conf", "127.0.0.1 lab\n");
     container.start().unwrap();
     container.wait_timeout(PATIENCE).unwrap();
     let output = container.logs().unwrap().read_to_string().unwrap();
     assert_eq!(output, "colour=blue\n127.0.0.1 lab\n600\n755\n");
     assert_eq!(read(&container, "/srv/app/config"), "colour=blue\n", "also after its end");
     let rootfs = container.inspect().unwrap().rootfs;
-    assert_eq!(fs::read_to_string(rootfs.join("etc/hosts")).unwrap(), "127.0.0.1 lab\n");
-    let image = lab.root().join("images/host/layer/etc/hosts");
-    assert!(fs::read_to_string(image).unwrap().contains("localhost"), "the image is unchanged");
+    assert_eq!(fs::read_to_string(rootfs.join("etc/nsswitch.conf")).unwrap(), "127.0.0.1 lab\n");
+    let image = lab.root().join("images/host/layer/etc/nsswitch.conf");
+    assert!(fs::read_to_string(image).unwrap().contains("hosts:"), "the image is unchanged");
 }
 
 fn a_file_is_replaced_whole_and_keeps_mode_and_owner() {
@@ -148,9 +148,9 @@ fn a_failed_write_leaves_the_old_content_and_nothing_beside_it() {
     let container = lab.create(sleeper("a"));
     let before = names(&container, "/etc");
     let files = container.files();
-    let failed = files.write_from("/etc/hosts", &mut Broken, WriteOptions::default());
-    assert_eq!(errno(failed, "/etc/hosts"), Some(5));
-    assert!(read(&container, "/etc/hosts").contains("localhost"));
+    let failed = files.write_from("/etc/nsswitch.conf", &mut Broken, WriteOptions::default());
+    assert_eq!(errno(failed, "/etc/nsswitch.conf"), Some(5));
+    assert!(read(&container, "/etc/nsswitch.conf").contains("hosts:"));
     let failed = files.write_from("/etc/new", &mut Broken, WriteOptions::default());
     assert_eq!(errno(failed, "/etc/new"), Some(5));
     assert_eq!(names(&container, "/etc"), before);
@@ -167,7 +167,7 @@ fn symlinks_lead_where_the_container_would_go_and_never_out_of_it() {
         symlink(format!("../../../../../..{}", secret.display()), rootfs.join("upwards")).unwrap();
         symlink("/proc/1/root", rootfs.join("magic")).unwrap();
         symlink("circle", rootfs.join("circle")).unwrap();
-        symlink("../etc/./hosts", rootfs.join("inner")).unwrap();
+        symlink("../etc/./nsswitch.conf", rootfs.join("inner")).unwrap();
         if running {
             container.start().unwrap();
         }
@@ -188,10 +188,14 @@ fn symlinks_lead_where_the_container_would_go_and_never_out_of_it() {
         let refused = files.write("/circle", b"", WriteOptions::default());
         assert_eq!(errno(refused, "/circle"), Some(40));
         write(&container, "/inner", "through the link");
-        assert_eq!(read(&container, "/etc/hosts"), "through the link");
+        assert_eq!(read(&container, "/etc/nsswitch.conf"), "through the link");
         assert_eq!(files.stat("/inner").unwrap().kind, FileKind::Symlink, "the link stays");
         files.remove("/inner").unwrap();
-        assert_eq!(read(&container, "/etc/hosts"), "through the link", "only the link goes");
+        assert_eq!(
+            read(&container, "/etc/nsswitch.conf"),
+            "through the link",
+            "only the link goes"
+        );
     }
 }
 
@@ -233,7 +237,8 @@ fn a_removed_file_of_the_image_stays_removed() {
     container.start().unwrap();
     container.wait_timeout(PATIENCE).unwrap();
     let output = container.logs().unwrap().read_to_string().unwrap();
-    assert!(output.starts_with("/etc:\nnested\n"), "{output}");
+    // What every start shows in /etc is there as well.
+    assert!(output.starts_with("/etc:\nhostname\nhosts\nnested\nresolv.conf\n"), "{output}");
     assert_eq!(errno(container.files().stat("/etc/passwd"), "/etc/passwd"), Some(2));
     assert!(lab.root().join("images/host/layer/etc/passwd").exists());
 }
@@ -525,7 +530,7 @@ pub fn unprivileged(_root: &str) {
     setgid(Gid::from_raw(65534)).unwrap();
     setuid(Uid::from_raw(65534)).unwrap();
     let root = tempfile::tempdir().unwrap();
-    let runtime = Runtime::builder().backend(BackendKind::Linux).open(root.path()).unwrap();
+    let runtime = crate::lab::open(root.path());
     let container = runtime.create(sleeper("a")).unwrap();
     let error = container.files().list("/etc").unwrap_err();
     println!("{error}: {}", error.hint());

@@ -150,7 +150,7 @@ fn an_unhealthy_container_is_restarted_if_that_is_wanted() {
 
 /// A program that starts a container with a health check and ends.
 pub fn start_probed(root: &str) {
-    let runtime = minidocker_rt::Runtime::open(root).unwrap();
+    let runtime = crate::lab::open(root);
     let spec = sh("a", "sleep 1000").health_check(probed("echo x >> /n"));
     runtime.create(spec).unwrap().start().unwrap();
     println!("started");

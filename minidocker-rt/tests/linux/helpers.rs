@@ -44,7 +44,7 @@ pub fn no_ptrace(root: &str) {
     for set in [CapSet::Bounding, CapSet::Effective, CapSet::Permitted] {
         caps::drop(None, set, Capability::CAP_SYS_PTRACE).unwrap();
     }
-    let runtime = Runtime::open(root).unwrap();
+    let runtime = crate::lab::open(root);
     let container = runtime.create(sleeper("a")).unwrap();
     container.start().unwrap();
     let family = family(&container);
@@ -71,7 +71,7 @@ pub fn shared_mounts(root: &str) {
     }
     let mounts = || fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
     let before = mounts();
-    let runtime = Runtime::open(root).unwrap();
+    let runtime = crate::lab::open(root);
     let spec = sleeper("a").volume(&format!("{root}/images:/data")).unwrap();
     let container = runtime.create(spec).unwrap();
     container.start().unwrap();
@@ -105,7 +105,7 @@ pub fn fake_null(root: &str) {
     let nothing: Option<&str> = None;
     let private = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE;
     nix::mount::mount(nothing, "/", nothing, private, nothing).unwrap();
-    let runtime = Runtime::open(root).unwrap();
+    let runtime = crate::lab::open(root);
     let container = runtime.create(sleeper("fake")).unwrap();
     // The spawner needs the real one; it has it open by the time of the second start.
     container.start().unwrap();
@@ -136,7 +136,7 @@ pub fn leaky(root: &str) {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     nix::unistd::setgroups(&[nix::unistd::Gid::from_raw(4), nix::unistd::Gid::from_raw(27)])
         .unwrap();
-    let runtime = Runtime::open(root).unwrap();
+    let runtime = crate::lab::open(root);
     let container = runtime.create(sleeper("leaky")).unwrap();
     container.start().unwrap();
     let family = family(&container);
@@ -166,7 +166,7 @@ fn there_is_one_spawner_per_runtime_and_it_ends_with_it() {
     assert!(families.iter().all(|family| family.spawner == spawner));
     assert_eq!(parent_of(spawner), std::process::id() as i32);
 
-    let second = Runtime::open(lab.root()).unwrap();
+    let second = crate::lab::open(lab.root());
     let other = second.create(sleeper("d")).unwrap();
     other.start().unwrap();
     let family = family(&other);
@@ -204,7 +204,7 @@ fn a_thread_before_init_is_refused_with_the_reason() {
 
 /// A program whose helper has two threads.
 pub fn early_thread(root: &str) {
-    let container = Runtime::open(root).unwrap().create(sleeper("a")).unwrap();
+    let container = crate::lab::open(root).create(sleeper("a")).unwrap();
     match container.start() {
         Err(error @ Error::HelperMissing { .. }) => println!("{error}"),
         other => println!("{other:?}"),

@@ -8,7 +8,9 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
-use minidocker_rt::{BackendKind, Command, Container, ContainerSpec, ExitStatus, Runtime};
+use minidocker_rt::{
+    BackendKind, Command, Container, ContainerSpec, ExitStatus, NetworkMode, Runtime,
+};
 
 /// Long enough for a slow virtual machine, short enough to notice.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,8 +50,7 @@ macro_rules! trials {
 impl Lab {
     pub fn new() -> Lab {
         let dir = tempfile::Builder::new().prefix("minidocker-lab-").tempdir().unwrap();
-        let builder = Runtime::builder().backend(BackendKind::Linux);
-        Lab { runtime: builder.open(dir.path().join("root")).unwrap(), dir }
+        Lab { runtime: open(dir.path().join("root")), dir }
     }
 
     /// A folder beside the root, for volumes and the like.
@@ -97,9 +98,15 @@ impl Drop for Lab {
             }
         }
         let root = self.root().to_string_lossy().into_owned();
+        // Who was the last on a bridge leaves a process that looks after it for a moment.
+        eventually("the bridges are cared for", || {
+            !leaks(&root).iter().any(|leak| leak.contains("md-network "))
+        });
         // The spawner is this process's own and lives as long as the runtime.
-        let leaks: Vec<String> =
-            leaks(&root).into_iter().filter(|leak| !leak.contains("md-spawner ")).collect();
+        let leaks: Vec<String> = leaks(&root)
+            .into_iter()
+            .filter(|leak| !leak.contains("md-spawner ") && !leak.contains("md-network "))
+            .collect();
         if !leaks.is_empty() {
             report(format!("left behind: {leaks:#?}"));
         }
@@ -113,6 +120,13 @@ fn report(problem: String) {
     } else {
         panic!("{problem}");
     }
+}
+
+/// A runtime whose containers have no network unless they ask for one: most tests need none,
+/// and many run at once.
+pub fn open(root: impl AsRef<Path>) -> Runtime {
+    let builder = Runtime::builder().backend(BackendKind::Linux);
+    builder.default_network(NetworkMode::None).open(root).unwrap()
 }
 
 /// A container that runs a shell script.
@@ -306,6 +320,8 @@ pub fn run_as_child() -> Option<i32> {
         return None;
     }
     match scenario.as_str() {
+        "bridged-without-root" => crate::networks::without_root(root),
+        "start-on-bridge" => crate::network_crash::start_on_bridge(root),
         "create-and-delete" => crate::events::create_and_delete(root),
         "import-without-end" => crate::images::import_without_end(root),
         "start-and-wait" => crate::crash::start_and_wait(root),

@@ -48,9 +48,19 @@ mod logs;
 #[cfg(linux_backend)]
 mod many;
 #[cfg(linux_backend)]
+mod net_lab;
+#[cfg(linux_backend)]
+mod network;
+#[cfg(linux_backend)]
+mod network_crash;
+#[cfg(linux_backend)]
+mod networks;
+#[cfg(linux_backend)]
 mod pause;
 #[cfg(linux_backend)]
 mod plan;
+#[cfg(linux_backend)]
+mod ports;
 #[cfg(linux_backend)]
 mod recovery;
 #[cfg(linux_backend)]
@@ -106,8 +116,12 @@ fn main() {
         limits::trials(),
         logs::trials(),
         many::trials(),
+        network::trials(),
+        network_crash::trials(),
+        networks::trials(),
         pause::trials(),
         plan::trials(),
+        ports::trials(),
         recovery::trials(),
         restart::trials(),
         rootfs::trials(),

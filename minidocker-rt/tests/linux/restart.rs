@@ -156,7 +156,7 @@ fn the_rootfs_is_kept_from_run_to_run() {
 
 /// A program that starts a container and ends.
 pub fn start_and_end(root: &str) {
-    let runtime = minidocker_rt::Runtime::open(root).unwrap();
+    let runtime = crate::lab::open(root);
     let spec = sh("a", "sleep 0.3; exit 1").restart(RestartPolicy::Always);
     runtime.create(spec).unwrap().start().unwrap();
     println!("started");

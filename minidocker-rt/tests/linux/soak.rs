@@ -110,7 +110,7 @@ fn is_honest(error: &Error) -> bool {
 
 /// A program that operates until its time is over.
 pub fn program(root: &str) {
-    let runtime = Runtime::open(root).unwrap();
+    let runtime = crate::lab::open(root);
     let seed = variable("SOAK_PROGRAM", 1);
     let mut dice = Dice::new(seed);
     let until = variable("SOAK_UNTIL", 0);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use minidocker_rt::{Error, Runtime, Template};
+use minidocker_rt::{Error, NetworkMode, Runtime, Template};
 
 use crate::lab::{Lab, PATIENCE, eventually, sh};
 
@@ -44,7 +44,7 @@ fn the_built_in_templates_run() {
 
     let printed =
         |container: &minidocker_rt::Container| container.logs().unwrap().read_to_string().unwrap();
-    let server = lab.start(spec("python-web-server"));
+    let server = lab.start(spec("python-web-server").network(NetworkMode::Bridge));
     eventually("it serves", || printed(&server).contains("port 8000"));
     assert_eq!(server.inspect().unwrap().spec.memory_limit().unwrap().as_megabytes(), 100);
 
@@ -61,7 +61,8 @@ fn a_template_can_be_changed_before_the_container_is_made() {
     let lab = Lab::new();
     let server = lab.runtime.template("python-web-server").unwrap();
     assert_eq!(server.title_text(), "Python Web Server");
-    let spec = server.spec("mine").memory_mb(64).with_command("echo mine");
+    let spec =
+        server.spec("mine").network(NetworkMode::Bridge).memory_mb(64).with_command("echo mine");
     let container = lab.create(spec);
     container.start().unwrap();
     container.wait_timeout(PATIENCE).unwrap();

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::query::Query;
 use crate::streams;
-use crate::system::{Backend, Check, Enforced, Facts, doctor};
+use crate::system::{Backend, Check, Enforced, Facts, Network, doctor};
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/api/system", "GET, HEAD").route(read().to(system)));
@@ -38,7 +38,8 @@ struct System {
 }
 
 fn describe(app: &App) -> Result<System, ApiError> {
-    let facts = Facts::gather(app.runtime.root());
+    let mut facts = Facts::gather(app.runtime.root());
+    facts.details.network = Network::gather(&app.runtime);
     Ok(System {
         version: env!("CARGO_PKG_VERSION"),
         started_at: app.started_at,

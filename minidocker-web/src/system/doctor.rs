@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Facts;
+use super::{Facts, Network};
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -49,6 +49,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Check> {
         python(facts),
         container(facts),
     ];
+    checks.extend(facts.details.network.iter().flat_map(Network::checks));
     checks.sort_by_key(|check| match check.status {
         Verdict::Problem => 0,
         Verdict::Warning => 1,
@@ -57,7 +58,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Check> {
     checks
 }
 
-fn check(
+pub(super) fn check(
     id: &'static str,
     title: &'static str,
     verdict: Result<String, (Verdict, String, Option<&str>)>,
@@ -257,6 +258,7 @@ mod tests {
             python: true,
             inside_container: false,
             open_files: 20_000,
+            network: None,
         };
         facts
     }

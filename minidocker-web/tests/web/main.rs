@@ -9,6 +9,7 @@ mod features;
 mod http;
 mod lab;
 mod life;
+mod networks;
 mod page;
 mod process;
 mod security;
@@ -23,6 +24,7 @@ fn main() {
         errors::trials(),
         features::trials(),
         life::trials(),
+        networks::trials(),
         page::trials(),
         process::trials(),
         security::trials(),

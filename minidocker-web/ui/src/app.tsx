@@ -16,6 +16,7 @@ import { CreateView } from "./views/create/create.tsx";
 import { ExperimentsView } from "./views/experiments.tsx";
 import { ImagesView } from "./views/images.tsx";
 import { LearnView } from "./views/learn/learn.tsx";
+import { NetworksView } from "./views/networks.tsx";
 import { SystemView } from "./views/system.tsx";
 import { TemplatesView } from "./views/templates.tsx";
 
@@ -26,6 +27,7 @@ const PLACES: { path: string; label: string; icon: IconName }[] = [
   { path: "experiments", label: "Experiments", icon: "flask" },
   { path: "templates", label: "Templates", icon: "template" },
   { path: "images", label: "Images", icon: "layers" },
+  { path: "networks", label: "Networks", icon: "network" },
   { path: "system", label: "System", icon: "system" },
 ];
 
@@ -112,6 +114,8 @@ function View({ place, rest }: { place: string; rest: string[] }) {
       return <TemplatesView />;
     case "images":
       return <ImagesView />;
+    case "networks":
+      return <NetworksView />;
     case "system":
       return <SystemView />;
     default:

@@ -30,6 +30,8 @@ const VIEWS = [
   "learn/keyboard",
   "templates",
   "images",
+  "networks",
+  "learn/network",
   "system",
   "nowhere",
 ];

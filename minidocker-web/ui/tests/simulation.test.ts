@@ -1,6 +1,8 @@
 /** A server whose containers are only imitated. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Lab, TICKER, type View } from "./lab.ts";
+import { eventually, Lab, TICKER, type View } from "./lab.ts";
 
 let lab: Lab;
 let view: View;
@@ -42,3 +44,33 @@ test("each step says what the simulation does instead", async () => {
     .waitFor();
   expect(view.complaints).toEqual([]);
 });
+
+test("a port is published here too, and that there are no networks is said", async () => {
+  const { page, goto } = view;
+  const inside = await freePort();
+  const { network } = await lab.run({
+    name: "web",
+    command: `python -m http.server ${inside}`,
+    ports: [`0:${inside}`],
+  });
+  const { host_port } = network!.ports[0]!;
+  await eventually(() => fetch(`http://127.0.0.1:${host_port}`).then((page) => page.text()));
+  await goto("containers/web");
+  await page.getByRole("link", { name: `Open localhost:${host_port}` }).waitFor();
+  await page.getByText("a simulated container has no network of its own").waitFor();
+  await goto("networks");
+  await page.getByText("networks are only supported on Linux").first().waitFor();
+  const create = page.getByRole("button", { name: /^Create a network/ });
+  expect(await create.getAttribute("aria-disabled")).toBe("true");
+  expect(view.complaints).toEqual([]);
+});
+
+/** A port of this machine that nobody has. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

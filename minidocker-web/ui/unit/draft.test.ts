@@ -19,6 +19,11 @@ test("what fills the form comes out of it again", () => {
     pids_limit: 64,
     volumes: ["/srv:/app:ro"],
     env_vars: { A: "1=2", B: "" },
+    network: "backend",
+    ports: ["8080:80"],
+    aliases: ["db"],
+    dns: ["9.9.9.9"],
+    extra_hosts: ["db:10.0.0.7"],
     hostname: "www",
     working_dir: "/app",
     user: "1:1",
@@ -32,6 +37,7 @@ test("what fills the form comes out of it again", () => {
     best_effort_limits: true,
   };
   expect(specOf(draftOf(spec))).toEqual(spec);
+  expect(specOf(draftOf({ ...spec, network: "bridge" })).network).toBeUndefined();
   expect(usesAdvanced(draftOf(spec))).toBe(true);
   expect(usesAdvanced(draftOf({ name: "a", command: "b", mem_limit_mb: 1 }))).toBe(false);
 });

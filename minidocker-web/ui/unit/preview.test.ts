@@ -11,6 +11,9 @@ const FULL: Spec = {
   pids_limit: 20,
   volumes: ["/srv/my site:/app:ro"],
   env_vars: { MODE: "it's", EMPTY: "" },
+  ports: ["8080:80", "0.0.0.0:53:53/udp"],
+  dns: ["9.9.9.9"],
+  extra_hosts: ["db:10.0.0.7"],
   hostname: "www",
   working_dir: "/app",
   user: "1000:1000",
@@ -44,6 +47,10 @@ test("docker run says all that was asked for, quoted for a shell", () => {
   expect(after("--health-interval")).toBe("5s");
   expect(after("--ulimit")).toBe("nofile=10:20");
   expect(after("--network")).toBe("host");
+  expect(after("--publish")).toBe("127.0.0.1:8080:80");
+  expect(given).toContain("0.0.0.0:53:53/udp");
+  expect(after("--dns")).toBe("9.9.9.9");
+  expect(after("--add-host")).toBe("db:10.0.0.7");
   expect(after("--pid")).toBe("host");
   expect(given).toContain("seccomp=unconfined");
   expect(given).not.toContain("no-new-privileges");
@@ -60,7 +67,7 @@ test("without options it is the safe default", () => {
   const given = words(dockerRun({ name: "a", command: "true" }));
   expect(given).toContain("--init");
   expect(given).toContain("no-new-privileges");
-  expect(given.join(" ")).toContain("--network none");
+  expect(given.join(" ")).toContain("--network bridge");
 });
 
 test("curl sends exactly the specification", () => {

@@ -259,6 +259,7 @@ impl Route {
             Some("containers") => "containers",
             Some("templates") => "templates",
             Some("images") => "images",
+            Some("networks") => "networks",
             Some("experiments") => "experiments",
             _ => "server",
         }

@@ -14,6 +14,7 @@ pub(super) fn all() -> Vec<Route> {
     all.extend(files());
     all.extend(templates());
     all.extend(images());
+    all.extend(networks());
     all
 }
 
@@ -224,5 +225,23 @@ fn images() -> Vec<Route> {
             .or(&[409, 501]),
         get("/api/images/{name}", "One image").json::<s::Image>(200, "The image"),
         delete("/api/images/{name}", "Delete an image").nothing(204, "Gone").or(&[409]),
+    ]
+}
+
+fn networks() -> Vec<Route> {
+    vec![
+        get("/api/networks", "The common bridge, and the networks that were made")
+            .json::<Vec<s::NetworkOfContainers>>(200, "The networks")
+            .or(&[501]),
+        post("/api/networks", "Make a network, whose containers find each other by name")
+            .body::<s::NewNetwork>(json!({"name": "backend", "subnet": "10.99.0.0/24"}))
+            .json::<s::NetworkOfContainers>(201, "Made")
+            .or(&[409, 501]),
+        get("/api/networks/{name}", "One network")
+            .json::<s::NetworkOfContainers>(200, "The network")
+            .or(&[501]),
+        delete("/api/networks/{name}", "Delete a network that no container was made for")
+            .nothing(204, "Gone")
+            .or(&[409, 501]),
     ]
 }

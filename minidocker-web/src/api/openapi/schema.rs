@@ -8,6 +8,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+mod network;
+
+use network::{Network, XrayNetwork};
+pub(super) use network::{NetworkOfContainers, NewNetwork};
+
 /// What every refusal is.
 #[derive(ToSchema)]
 pub(super) struct Refusal {
@@ -82,6 +87,22 @@ pub(super) struct Spec {
     volumes: Option<Vec<String>>,
     #[schema(nullable = false)]
     env_vars: Option<BTreeMap<String, String>>,
+    /// As 8080:80, 127.0.0.1:8080:80/tcp, 53:53/udp, 80 or 8000-8010:8000-8010. Without an
+    /// address only this machine reaches them.
+    #[schema(nullable = false)]
+    ports: Option<Vec<String>>,
+    /// bridge (the default), none, host, container:NAME, or the name of a network.
+    #[schema(nullable = false)]
+    network: Option<String>,
+    /// More names by which the containers of its network find it.
+    #[schema(nullable = false)]
+    aliases: Option<Vec<String>>,
+    /// Addresses of name servers.
+    #[schema(nullable = false)]
+    dns: Option<Vec<String>>,
+    /// Lines of its /etc/hosts, as db:10.0.0.7.
+    #[schema(nullable = false)]
+    extra_hosts: Option<Vec<String>>,
     #[schema(nullable = false)]
     hostname: Option<String>,
     #[schema(nullable = false)]
@@ -265,14 +286,6 @@ struct Probe {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Network {
-    mode: String,
-    #[schema(required)]
-    ip_address: Option<String>,
-    ports: Vec<serde_json::Value>,
-}
-
-#[derive(Serialize, ToSchema)]
 struct Usage {
     #[schema(required)]
     uptime_seconds: Option<f64>,
@@ -371,6 +384,7 @@ pub(super) struct Stats {
     block_io: BlockIoStats,
     #[schema(required)]
     network: Option<NetworkStats>,
+    network_info: Network,
     #[schema(required)]
     pressure: Option<PressureStats>,
 }
@@ -539,6 +553,8 @@ pub(super) struct Xray {
     capabilities: Option<Capabilities>,
     #[schema(required)]
     seccomp: Option<Seccomp>,
+    #[schema(required)]
+    network: Option<XrayNetwork>,
     uid_map: Vec<IdRange>,
     gid_map: Vec<IdRange>,
 }

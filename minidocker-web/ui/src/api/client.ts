@@ -12,6 +12,7 @@ import type {
   Image,
   Listing,
   LogLine,
+  Network,
   Plan,
   Spec,
   Stats,
@@ -164,6 +165,10 @@ export const api = {
   importImage: (name: string, tar: BodyInit) =>
     ask("POST", withQuery(url("images"), { name }), tar, "application/x-tar"),
   removeImage: (name: string) => ask("DELETE", url("images", name)),
+  networks: () => get<Network[]>(url("networks")),
+  createNetwork: (network: { name: string; subnet?: string }) =>
+    post<Network>(url("networks"), network),
+  removeNetwork: (name: string) => ask("DELETE", url("networks", name)),
   experiments: () => get<Experiment[]>(url("experiments")),
   experiment: (feature: string, command: string) =>
     post<ExperimentResult>(url("experiments"), { feature, command }),

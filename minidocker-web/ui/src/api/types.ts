@@ -30,6 +30,33 @@ export interface Usage {
   pids: number;
 }
 
+/** A port of the host, and the container's behind it. */
+export interface PublishedPort {
+  host_ip: string;
+  host_port: number;
+  container_port: number;
+  protocol: "tcp" | "udp";
+}
+
+/** How a container is connected. */
+export interface NetworkInfo {
+  mode: string;
+  networks: { name: string; ip_address: string; gateway: string; mac: string }[];
+  ports: PublishedPort[];
+  caveats?: string[];
+}
+
+/** A network that containers are plugged into. */
+export interface Network {
+  name: string;
+  created_at: string | null;
+  subnet: string | null;
+  bridge: string | null;
+  gateway: string | null;
+  /** Those that are on it now. */
+  containers: { names: string[]; id: string; ip_address: string }[];
+}
+
 /** A container. One whose files are damaged has only its name, status and reason. */
 export interface Container {
   name: string;
@@ -50,7 +77,7 @@ export interface Container {
   health?: Health | null;
   not_enforced?: string[];
   rootfs?: string;
-  network?: { mode: string; ip_address: string | null; ports: unknown[] };
+  network?: NetworkInfo;
   usage?: Usage | null;
 }
 
@@ -96,6 +123,11 @@ export interface Spec {
   pids_limit?: number;
   volumes?: string[];
   env_vars?: Record<string, string>;
+  ports?: string[];
+  network?: string;
+  aliases?: string[];
+  dns?: string[];
+  extra_hosts?: string[];
   hostname?: string;
   working_dir?: string;
   user?: string;
@@ -212,6 +244,7 @@ export interface Stats {
   pids: { current: number; limit: number | null };
   block_io: { read_bytes: number; write_bytes: number };
   network: { rx_bytes: number; rx_packets: number; tx_bytes: number; tx_packets: number } | null;
+  network_info: NetworkInfo;
   pressure: { cpu: Pressure; memory: Pressure; io: Pressure } | null;
 }
 
@@ -310,6 +343,26 @@ export interface Xray {
     ambient: string[];
   } | null;
   seccomp: { mode: number; name: string; filters: number | null; no_new_privs: boolean } | null;
+  network: {
+    own: boolean;
+    interfaces: {
+      name: string;
+      index: number | null;
+      mac: string | null;
+      mtu: number | null;
+      state: string | null;
+      addresses: string[];
+      rx_bytes: number;
+      rx_packets: number;
+      tx_bytes: number;
+      tx_packets: number;
+      peer: { name: string; index: number; bridge: string | null } | null;
+    }[];
+    routes: { to: string; via: string | null; interface: string }[];
+    listening: { protocol: string; address: string; port: number }[];
+    bridge: { name: string; mac: string | null; ports: string[] } | null;
+    rules: { chain: string; rule: string }[] | null;
+  } | null;
   uid_map: IdMap[];
   gid_map: IdMap[];
 }

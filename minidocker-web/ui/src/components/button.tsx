@@ -49,6 +49,8 @@ export function LinkButton(props: {
   kind?: string;
   small?: boolean;
   download?: string;
+  /** Whether it leads to another site, in a tab of its own. */
+  apart?: boolean;
 }) {
   const classes = ["button", props.kind, props.small && "small", !props.children && "icon"];
   return (
@@ -58,6 +60,7 @@ export function LinkButton(props: {
       aria-label={props.label}
       title={props.label}
       download={props.download}
+      {...(props.apart && { target: "_blank", rel: "noopener noreferrer" })}
     >
       {props.icon && <Icon name={props.icon} />}
       {props.children}

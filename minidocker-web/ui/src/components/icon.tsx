@@ -24,6 +24,7 @@ const PATHS = {
   logs: "M2.5 2.5h11v11h-11zM5 6h6M5 8.5h6M5 11h3",
   menu: "M8 3.5v.2M8 8v.2M8 12.5v.2",
   moon: "M13.5 9.5A6 6 0 0 1 6.5 2.5a6 6 0 1 0 7 7",
+  network: "M6 2h4v3H6zM1.5 11h4v3h-4zM10.5 11h4v3h-4zM8 5v3M3.5 11V8h9v3",
   pause: "M5 3v10M11 3v10",
   play: "M4.5 2.5v11L13 8z",
   plus: "M8 3v10M3 8h10",

@@ -11,6 +11,11 @@ export interface Draft {
   pids: string;
   volumes: string[];
   env: string[];
+  network: string;
+  ports: string[];
+  aliases: string[];
+  dns: string[];
+  extraHosts: string[];
   hostname: string;
   workingDir: string;
   user: string;
@@ -43,6 +48,11 @@ export function emptyDraft(): Draft {
     pids: "",
     volumes: [],
     env: [],
+    network: "",
+    ports: [],
+    aliases: [],
+    dns: [],
+    extraHosts: [],
     hostname: "",
     workingDir: "",
     user: "",
@@ -78,6 +88,11 @@ export function draftOf(spec: Partial<Spec>): Draft {
     pids: text(spec.pids_limit),
     volumes: [...(spec.volumes ?? [])],
     env: Object.entries(spec.env_vars ?? {}).map(([name, value]) => `${name}=${value}`),
+    network: spec.network === "bridge" ? "" : (spec.network ?? ""),
+    ports: [...(spec.ports ?? [])],
+    aliases: [...(spec.aliases ?? [])],
+    dns: [...(spec.dns ?? [])],
+    extraHosts: [...(spec.extra_hosts ?? [])],
     hostname: spec.hostname ?? "",
     workingDir: spec.working_dir ?? "",
     user: spec.user ?? "",
@@ -112,8 +127,13 @@ export function specOf(draft: Draft): Spec {
       mem_limit_mb: number(draft.memory),
       cpu_limit_percent: number(draft.cpu),
       pids_limit: number(draft.pids),
-      volumes: some(draft.volumes.map((one) => one.trim()).filter(Boolean)),
+      volumes: lines(draft.volumes),
       env_vars: variables(draft.env),
+      network: draft.network || undefined,
+      ports: lines(draft.ports),
+      aliases: lines(draft.aliases),
+      dns: lines(draft.dns),
+      extra_hosts: lines(draft.extraHosts),
       hostname: draft.hostname.trim() || undefined,
       working_dir: draft.workingDir.trim() || undefined,
       user: draft.user.trim() || undefined,
@@ -168,6 +188,11 @@ function number(value: string): number | undefined {
   if (value.trim() === "") return undefined;
   const parsed = Number(value);
   return Number.isFinite(parsed) ? parsed : (value as unknown as number);
+}
+
+/** Those that are not empty. */
+function lines(list: string[]): string[] | undefined {
+  return some(list.map((one) => one.trim()).filter(Boolean));
 }
 
 function unless<T>(usual: T, value: T | undefined): T | undefined {

@@ -29,7 +29,7 @@ export const FEATURES: Record<Feature, { title: string; on: string; off: string;
     },
     network: {
       title: "Network",
-      on: "Its own network, with only a loopback interface.",
+      on: "A network of its own: interfaces, addresses, ports.",
       off: "It uses the host's network: all interfaces, all local ports.",
       manual: "man 7 network_namespaces",
     },

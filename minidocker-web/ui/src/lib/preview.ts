@@ -1,6 +1,7 @@
 /** The same container in other words: for docker, for curl and for Python. */
 import type { Spec } from "../api/types.ts";
 import { commandLine, shellQuote } from "./format.ts";
+import { dockerPort } from "./ports.ts";
 
 /** The `docker run` that comes nearest. */
 export function dockerRun(spec: Spec): string {
@@ -19,6 +20,10 @@ export function dockerRun(spec: Spec): string {
   for (const [name, value] of Object.entries(spec.env_vars ?? {})) {
     option("--env", `${name}=${value}`);
   }
+  for (const port of spec.ports ?? []) option("--publish", dockerPort(port));
+  for (const alias of spec.aliases ?? []) option("--network-alias", alias);
+  for (const server of spec.dns ?? []) option("--dns", server);
+  for (const host of spec.extra_hosts ?? []) option("--add-host", host);
   if (spec.hostname) option("--hostname", spec.hostname);
   if (spec.working_dir) option("--workdir", spec.working_dir);
   if (spec.user) option("--user", spec.user);
@@ -39,7 +44,7 @@ export function dockerRun(spec: Spec): string {
   if (spec.init !== false) option("--init");
   if (spec.stdin_open) option("--interactive");
   if (spec.tty) option("--tty");
-  option("--network", isolation.network === false ? "host" : "none");
+  option("--network", spec.network ?? (isolation.network === false ? "host" : "bridge"));
   if (isolation.pid === false) option("--pid", "host");
   if (isolation.uts === false) option("--uts", "host");
   if (isolation.ipc === false) option("--ipc", "host");

@@ -8,6 +8,7 @@ import { Heading } from "../components/heading.tsx";
 import { Icon } from "../components/icon.tsx";
 import { menuTriggers, openMenuAt } from "../components/menu.tsx";
 import { Empty } from "../components/notice.tsx";
+import { PortLinks } from "../components/port-link.tsx";
 import { Sparkline } from "../components/sparkline.tsx";
 import { StatusWord } from "../components/status.tsx";
 import { attempt } from "../components/toast.tsx";
@@ -356,6 +357,11 @@ function Card({ container }: { container: Container }) {
           <Outcome container={container} />
         </p>
       )}
+      {container.network && container.network.ports.length > 0 && (
+        <div class="small">
+          <PortLinks ports={container.network.ports} />
+        </div>
+      )}
       <footer>
         <span class="small soft" title={`Last started: ${exact(container.started_at)}`}>
           {sinceWhen(container, usage)}
@@ -510,7 +516,10 @@ function Row({ container }: { container: Container }) {
       </td>
       <td>
         {container.network?.mode}
-        <div class="small soft">{container.network?.ip_address}</div>
+        <div class="small soft mono">{container.network?.networks[0]?.ip_address}</div>
+        <div class="small">
+          <PortLinks ports={container.network?.ports ?? []} />
+        </div>
       </td>
       <td>
         <Quick container={container} />

@@ -7,6 +7,7 @@ import { openMenuAt } from "../../components/menu.tsx";
 import { Empty } from "../../components/notice.tsx";
 import { StatusWord } from "../../components/status.tsx";
 import { act, menuOf, VERBS, whyNot } from "../../lib/actions.tsx";
+import { portUrl } from "../../lib/ports.ts";
 import { href } from "../../router.ts";
 import { containers, isAlive, listed } from "../../state.ts";
 import { ConfigurationTab } from "./configuration.tsx";
@@ -114,8 +115,18 @@ function Actions({ container }: { container: Container }) {
     if (verb === "pause") return container.status !== "paused";
     return verb === "start" || verb === "stop" || verb === "restart";
   });
+  // The first two: who publishes more finds them all under Network.
+  const pages = (container.network?.ports ?? [])
+    .map((port) => portUrl(port, location.hostname))
+    .filter((address) => address !== null)
+    .slice(0, 2);
   return (
     <div class="row">
+      {pages.map((address) => (
+        <LinkButton key={address} to={address} icon="link" apart>
+          Open {address.replace("http://", "")}
+        </LinkButton>
+      ))}
       {main.map(({ verb, label, icon }) => {
         const reason = whyNot(verb, container);
         const wanted = !isAlive(container)

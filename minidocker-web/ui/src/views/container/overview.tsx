@@ -22,9 +22,10 @@ import { href } from "../../router.ts";
 import { isAlive, recentCpu, usageOf } from "../../state.ts";
 import { Meter } from "../containers.tsx";
 import { Strip } from "./how.tsx";
+import { NetworkPanel } from "./network.tsx";
 
 export function OverviewTab({ container }: { container: Container }) {
-  const { name, spec, exit, network } = container;
+  const { name, spec, exit } = container;
   return (
     <div class="overview">
       <div class="stack">
@@ -89,12 +90,6 @@ export function OverviewTab({ container }: { container: Container }) {
               {container.starts ?? 0}, of these {plural(container.restarts ?? 0, "restart")} by its
               policy ({spec?.restart ?? "no"})
             </dd>
-            <dt>Network</dt>
-            <dd>
-              {network?.mode === "host" ? "the host's" : "none but loopback"}
-              {network?.ip_address ? `, ${network.ip_address}` : ", no IP address"}, no ports
-              published
-            </dd>
             {container.pid != null && (
               <>
                 <dt>PID on the host</dt>
@@ -107,6 +102,7 @@ export function OverviewTab({ container }: { container: Container }) {
             </dd>
           </dl>
         </section>
+        <NetworkPanel container={container} />
         <HealthPanel container={container} />
         <Built container={container} />
         <History container={container} />

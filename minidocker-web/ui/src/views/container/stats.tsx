@@ -9,6 +9,7 @@ import { Empty, Notice } from "../../components/notice.tsx";
 import { act, whyNot } from "../../lib/actions.tsx";
 import { bytes, duration, micros, percent, plural } from "../../lib/format.ts";
 import { isAlive } from "../../state.ts";
+import { NetworkPanel } from "./network.tsx";
 
 /** Five minutes of seconds. */
 const KEPT = 300;
@@ -103,6 +104,24 @@ export function StatsTab({ container }: { container: Container }) {
           series={[{ label: "now", colour: "--third" }]}
           data={[times, of((one) => one.pids.current)]}
         />
+        {last.network && (
+          <Chart
+            title="Network"
+            summary={`${bytes(last.network.rx_bytes)} received, ${bytes(last.network.tx_bytes)} sent`}
+            format={(value) => (value == null ? "–" : `${bytes(value)}/s`)}
+            binary
+            atLeast={1024}
+            series={[
+              { label: "received", colour: "--memory" },
+              { label: "sent", colour: "--cpu" },
+            ]}
+            data={[
+              times,
+              rates((one) => one.network?.rx_bytes ?? null),
+              rates((one) => one.network?.tx_bytes ?? null),
+            ]}
+          />
+        )}
         <Chart
           title="Disk"
           summary={`${bytes(last.block_io.read_bytes)} read, ${bytes(last.block_io.write_bytes)} written`}
@@ -151,7 +170,7 @@ export function StatsTab({ container }: { container: Container }) {
           <dt>Network</dt>
           <dd>
             {last.network
-              ? `${bytes(last.network.rx_bytes)} received, ${bytes(last.network.tx_bytes)} sent`
+              ? `${bytes(last.network.rx_bytes)} received in ${plural(last.network.rx_packets, "packet")}, ${bytes(last.network.tx_bytes)} sent in ${last.network.tx_packets}`
               : "not counted: it shares the host's network"}
           </dd>
           <dt>Pressure</dt>
@@ -164,6 +183,7 @@ export function StatsTab({ container }: { container: Container }) {
           <dd>{duration(last.uptime_seconds)}</dd>
         </dl>
       </section>
+      <NetworkPanel container={container} />
     </div>
   );
 }

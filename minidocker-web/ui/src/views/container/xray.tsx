@@ -8,6 +8,7 @@ import { act, whyNot } from "../../lib/actions.tsx";
 import { bytes, plural } from "../../lib/format.ts";
 import { useLoad } from "../../lib/use-load.ts";
 import { isAlive } from "../../state.ts";
+import { NetworkXray } from "./xray-network.tsx";
 
 const EVERY_MS = 2000;
 
@@ -57,6 +58,7 @@ export function XrayTab({ container }: { container: Container }) {
       </div>
       <Namespaces data={data} isolation={container.spec?.isolation ?? {}} />
       <Processes processes={data.processes} />
+      <NetworkXray network={data.network} />
       <Cgroups data={data} />
       <Rights data={data} />
       <Mounts data={data} />

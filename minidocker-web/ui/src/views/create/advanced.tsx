@@ -8,8 +8,9 @@ import { FEATURES } from "../../lib/isolation.ts";
 import { useLoad } from "../../lib/use-load.ts";
 import { href } from "../../router.ts";
 import { unsupported } from "../../state.ts";
+import { NetworkFields } from "./network.tsx";
 
-interface Props {
+export interface Props {
   value: Draft;
   set: (field: string) => (change: Partial<Draft>) => void;
   shown: (field: string) => FieldProblem | undefined;
@@ -44,6 +45,7 @@ export function Advanced({ value, set, shown }: Props) {
         hint="Settings that the program reads, each NAME=value. Anyone who may look at the container can read them: no place for secrets."
         onChange={(env) => set("env_vars")({ env })}
       />
+      <NetworkFields value={value} set={set} shown={shown} />
       <div class="two">
         <RestartField value={value} set={set} problem={shown("restart")} />
         <TextField
@@ -162,13 +164,6 @@ export function Advanced({ value, set, shown }: Props) {
           })}
         </div>
       </fieldset>
-      <Field
-        id="ports"
-        label="Ports"
-        hint="A container has only its own loopback network so far, so no port of it can be published."
-      >
-        <input id="ports" class="input" disabled placeholder="not yet" />
-      </Field>
     </div>
   );
 }

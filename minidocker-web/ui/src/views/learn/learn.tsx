@@ -2,6 +2,7 @@
 import { Heading } from "../../components/heading.tsx";
 import { href } from "../../router.ts";
 import { Files, Limits, Logs, States, Variables, What } from "./chapters.tsx";
+import { Networks } from "./network.tsx";
 import { Glossary, Keyboard, Mistakes, Trouble } from "./reference.tsx";
 
 const CHAPTERS = [
@@ -9,6 +10,7 @@ const CHAPTERS = [
   { id: "states", title: "The states of a container", view: States },
   { id: "limits", title: "Memory and CPU limits", view: Limits },
   { id: "files", title: "Its own files, and volumes", view: Files },
+  { id: "network", title: "Networks and ports", view: Networks },
   { id: "variables", title: "Environment variables", view: Variables },
   { id: "logs", title: "Logs and exit codes", view: Logs },
   { id: "mistakes", title: "Common mistakes", view: Mistakes },

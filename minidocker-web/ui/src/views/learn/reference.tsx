@@ -164,6 +164,7 @@ const TERMS: [string, string][] = [
     "Capability",
     "One of the powers that root's power is made of, such as to change the clock. A container keeps a few.",
   ],
+  ["Bridge", "A switch made of software, into which containers are plugged."],
   ["Cgroup", "A group of processes that the kernel counts and limits together."],
   ["Command", "The program a container runs. The container lives as long as it does."],
   ["Container", "A program with its own view of the machine and a budget."],
@@ -179,10 +180,12 @@ const TERMS: [string, string][] = [
   ["Log", "Everything the program printed, with times."],
   ["Memory limit", "The most memory it may use; beyond it, the kernel kills."],
   ["Namespace", "A part of the view: its own processes, mounts, network, host name."],
+  ["Network mode", "Whose network a container has: one of its own, none, the host's, another's."],
   ["OOM", "Out of memory: the limit was reached and the kernel ended something."],
   ["Overlay", "The file system that shows image and layer as one folder."],
   ["PID", "The number of a process. A process in a container has two: one inside, one outside."],
   ["Plan", "All steps that a start will do, before it does them."],
+  ["Published port", "A port of this machine that leads to a port of the container."],
   ["Restart policy", "Whether it is started again when its command ends."],
   ["Rootfs", "The root folder of a container, the / that it sees."],
   ["Seccomp", "The kernel's filter of system calls."],
@@ -191,6 +194,7 @@ const TERMS: [string, string][] = [
   ["Supervisor", "The small process that builds a container, keeps its log and waits for its end."],
   ["System call", "A program asking the kernel for something: to open a file, to start a process."],
   ["Trace", "The plan as it was done, with the kernel's answers and the microseconds."],
+  ["Veth pair", "A cable with two ends: one inside the container, the other on the host."],
   ["Volume", "A folder of this machine that a container sees too."],
 ];
 

@@ -11,6 +11,7 @@ export function Try({ spec, children }: { spec: Spec; children: ComponentChildre
     spec.mem_limit_mb !== undefined && `${spec.mem_limit_mb} MB`,
     spec.cpu_limit_percent !== undefined && `${spec.cpu_limit_percent}% CPU`,
     ...(spec.volumes ?? []),
+    ...(spec.ports ?? []).map((port) => `port ${port}`),
     ...Object.entries(spec.env_vars ?? {}).map(([name, value]) => `${name}=${value}`),
     spec.restart && `restart ${spec.restart}`,
   ].filter(Boolean);

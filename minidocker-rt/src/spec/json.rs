@@ -1,0 +1,186 @@
+//! The JSON form of a specification: as it is sent, written down and exported.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::health_check::HealthCheckJson;
+use super::{
+    Command, ContainerName, ContainerPath, ContainerSpec, CpuPercent, EnvVar, ExtraHost,
+    HealthCheck, Hostname, Isolation, Memory, NetworkMode, PidsLimit, PortMapping, RestartPolicy,
+    Rlimit, User, Volume, port,
+};
+use crate::error::{Error, Result};
+
+/// The JSON form of a specification, before its values are parsed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SpecJson {
+    name: String,
+    command: CommandJson,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mem_limit_mb: Option<serde_json::Number>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cpu_limit_percent: Option<serde_json::Number>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pids_limit: Option<serde_json::Number>,
+    #[serde(default)]
+    volumes: Vec<String>,
+    #[serde(default)]
+    env_vars: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dns: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    extra_hosts: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hostname: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    working_dir: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rlimits: Vec<Rlimit>,
+    #[serde(default, skip_serializing_if = "Isolation::is_default")]
+    isolation: Isolation,
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    init: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    best_effort_limits: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restart: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    health_check: Option<HealthCheckJson>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    stdin_open: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    tty: bool,
+}
+
+/// A command line, or its exact words.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum CommandJson {
+    Line(String),
+    Words(Vec<String>),
+}
+
+impl CommandJson {
+    pub fn of(command: &Command) -> CommandJson {
+        match command.line() {
+            Some(line) => CommandJson::Line(line.to_string()),
+            None => CommandJson::Words(command.words().to_vec()),
+        }
+    }
+
+    pub fn parse(self) -> Result<Command> {
+        match self {
+            CommandJson::Line(line) => Command::parse(&line),
+            CommandJson::Words(words) => Command::argv(words),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+impl TryFrom<SpecJson> for ContainerSpec {
+    type Error = Error;
+
+    fn try_from(json: SpecJson) -> Result<ContainerSpec> {
+        let name: ContainerName = json.name.parse()?;
+        let mut spec = ContainerSpec::new(name.as_str(), json.command.parse()?);
+        if let Some(image) = json.image {
+            spec.image = image.parse()?;
+        }
+        spec.memory = json.mem_limit_mb.map(Memory::from_json).transpose()?;
+        spec.cpu = json.cpu_limit_percent.map(CpuPercent::from_json).transpose()?;
+        if let Some(pids) = json.pids_limit {
+            spec.pids = PidsLimit::from_json(pids)?;
+        }
+        spec.volumes = json.volumes.iter().map(|text| text.parse()).collect::<Result<_>>()?;
+        for (name, value) in &json.env_vars {
+            spec.env.push(EnvVar::new(name, value)?);
+        }
+        for text in &json.ports {
+            port::publish(&mut spec.ports, text)?;
+        }
+        spec.network = json.network.map(|text| text.parse()).transpose()?;
+        spec = json.aliases.iter().fold(spec, |spec, name| spec.alias(name));
+        spec = json.dns.iter().fold(spec, |spec, server| spec.dns(server));
+        spec = json.extra_hosts.iter().fold(spec, |spec, line| spec.extra_host(line));
+        if let Some(problem) = spec.problem.take() {
+            return Err(*problem);
+        }
+        spec.hostname = json.hostname.map(|text| text.parse()).transpose()?;
+        if let Some(path) = json.working_dir {
+            spec.working_dir = ContainerPath::parse("working_dir", &path)?;
+        }
+        if let Some(user) = json.user {
+            spec.user = user.parse()?;
+        }
+        for Rlimit { resource, soft, hard } in json.rlimits {
+            spec = spec.rlimit(Rlimit::new(resource, soft, hard)?);
+        }
+        spec.isolation = json.isolation;
+        spec.init = json.init;
+        spec.best_effort_limits = json.best_effort_limits;
+        spec.restart = json.restart.map_or(Ok(RestartPolicy::No), |text| text.parse())?;
+        spec.health_check = json.health_check.map(HealthCheck::try_from).transpose()?;
+        spec.stdin_open = json.stdin_open;
+        spec.tty = json.tty;
+        Ok(spec)
+    }
+}
+
+impl From<ContainerSpec> for SpecJson {
+    fn from(spec: ContainerSpec) -> SpecJson {
+        SpecJson {
+            name: spec.name.to_string(),
+            command: CommandJson::of(&spec.command),
+            image: (!spec.image.is_host()).then(|| spec.image.to_string()),
+            mem_limit_mb: spec.memory.map(|memory| memory.as_megabytes().into()),
+            cpu_limit_percent: spec.cpu.map(|cpu| cpu.percent().into()),
+            pids_limit: (spec.pids != PidsLimit::default()).then(|| spec.pids.to_json()),
+            volumes: spec.volumes.iter().map(Volume::to_string).collect(),
+            env_vars: spec
+                .env
+                .iter()
+                .map(|var| (var.name().to_string(), var.value().to_string()))
+                .collect(),
+            ports: spec.ports.iter().map(PortMapping::to_string).collect(),
+            network: spec
+                .network
+                .filter(|mode| *mode != NetworkMode::Bridge)
+                .map(|mode| mode.to_string()),
+            aliases: spec.aliases.iter().map(Hostname::to_string).collect(),
+            dns: spec.dns.iter().map(IpAddr::to_string).collect(),
+            extra_hosts: spec.extra_hosts.iter().map(ExtraHost::to_string).collect(),
+            hostname: spec.hostname.map(|hostname| hostname.to_string()),
+            working_dir: (spec.working_dir != ContainerPath::root())
+                .then(|| spec.working_dir.to_string()),
+            user: (spec.user != User::ROOT).then(|| spec.user.to_string()),
+            rlimits: spec.rlimits,
+            isolation: spec.isolation,
+            init: spec.init,
+            best_effort_limits: spec.best_effort_limits,
+            restart: (spec.restart != RestartPolicy::No).then(|| spec.restart.to_string()),
+            health_check: spec.health_check.map(HealthCheckJson::from),
+            stdin_open: spec.stdin_open,
+            tty: spec.tty,
+        }
+    }
+}

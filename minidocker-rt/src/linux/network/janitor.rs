@@ -71,13 +71,18 @@ fn is_idle(segment: &Segment) -> bool {
 
 /// Forks the janitor, and says who it is.
 fn fork(boot_id: String) -> Option<crate::status::ProcessIdentity> {
+    // Before the fork, and taken back after it: nobody sees the janitor under another name.
+    set_process_name(c"md-network");
     // SAFETY: a supervisor has one thread, so its child may run any code.
-    match unsafe { nix::unistd::fork() } {
+    let forked = unsafe { nix::unistd::fork() };
+    if !matches!(forked, Ok(ForkResult::Child)) {
+        set_process_name(c"md-supervisor");
+    }
+    match forked {
         Ok(ForkResult::Child) => {
             // Among others it lets go of the registry's lock, which it shares with its parent.
             close_all_except(&[]);
             let _ = setsid();
-            set_process_name(c"md-network");
             watch(&boot_id);
             init::exit(0)
         }

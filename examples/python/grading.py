@@ -58,6 +58,7 @@ def grade(answer: str) -> Grade:
             cpu_percent=100,
             pids_limit=16,
             output_limit=10_000,
+            network="none",
             user=65534,
         )
         if result.ok and result.stdout.strip() == expected:

@@ -37,6 +37,9 @@ pub(crate) struct Attachments {
 struct Client {
     socket: OwnedFd,
     missed: u64,
+    /// Whether it has closed its end. What it typed before still counts, so it stays until
+    /// all of that was read.
+    left: bool,
 }
 
 impl Attachments {
@@ -51,12 +54,14 @@ impl Attachments {
     /// Takes in a program that was told it is attached.
     pub fn add(&mut self, socket: OwnedFd) {
         set_patience(&socket, PATIENCE);
-        self.clients.push(Client { socket, missed: 0 });
+        self.clients.push(Client { socket, missed: 0, left: false });
     }
 
     /// Shows output to all.
     pub fn show(&mut self, stream: Stream, bytes: &[u8]) {
-        self.clients.retain_mut(|client| client.show(stream, bytes));
+        for client in self.clients.iter_mut().filter(|client| !client.left) {
+            client.left = !client.show(stream, bytes);
+        }
     }
 
     /// Nothing will follow: tells those that missed something how much, for which there is

@@ -84,9 +84,9 @@ pub(crate) fn send_frame(
 pub(crate) fn receive_frame(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
     loop {
         match recv(socket.as_raw_fd(), buffer, MsgFlags::empty()) {
-            Err(Errno::EINTR) => {}
-            // The supervisor ended with our input unread.
-            Err(Errno::ECONNRESET) => return Ok(0),
+            // The other has gone and left something unread, which is told once, and first: what
+            // it sent before is still to be read, and then the end.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
             result => return result,
         }
     }

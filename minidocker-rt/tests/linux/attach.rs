@@ -21,6 +21,7 @@ trials!(
     a_reader_that_does_not_read_holds_up_nobody_and_is_told_what_it_missed,
     attaching_to_what_does_not_run_is_refused,
     more_input_than_a_pipe_holds_arrives_whole,
+    what_was_typed_arrives_though_who_typed_it_has_left,
 );
 
 /// Reads until `wanted` was seen; returns everything read.
@@ -188,4 +189,20 @@ fn more_input_than_a_pipe_holds_arrives_whole() {
     attached.input.close().unwrap();
     assert!(attached.output.wait(Duration::from_secs(60)).unwrap());
     assert_eq!(rest(attached).trim(), "300000");
+}
+
+fn what_was_typed_arrives_though_who_typed_it_has_left() {
+    let lab = Lab::new();
+    let script = "read go; echo noise; sleep 0.3; echo noise; wc -c";
+    let container = lab.start(sh("a", script).stdin_open(true));
+    let mut attached = container.attach().unwrap();
+    attached.input.write_all(b"go\n").unwrap();
+    assert!(attached.output.wait(PATIENCE).unwrap(), "it hears");
+    attached.input.write_all(&[b'x'; 100_000]).unwrap();
+    attached.input.close().unwrap();
+    // With output that was never read.
+    drop(attached);
+    assert!(container.wait_timeout(PATIENCE).unwrap().success());
+    let log = container.logs().unwrap().read_to_string().unwrap();
+    assert_eq!(log, "noise\nnoise\n100000\n");
 }

@@ -112,8 +112,7 @@ def _finish(
 
 @contextlib.contextmanager
 def _fed(container: Container, input: str | bytes) -> Iterator[None]:
-    """Writes the input while the output is read, and stays attached: what a connection that is
-    closed has sent last may be lost."""
+    """Writes the input while the output is read, so that neither waits for the other."""
     try:
         attached = container.attach()
     except WrongState:  # it has ended already, without reading

@@ -302,11 +302,19 @@ impl Machine {
 
     /// Removes what nobody uses: interfaces and leases of the dead, bridges without leases that
     /// `may_go` has nothing against, and with the last of them all the rest.
+    ///
+    /// The interface of who left in order goes with its namespace, which the kernel is about to
+    /// remove. To ask for it too would mean to wait for that, for tens of milliseconds: it is only
+    /// done where its bridge is to go.
     pub fn sweep(&mut self, sys: &mut Sys, may_go: impl Fn(&Segment) -> bool) -> SysResult<()> {
         let mut changed = false;
         for segment in &mut self.registry.segments {
+            let goes = segment.idle_since.is_some() && may_go(segment);
             let mut dead = segment.leases.clone();
-            dead.retain(|lease| !lease.holders.iter().any(is_alive));
+            dead.retain(|lease| match lease.holders.is_empty() {
+                true => goes,
+                false => !lease.holders.iter().any(is_alive),
+            });
             for lease in &dead {
                 absent(links::remove(sys, &self.route, &lease.veth()))?;
             }

@@ -1,5 +1,5 @@
 //! Records of the library as Python dictionaries, in the library's own JSON form, from which
-//! `minidocker._records` makes typed ones.
+//! `minidocker._wire` makes typed ones.
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;

@@ -60,9 +60,9 @@ def test_the_fields_of_records_are_documented() -> None:
     """By a comment `#:` before each, as Sphinx reads them."""
     import dataclasses
 
-    from minidocker import _doctor, _exec, _records
+    from minidocker import _doctor, _exec, _plan, _records, _stats
 
-    for module in (_records, _exec, _doctor):
+    for module in (_records, _stats, _plan, _exec, _doctor):
         lines = inspect.getsource(module).splitlines()
         for number, line in enumerate(lines):
             field, _, kind = line.strip().partition(": ")

@@ -8,8 +8,8 @@ from typing import Any
 
 import minidocker as md
 import pytest
-from minidocker._records import encode
 from minidocker._spec import Options, spec_json
+from minidocker._wire import encode
 
 
 def test_every_option_is_taken_and_typed() -> None:
@@ -152,6 +152,6 @@ def test_records_are_made_on_the_oldest_python_too() -> None:
     kinds = [kind for kind in vars(md).values() if dataclasses.is_dataclass(kind)]
     assert len(kinds) > 40
     for kind in kinds:
-        if kind.__module__ in ("minidocker._records", "minidocker._doctor"):
+        if kind.__module__.rpartition(".")[2] in ("_records", "_stats", "_plan", "_doctor"):
             for each in dataclasses.fields(kind):
                 assert "|" not in str(each.type), f"{kind}.{each.name}"

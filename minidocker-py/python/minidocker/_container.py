@@ -22,6 +22,7 @@ from typing import (
 from . import _minidocker
 from ._errors import ContainerNotFound, TimeoutError
 from ._exec import OUTPUT_LIMIT, Attached, ExecProcess, ExecResult, check_result
+from ._plan import Plan, Step, Trace
 from ._poll import Deadline
 from ._records import (
     ArchiveSummary,
@@ -30,18 +31,12 @@ from ._records import (
     ContainerUsage,
     ExitStatus,
     FileInfo,
-    Health,
     LogEntry,
-    Plan,
-    Stats,
-    Status,
-    Step,
-    Stream,
-    Trace,
-    decode,
-    log_entry,
 )
 from ._spec import Command, StrPath, words
+from ._stats import Stats
+from ._wire import decode, log_entry
+from ._words import Health, Status, Stream
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ._records import Backend, BackendInfo, Verdict, decode
+from ._records import BackendInfo
 from ._run import default_runtime
 from ._runtime import Runtime
+from ._wire import decode
+from ._words import Backend, Verdict
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from . import _minidocker
 from ._errors import CommandFailed, TimeoutError
 from ._poll import Deadline, readable
-from ._records import ExitStatus, Stream, decode
+from ._records import ExitStatus
+from ._wire import decode
+from ._words import Stream
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from ._compare import Comparison
     from ._container import Container
     from ._doctor import Examination
-    from ._records import Plan, Stats, Trace
+    from ._plan import Plan, Trace
     from ._runtime import Runtime
+    from ._stats import Stats
 
 # Okabe and Ito's colours, which most people can tell apart; words say the same.
 _COLOURS = {

@@ -20,10 +20,8 @@ from ._container import ARCHIVE_LIMITS, Container
 from ._errors import TimeoutError
 from ._poll import Deadline
 from ._records import (
-    Backend,
     BackendInfo,
     Capability,
-    ContainerStats,
     DiskUsage,
     Event,
     Image,
@@ -33,10 +31,11 @@ from ._records import (
     Revived,
     Spec,
     Template,
-    decode,
-    encode,
 )
 from ._spec import Command, StrPath, spec_json, to_text
+from ._stats import ContainerStats
+from ._wire import decode, encode
+from ._words import Backend
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypedDict, Union
 
 from ._errors import InvalidSpec
-from ._records import HealthCheck, Isolation, encode
+from ._records import HealthCheck, Isolation
+from ._wire import encode
 
 #: A path of the host.
 StrPath = Union[str, "os.PathLike[str]"]

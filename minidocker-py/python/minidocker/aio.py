@@ -37,10 +37,13 @@ from typing import (
 from ._container import Container
 from ._errors import TimeoutError
 from ._exec import OUTPUT_LIMIT, ExecProcess, ExecResult, Result, check_result
-from ._records import Event, ExitStatus, LogEntry, Stats, Stream, decode, log_entry
+from ._records import Event, ExitStatus, LogEntry
 from ._run import RunResult, default_runtime
 from ._runtime import Runtime
 from ._spec import Command
+from ._stats import Stats
+from ._wire import decode, log_entry
+from ._words import Stream
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

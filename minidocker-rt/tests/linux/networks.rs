@@ -178,19 +178,17 @@ fn a_network_keeps_the_subnet_it_was_promised(lab: &Lab) {
 }
 
 fn two_roots_have_networks_of_the_same_name(lab: &Lab) {
-    let other = crate::lab::open(lab.folder("other"));
-    for runtime in [&lab.runtime, &other] {
+    let other = Lab::new();
+    for runtime in [&lab.runtime, &other.runtime] {
         runtime.create_network("backend", NetworkOptions::default()).unwrap();
     }
     let here = lab.start(server("web").network(on("backend")));
-    let there = other.create(server("web").network(on("backend"))).unwrap();
-    there.start().unwrap();
+    let there = other.start(server("web").network(on("backend")));
     assert_ne!(answering(&here), answering(&there));
     let said = call_from(&here, &address(&there).to_string(), 8000);
     assert!(said.starts_with("error"), "{said}");
     // On the common bridge they are one network, but names are known within a root.
-    let common = other.create(server("theirs")).unwrap();
-    common.start().unwrap();
+    let common = other.start(server("theirs"));
     answering(&common);
     let client = lab.start(sleeper("client").network(NetworkMode::Bridge));
     assert!(call_from(&client, "theirs", 8000).contains("gaierror"));
@@ -198,10 +196,6 @@ fn two_roots_have_networks_of_the_same_name(lab: &Lab) {
         call_from(&client, &address(&common).to_string(), 8000),
         address(&client).to_string()
     );
-    for container in other.list().unwrap() {
-        container.delete_force().unwrap();
-    }
-    drop((there, common, other));
 }
 
 fn many_networks_at_once(lab: &Lab) {

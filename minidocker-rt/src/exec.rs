@@ -84,7 +84,7 @@ pub struct ExecOutput {
 
 /// How a command ends whose time is over: by SIGKILL.
 pub(crate) const KILLED: ExitStatus =
-    ExitStatus { code: 128 + 9, signal: Some(9), oom_killed: false };
+    ExitStatus { code: 128 + 9, signal: Some(9), oom_killed: false, timed_out: true };
 
 impl ExecOutput {
     /// Of a command that was killed before it was executed.

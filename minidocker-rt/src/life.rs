@@ -170,7 +170,9 @@ impl Life {
     ) -> Result<Option<Duration>> {
         let End { exit, oom_kills, unhealthy, length } = end;
         // A full disk may cost the log its last line, but not the state its truth.
-        if let Err(error) = remark(&mut self.log) {
+        let over = self.file.spec.timeout.filter(|_| exit.timed_out);
+        let told = over.map_or(Ok(()), |timeout| self.log.timed_out(timeout));
+        if let Err(error) = told.and_then(|()| remark(&mut self.log)) {
             log::warn!("{error}");
         }
         self.backoff.ran(length);

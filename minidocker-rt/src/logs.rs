@@ -238,7 +238,7 @@ mod tests {
         let mut writer = LogWriter::open(&path, rotate_at).unwrap();
         writer.started(&id, &command, ZonedDateTime::now()).unwrap();
         write(&mut writer);
-        let exit = ExitStatus { code: 0, signal: None, oom_killed: false };
+        let exit = ExitStatus { code: 0, signal: None, oom_killed: false, timed_out: false };
         writer.exited(exit, 0, "").unwrap();
         (dir, Logs::new(path, id, command, Some(Timestamp::now())))
     }

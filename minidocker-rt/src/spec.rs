@@ -20,6 +20,7 @@ mod restart;
 mod rlimit;
 mod subnet;
 mod terminal;
+mod timeout;
 mod user;
 mod volume;
 
@@ -41,6 +42,7 @@ pub(crate) use volume::is_windows_path;
 pub use volume::{ContainerPath, Volume};
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +93,7 @@ pub struct ContainerSpec {
     pub(crate) init: bool,
     pub(crate) best_effort_limits: bool,
     pub(crate) restart: RestartPolicy,
+    pub(crate) timeout: Option<Duration>,
     pub(crate) health_check: Option<HealthCheck>,
     pub(crate) stdin_open: bool,
     pub(crate) tty: bool,
@@ -137,6 +140,7 @@ impl ContainerSpec {
             init: true,
             best_effort_limits: false,
             restart: RestartPolicy::No,
+            timeout: None,
             health_check: None,
             stdin_open: false,
             tty: false,

@@ -63,6 +63,10 @@ pub struct ExitStatus {
     /// Whether the kernel killed it for going over its memory limit.
     #[serde(default)]
     pub oom_killed: bool,
+    /// Whether it was killed because its time was over
+    /// ([`ContainerSpec::timeout`](crate::ContainerSpec::timeout)).
+    #[serde(default)]
+    pub timed_out: bool,
 }
 
 impl ExitStatus {
@@ -75,10 +79,11 @@ impl ExitStatus {
 impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "code {}", self.code)?;
-        match (self.oom_killed, self.signal) {
-            (true, _) => write!(f, " (killed: out of memory)"),
-            (false, Some(signal)) => write!(f, " (killed by signal {signal})"),
-            (false, None) => Ok(()),
+        match self.signal {
+            _ if self.timed_out => write!(f, " (killed: its time was over)"),
+            _ if self.oom_killed => write!(f, " (killed: out of memory)"),
+            Some(signal) => write!(f, " (killed by signal {signal})"),
+            None => Ok(()),
         }
     }
 }

@@ -69,7 +69,7 @@ class Result:
     @property
     def exit(self) -> ExitStatus:
         """Exit code, signal and out of memory in one."""
-        return ExitStatus(self.exit_code, self.signal, self.oom_killed)
+        return ExitStatus(self.exit_code, self.signal, self.oom_killed, self.timed_out)
 
     def __repr__(self) -> str:
         parts = [f"exit_code={self.exit_code}"]

@@ -39,6 +39,8 @@ class ExitStatus:
     signal: Optional[int] = None
     #: Whether the kernel killed it for going over its memory limit.
     oom_killed: bool = False
+    #: Whether it was killed because its time was over.
+    timed_out: bool = False
 
     @property
     def ok(self) -> bool:
@@ -47,6 +49,8 @@ class ExitStatus:
 
     def __str__(self) -> str:
         text = f"exit code {self.exit_code}"
+        if self.timed_out:
+            return f"{text} (killed: its time was over)"
         if self.oom_killed:
             return f"{text} (killed: out of memory)"
         return f"{text} (killed by signal {self.signal})" if self.signal else text
@@ -208,6 +212,8 @@ class Spec:
     #: What becomes of it when its command ends: ``no``, ``on-failure``, ``on-failure:5``,
     #: ``always`` or ``unless-stopped``.
     restart: str = "no"
+    #: After so many seconds a run is killed; None for no limit.
+    timeout_seconds: Optional[float] = None
     #: How its health is probed, if it is.
     health_check: Optional[HealthCheck] = None
     #: Whether its standard input is kept open for whoever attaches.

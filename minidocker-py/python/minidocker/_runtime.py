@@ -177,7 +177,7 @@ class Runtime:
         - ``memory="64m"`` or ``memory_mb=64``, ``cpu_percent=50`` (of one core), ``pids_limit``
         - ``volumes={"/srv/site": "/app:ro"}``, ``env={"MODE": "dev"}``, ``working_dir``, ``user``
         - ``ports={8080: 80}``, ``network="none"``, ``aliases``, ``dns``, ``extra_hosts``
-        - ``restart="on-failure:5"``, ``health_check="curl -f localhost:8000"``
+        - ``restart="on-failure:5"``, ``health_check="curl -f localhost:8000"``, ``timeout_seconds``
         - ``image``, ``hostname``, ``rlimits={"nofile": 64}``, ``isolation={"pid": False}``,
           ``init``, ``best_effort_limits``, ``stdin_open``, ``tty``
 

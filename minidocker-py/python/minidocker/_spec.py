@@ -85,6 +85,9 @@ class Options(TypedDict, total=False):
     #: What becomes of it when its command ends: ``"no"``, ``"on-failure"``, ``"on-failure:5"``,
     #: ``"always"`` or ``"unless-stopped"``.
     restart: str
+    #: After so many seconds a run is killed and its exit says ``timed_out``: kept by its
+    #: supervisor, whatever becomes of this program.
+    timeout_seconds: float
     #: How its health is probed: a :class:`HealthCheck`, or just the command.
     health_check: HealthCheck | str
     #: Keeps its standard input open for whoever attaches.
@@ -117,6 +120,7 @@ def spec_json(
     init: Any = None,
     best_effort_limits: Any = None,
     restart: Any = None,
+    timeout_seconds: Any = None,
     health_check: Any = None,
     stdin_open: Any = None,
     tty: Any = None,
@@ -154,6 +158,7 @@ def spec_json(
         "init": init,
         "best_effort_limits": best_effort_limits,
         "restart": restart,
+        "timeout_seconds": timeout_seconds,
         "health_check": _health_check(health_check),
         "stdin_open": stdin_open,
         "tty": tty,

@@ -204,15 +204,15 @@ mod tests {
     use crate::status::{ExitStatus, Health};
 
     fn kind() -> impl Strategy<Value = EventKind> {
-        let exit = (any::<i32>(), any::<Option<i32>>(), any::<bool>());
+        let exit = (any::<i32>(), any::<Option<i32>>(), any::<bool>(), any::<bool>());
         prop_oneof![
             Just(EventKind::Created),
             any::<String>().prop_map(|command| EventKind::ExecStarted { command }),
             any::<u64>().prop_map(|kills| EventKind::OutOfMemory { kills }),
             any::<u64>().prop_map(|restarts| EventKind::Restarted { restarts }),
             Just(EventKind::HealthChanged { health: Health::Unhealthy }),
-            exit.prop_map(|(code, signal, oom_killed)| EventKind::Exited {
-                exit: ExitStatus { code, signal, oom_killed }
+            exit.prop_map(|(code, signal, oom_killed, timed_out)| EventKind::Exited {
+                exit: ExitStatus { code, signal, oom_killed, timed_out }
             }),
         ]
     }

@@ -13,6 +13,7 @@ use super::process::{ExecProcess, Terminal};
 use super::{Exec, ExecOutput, KILLED, Stdin};
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::status::ExitStatus;
 
 /// How long a killed command may take to be gone before we go on without it.
 const KILL_PATIENCE: Duration = Duration::from_secs(1);
@@ -72,6 +73,7 @@ pub(crate) fn capture(
         Err(Error::Timeout { .. }) => KILLED,
         result => result?,
     };
+    let exit = ExitStatus { timed_out, ..exit };
     for source in &mut sources {
         source.drain();
     }

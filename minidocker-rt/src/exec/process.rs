@@ -54,7 +54,12 @@ impl ExecProcess {
             Ok(Some(reply)) => match reply.message {
                 ExecReply::Ended { status, oom_killed } => {
                     let (code, signal) = decode(status);
-                    return Ok(*self.exit.insert(ExitStatus { code, signal, oom_killed }));
+                    return Ok(*self.exit.insert(ExitStatus {
+                        code,
+                        signal,
+                        oom_killed,
+                        timed_out: false,
+                    }));
                 }
                 other => format!("unexpected answer {other:?}"),
             },

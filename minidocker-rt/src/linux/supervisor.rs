@@ -136,6 +136,10 @@ struct Run {
     cgroup: cgroup::Cgroup,
     /// The end of the grace period of a stop.
     kill_at: Option<Instant>,
+    /// When its time is over; None once it was killed for that.
+    time_is_over_at: Option<Instant>,
+    /// Whether it was killed because its time was over.
+    timed_out: bool,
     /// Whether it was killed at somebody's request.
     killed: bool,
     /// Whether it is being ended because it was unhealthy.
@@ -252,7 +256,7 @@ impl<'h> Supervisor<'h> {
         let Life { dir, file, record, .. } = &mut self.life;
         record.init = process::identify(running.init);
         record.command = process::identify(running.command);
-        let spec = &file.spec;
+        let (spec, began) = (&file.spec, Instant::now());
         let (sources, input) = match running.terminal {
             Some(terminal) => {
                 let input = terminal.try_clone().ok();
@@ -261,7 +265,7 @@ impl<'h> Supervisor<'h> {
             None => (pipes.output, pipes.input),
         };
         Run {
-            began: Instant::now(),
+            began,
             init: running.init,
             init_pidfd: running.init_pidfd,
             command_pidfd: record.command.and_then(process::open),
@@ -274,6 +278,8 @@ impl<'h> Supervisor<'h> {
             prober: spec.health_check.clone().map(|check| Prober::new(check, dir.path())),
             cgroup,
             kill_at: None,
+            time_is_over_at: spec.timeout.map(|timeout| began + timeout),
+            timed_out: false,
             killed: false,
             unhealthy: false,
         }
@@ -300,6 +306,7 @@ impl<'h> Supervisor<'h> {
         loop {
             let deadlines = [
                 run.kill_at,
+                run.time_is_over_at,
                 run.memory.as_ref().and_then(MemoryWatch::deadline),
                 run.prober.as_ref().and_then(Prober::deadline),
                 self.publisher.deadline(),
@@ -341,6 +348,10 @@ impl<'h> Supervisor<'h> {
                 self.life.save();
             }
             if run.kill_at.is_some_and(|time| time <= Instant::now()) {
+                run.kill(&self.life.record.cgroups);
+            }
+            if run.time_is_over_at.is_some_and(|time| time <= Instant::now()) {
+                (run.time_is_over_at, run.timed_out) = (None, true);
                 run.kill(&self.life.record.cgroups);
             }
             if ended {
@@ -488,8 +499,11 @@ impl<'h> Supervisor<'h> {
             Ok(4) => decode(i32::from_ne_bytes(raw)),
             _ => status,
         };
-        let oom_killed = oom_kills > 0 && signal == Some(libc::SIGKILL);
-        let exit = ExitStatus { code, signal, oom_killed };
+        // At its last moment it may still have ended by itself.
+        let killed = signal == Some(libc::SIGKILL);
+        let timed_out = killed && run.timed_out;
+        let oom_killed = killed && !timed_out && oom_kills > 0;
+        let exit = ExitStatus { code, signal, oom_killed, timed_out };
         clean_up(&self.life.record.cgroups);
         self.publisher.end();
         let memory = self.life.file.spec.memory;

@@ -134,6 +134,12 @@ impl LogWriter {
         ))
     }
 
+    /// The line that says that it was killed at the end of its time.
+    pub fn timed_out(&mut self, timeout: Duration) -> Result<()> {
+        let seconds = timeout.as_secs_f64();
+        self.remark(&format!("=== Out of time: killed after {seconds} s, its time limit ==="))
+    }
+
     /// The line that says that another run will follow.
     pub fn restarting(&mut self, policy: RestartPolicy, pause: Duration) -> Result<()> {
         let seconds = pause.as_secs_f64();

@@ -126,6 +126,10 @@ struct Run {
     /// How many of its streams are open.
     streams: u32,
     kill_at: Option<Instant>,
+    /// When its time is over; None once it was killed for that.
+    time_is_over_at: Option<Instant>,
+    /// Whether it was killed because its time was over.
+    timed_out: bool,
     /// Whether it was killed.
     killed: bool,
     unhealthy: bool,
@@ -202,9 +206,11 @@ impl Supervisor {
         });
         let limited = spec.memory.is_some() || spec.cpu.is_some();
         let begun = self.follow_threads(number, &mut child, limited.then_some((&governor, end)));
+        let began = Instant::now();
+        let time_is_over_at = spec.timeout.map(|timeout| began + timeout);
         let mut run = Run {
             number,
-            began: Instant::now(),
+            began,
             _stdin: child.stdin.take(),
             child,
             governor,
@@ -212,6 +218,8 @@ impl Supervisor {
             prober,
             streams: 2,
             kill_at: None,
+            time_is_over_at,
+            timed_out: false,
             killed: false,
             unhealthy: false,
         };
@@ -273,7 +281,8 @@ impl Supervisor {
     /// Follows one run to its end.
     fn follow(&mut self, run: &mut Run) {
         loop {
-            let deadlines = [run.kill_at, run.prober.as_ref().and_then(Prober::deadline)];
+            let deadlines =
+                [run.kill_at, run.time_is_over_at, run.prober.as_ref().and_then(Prober::deadline)];
             match self.hear(deadlines.into_iter().flatten().min()) {
                 Some(News::Called(request, caller)) => self.serve(request, caller, Some(run)),
                 Some(News::OfRun(number, news)) if number == run.number => match news {
@@ -288,6 +297,10 @@ impl Supervisor {
                 prober.step(run.number, paused, &self.teller);
             }
             if run.kill_at.is_some_and(|time| time <= Instant::now()) {
+                run.kill();
+            }
+            if run.time_is_over_at.is_some_and(|time| time <= Instant::now()) {
+                (run.time_is_over_at, run.timed_out) = (None, true);
                 run.kill();
             }
         }
@@ -401,7 +414,9 @@ impl Supervisor {
         if oom_killed {
             self.life.tell(EventKind::OutOfMemory { kills: 1 });
         }
-        let exit = ExitStatus { code, signal, oom_killed };
+        // At its last moment it may still have ended by itself.
+        let timed_out = run.timed_out && !oom_killed && code != 0;
+        let exit = ExitStatus { code, signal, oom_killed, timed_out };
         let memory = self.life.file.spec.memory;
         let (length, unhealthy) = (run.began.elapsed(), run.unhealthy);
         let end = End { exit, oom_kills: u64::from(oom_killed), unhealthy, length };

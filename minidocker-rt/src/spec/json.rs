@@ -9,7 +9,7 @@ use super::health_check::HealthCheckJson;
 use super::{
     Command, ContainerName, ContainerPath, ContainerSpec, CpuPercent, EnvVar, ExtraHost,
     HealthCheck, Hostname, Isolation, Memory, NetworkMode, PidsLimit, PortMapping, RestartPolicy,
-    Rlimit, User, Volume, port,
+    Rlimit, User, Volume, port, timeout,
 };
 use crate::error::{Error, Result};
 
@@ -57,6 +57,8 @@ pub(super) struct SpecJson {
     best_effort_limits: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restart: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timeout_seconds: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     health_check: Option<HealthCheckJson>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -139,6 +141,7 @@ impl TryFrom<SpecJson> for ContainerSpec {
         spec.init = json.init;
         spec.best_effort_limits = json.best_effort_limits;
         spec.restart = json.restart.map_or(Ok(RestartPolicy::No), |text| text.parse())?;
+        spec.timeout = json.timeout_seconds.map(timeout::from_seconds).transpose()?;
         spec.health_check = json.health_check.map(HealthCheck::try_from).transpose()?;
         spec.stdin_open = json.stdin_open;
         spec.tty = json.tty;
@@ -178,6 +181,7 @@ impl From<ContainerSpec> for SpecJson {
             init: spec.init,
             best_effort_limits: spec.best_effort_limits,
             restart: (spec.restart != RestartPolicy::No).then(|| spec.restart.to_string()),
+            timeout_seconds: spec.timeout.map(|timeout| timeout.as_secs_f64()),
             health_check: spec.health_check.map(HealthCheckJson::from),
             stdin_open: spec.stdin_open,
             tty: spec.tty,

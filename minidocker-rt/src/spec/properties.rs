@@ -151,7 +151,7 @@ proptest! {
         let json = serde_json::json!({
             "name": name, "command": command, "mem_limit_mb": memory.rotate_right(17),
             "cpu_limit_percent": cpu, "pids_limit": pids.rotate_right(33), "restart": restart,
-            "health_check": {"command": "true", "interval_seconds": interval},
+            "timeout_seconds": fraction, "health_check": {"command": "true", "interval_seconds": interval},
         });
         if let Ok(spec) = ContainerSpec::from_json(json.to_string().as_bytes()) {
             let once = serde_json::to_string(&spec).unwrap();

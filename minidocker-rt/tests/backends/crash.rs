@@ -10,6 +10,7 @@ use crate::lab::{
 
 crate::trials![
     a_container_outlives_the_program_that_started_it,
+    its_time_is_over_also_when_the_program_that_started_it_was_killed,
     without_its_supervisor_a_container_is_lost_and_that_is_told,
     a_supervisor_that_is_lost_is_no_obstacle,
 ];
@@ -33,6 +34,23 @@ fn a_container_outlives_the_program_that_started_it(lab: &Lab) {
     container.files().write("/tmp/go", b"", Default::default()).unwrap();
     assert_eq!(container.wait_timeout(PATIENCE).unwrap().code, 5);
     assert_eq!(printed(&container), "begun\ndone\n");
+}
+
+/// A program that starts a container for a short time and waits.
+pub fn start_for_a_second(kind: BackendKind, root: &str) {
+    let spec = sleeper("a").timeout(Duration::from_secs(1));
+    open(kind, root).create(spec).unwrap().start().unwrap();
+    println!("started");
+    std::thread::sleep(PATIENCE * 2);
+}
+
+fn its_time_is_over_also_when_the_program_that_started_it_was_killed(lab: &Lab) {
+    let mut program = child("start-for-a-second", lab);
+    assert_eq!(program.line(), "started");
+    program.child.kill().unwrap();
+    program.child.wait().unwrap();
+    let exit = lab.runtime.get("a").unwrap().wait_timeout(PATIENCE).unwrap();
+    assert!(exit.timed_out, "{exit}");
 }
 
 fn without_its_supervisor_a_container_is_lost_and_that_is_told(lab: &Lab) {

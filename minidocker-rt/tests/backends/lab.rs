@@ -247,6 +247,7 @@ pub fn run_as_child() -> Option<i32> {
     let kind: BackendKind = kind.parse().unwrap();
     match scenario.as_str() {
         "start" => crate::crash::start(kind, root),
+        "start-for-a-second" => crate::crash::start_for_a_second(kind, root),
         "open-default" => crate::choice::open_default(),
         #[cfg(linux_backend)]
         "unprivileged" => crate::choice::unprivileged(),

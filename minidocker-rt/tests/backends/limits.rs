@@ -13,6 +13,7 @@ pub fn trials() -> Vec<libtest_mimic::Trial> {
             a_container_that_needs_too_much_memory_is_killed_and_that_is_told,
         ),
         crate::lab::each("a_child_counts_too", a_child_counts_too),
+        crate::lab::each("a_run_ends_when_its_time_is_over", a_run_ends_when_its_time_is_over),
         crate::lab::each("cpu_time_is_handed_out", cpu_time_is_handed_out),
         crate::lab::each("limits_beyond_the_machine_are_refused", limits_beyond_the_machine),
     ]
@@ -65,6 +66,53 @@ fn cpu_time_is_handed_out(lab: &Lab) {
     let deadline = Instant::now() + PATIENCE;
     while samples.next().unwrap().unwrap().cpu.throttled_periods == 0 {
         assert!(Instant::now() < deadline, "it was never throttled");
+    }
+}
+
+fn a_run_ends_when_its_time_is_over(lab: &Lab) {
+    let limit = Duration::from_millis(300);
+    let mut events = lab.runtime.events().unwrap();
+    let container = lab.start(sleeper("a").timeout(limit));
+    let exit = container.wait_timeout(PATIENCE).unwrap();
+    assert!(exit.timed_out && !exit.oom_killed && !exit.success(), "{exit}");
+    let info = container.inspect().unwrap();
+    assert_eq!(info.exit, Some(exit));
+    let lasted = info.finished_at.unwrap().duration_since(info.started_at.unwrap());
+    assert!(lasted.as_millis() >= 300, "{lasted:?}");
+    let log = container.logs().unwrap().render().unwrap();
+    assert!(log.contains("=== Out of time: killed after 0.3 s, its time limit ==="), "{log}");
+    loop {
+        match events.next_timeout(PATIENCE).unwrap() {
+            Next::Item(event) if matches!(event.kind, EventKind::Exited { exit } if exit.timed_out) =>
+            {
+                break;
+            }
+            Next::Item(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    // Each run has all of it, and one that was killed for it has failed.
+    let policy = "on-failure:2".parse().unwrap();
+    let again = lab.start(sleeper("b").timeout(limit).restart(policy));
+    let exit = again.wait_timeout(PATIENCE).unwrap();
+    assert!(exit.timed_out && again.inspect().unwrap().restarts == 2, "{exit}");
+    // What stands still is over all the same.
+    let paused = lab.start(sleeper("c").timeout(Duration::from_secs(2)));
+    if paused.pause().is_ok() {
+        assert!(paused.wait_timeout(PATIENCE).unwrap().timed_out);
+    }
+    // Who ends in time, or is stopped, has not been killed for it.
+    let (exit, _) = lab.run(python("d", "raise SystemExit(3)").timeout(PATIENCE));
+    assert_eq!((exit.code, exit.timed_out), (3, false));
+    let stopped = lab.start(sleeper("e").timeout(PATIENCE));
+    stopped.stop_within(Duration::ZERO).unwrap();
+    assert!(!stopped.wait().unwrap().timed_out);
+    for wrong in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+        let error = lab.runtime.create(sleeper("f").timeout(wrong)).unwrap_err();
+        assert!(
+            matches!(error, minidocker_rt::Error::InvalidSpec { field: "timeout_seconds", .. }),
+            "{error}"
+        );
     }
 }
 

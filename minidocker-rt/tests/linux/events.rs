@@ -102,7 +102,7 @@ fn a_whole_life_is_told() {
         .restart(RestartPolicy::OnFailure { max: None })
         .health_check(check.interval(Duration::from_millis(20)).retries(1));
     let container = lab.start(spec);
-    let failed = ExitStatus { code: 3, signal: None, oom_killed: false };
+    let failed = ExitStatus { code: 3, signal: None, oom_killed: false, timed_out: false };
     let restarted = EventKind::Restarted { restarts: 1 };
     let mut begin = until(&mut events, |kind| *kind == restarted);
     begin.retain(|kind| !matches!(kind, EventKind::HealthChanged { .. }));
@@ -123,7 +123,7 @@ fn a_whole_life_is_told() {
         panic!("{kinds:?}")
     };
     assert_eq!((command.as_str(), failure.step.as_str()), ("no-such-program", "exec"));
-    let killed = ExitStatus { code: 137, signal: Some(9), oom_killed: false };
+    let killed = ExitStatus { code: 137, signal: Some(9), oom_killed: false, timed_out: false };
     let exited = EventKind::Exited { exit: killed };
     assert_eq!(rest, [EventKind::Paused, EventKind::Resumed, exited, EventKind::Deleted]);
 

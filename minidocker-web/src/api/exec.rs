@@ -173,7 +173,8 @@ impl Running {
 }
 
 /// How a command ends whose time is over.
-const KILLED: ExitStatus = ExitStatus { code: 128 + 9, signal: Some(9), oom_killed: false };
+const KILLED: ExitStatus =
+    ExitStatus { code: 128 + 9, signal: Some(9), oom_killed: false, timed_out: true };
 
 /// Writes all of the input, then closes it.
 async fn feed(stdin: Option<File>, mut input: &[u8]) {

@@ -6,6 +6,7 @@ export interface Exit {
   code: number;
   signal: number | null;
   oom_killed: boolean;
+  timed_out: boolean;
 }
 
 export interface Probe {
@@ -133,6 +134,7 @@ export interface Spec {
   user?: string;
   rlimits?: Rlimit[];
   restart?: string;
+  timeout_seconds?: number;
   health_check?: HealthCheck;
   stdin_open?: boolean;
   tty?: boolean;

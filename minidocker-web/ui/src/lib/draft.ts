@@ -33,6 +33,7 @@ export interface Draft {
   tty: boolean;
   stdinOpen: boolean;
   bestEffort: boolean;
+  timeoutSeconds: Spec["timeout_seconds"];
   rlimits: Spec["rlimits"];
 }
 
@@ -70,6 +71,7 @@ export function emptyDraft(): Draft {
     tty: false,
     stdinOpen: false,
     bestEffort: false,
+    timeoutSeconds: undefined,
     rlimits: undefined,
   };
 }
@@ -112,6 +114,7 @@ export function draftOf(spec: Partial<Spec>): Draft {
     tty: spec.tty ?? false,
     stdinOpen: spec.stdin_open ?? false,
     bestEffort: spec.best_effort_limits ?? false,
+    timeoutSeconds: spec.timeout_seconds,
     rlimits: spec.rlimits,
   };
 }
@@ -138,6 +141,7 @@ export function specOf(draft: Draft): Spec {
       working_dir: draft.workingDir.trim() || undefined,
       user: draft.user.trim() || undefined,
       restart: unless("no", draft.restart),
+      timeout_seconds: draft.timeoutSeconds,
       health_check: healthCheck(draft.health),
       isolation: some(off) && Object.fromEntries(off.map((feature) => [feature, false])),
       init: unless(true, draft.init),

@@ -97,6 +97,7 @@ const ORDER: (keyof Spec)[] = [
   "user",
   "rlimits",
   "restart",
+  "timeout_seconds",
   "health_check",
   "stdin_open",
   "tty",

@@ -27,6 +27,8 @@ pub(in crate::api::openapi) struct Exit {
     #[schema(required)]
     signal: Option<i32>,
     oom_killed: bool,
+    /// Whether it was killed because its time was over.
+    timed_out: bool,
 }
 
 /// A container of the list; one whose files are damaged has a name, a status and a reason.

@@ -57,6 +57,10 @@ pub(in crate::api::openapi) struct Spec {
     rlimits: Option<Vec<Rlimit>>,
     #[schema(nullable = false)]
     restart: Option<String>,
+    /// After so many seconds a run is killed, and its exit says timed_out. Kept by the
+    /// container's supervisor, whatever becomes of who started it.
+    #[schema(nullable = false, minimum = 0.001, maximum = 31_536_000)]
+    timeout_seconds: Option<f64>,
     #[schema(nullable = false)]
     health_check: Option<HealthCheck>,
     #[schema(nullable = false)]

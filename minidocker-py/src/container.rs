@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use minidocker_rt::{
     ArchiveContent, ArchiveLimits, Command, Error, Exec, ExecOutput, Logs, Next, STOP_GRACE,
-    Stream, TerminalSize, WriteOptions,
+    Signal, Stream, TerminalSize, WriteOptions,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -22,6 +22,12 @@ use crate::process::{Attached, ExecProcess};
 use crate::runtime::Shared;
 use crate::streams::{Events, Follow, Lines, StatsStream};
 use crate::wire::record;
+
+/// The number of a signal that is given by name, or as text.
+#[pyfunction]
+pub(crate) fn signal_number(py: Python<'_>, text: &str) -> PyResult<i32> {
+    text.parse::<Signal>().map(Signal::number).map_err(|error| to_python(py, &error))
+}
 
 /// A handle to one container.
 #[pyclass(frozen, module = "minidocker._minidocker")]

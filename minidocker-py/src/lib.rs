@@ -27,7 +27,7 @@ mod _minidocker {
     use super::*;
 
     #[pymodule_export]
-    use container::Container;
+    use container::{Container, signal_number};
     #[pymodule_export]
     use dashboard::Dashboard;
     #[pymodule_export]

@@ -43,6 +43,9 @@ def test_a_signal_by_name_reaches_the_command(runtime: md.Runtime) -> None:
         assert container.wait(timeout=10).signal == signal.SIGTERM
         with pytest.raises(ValueError, match="no signal"):
             container.kill("SIGNOTHING")
+    with runtime.create(None, "sleep 60") as container:
+        container.start().kill("SIGRTMIN+3")
+        assert container.wait(timeout=10).signal == 37
 
 
 def test_leaving_the_block_removes_unless_detached(runtime: md.Runtime) -> None:

@@ -87,6 +87,7 @@ mod next;
 mod plan;
 mod restart;
 mod runtime;
+mod signal;
 mod simulation;
 mod spec;
 mod stats;
@@ -120,6 +121,7 @@ pub use networks::{Network, NetworkMember, NetworkOptions};
 pub use next::Next;
 pub use plan::{Actor, Call, Outcome, Plan, Step, Trace, TracedStep};
 pub use runtime::{BackendInfo, BackendKind, Recovered, Revived, Runtime, RuntimeBuilder};
+pub use signal::Signal;
 pub use spec::{
     Command, CommandText, ContainerId, ContainerName, ContainerPath, ContainerSpec, CpuPercent,
     EnvVar, ExtraHost, HealthCheck, Hostname, ImageName, Isolation, Memory, NetworkMode,

@@ -21,7 +21,14 @@ from typing import (
 
 from . import _minidocker
 from ._errors import ContainerNotFound, TimeoutError
-from ._exec import OUTPUT_LIMIT, Attached, ExecProcess, ExecResult, check_result
+from ._exec import (
+    OUTPUT_LIMIT,
+    Attached,
+    ExecProcess,
+    ExecResult,
+    check_result,
+    signal_number,
+)
 from ._plan import Plan, Step, Trace
 from ._poll import Deadline
 from ._records import (
@@ -279,11 +286,12 @@ class Container:
         self._inner.restart(timeout)
 
     def kill(self, signal: int | str = signals.SIGKILL) -> None:
-        """Sends a signal to the command, by number or name (``"SIGHUP"``, ``"HUP"``).
+        """Sends a signal to the command, by number or name (``"SIGHUP"``, ``"HUP"``,
+        ``"SIGRTMIN+3"``).
 
         Raises :class:`WrongState` if it does not run.
         """
-        self._inner.kill(_signal_number(signal))
+        self._inner.kill(signal_number(signal))
 
     def pause(self) -> None:
         """Freezes all its processes where they are (``man 7 cgroups``, the freezer).
@@ -564,13 +572,3 @@ class Container:
         from . import _html
 
         return _html.container(self)
-
-
-def _signal_number(signal: int | str) -> int:
-    if not isinstance(signal, str):
-        return int(signal)
-    name = signal.upper()
-    try:
-        return signals.Signals[name if name.startswith("SIG") else f"SIG{name}"]
-    except KeyError:
-        raise ValueError(f"there is no signal {signal!r}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import operator
 import os
 import selectors
 import signal as signals
@@ -333,12 +334,12 @@ class ExecProcess:
         except OSError:  # a terminal that nobody has any more
             return b""
 
-    def signal(self, signal: int) -> None:
-        """Sends a signal to it. One that has ended is left alone.
+    def signal(self, signal: int | str) -> None:
+        """Sends a signal to it, by number or name. One that has ended is left alone.
 
         Raises :class:`InvalidSpec` if the number is no signal.
         """
-        self._inner.signal(int(signal))
+        self._inner.signal(signal_number(signal))
 
     def kill(self) -> None:
         """Kills it and every process of its group."""
@@ -473,3 +474,10 @@ class Attached:
 
     def __repr__(self) -> str:
         return f"<Attached{' (closed)' if self._inner is None else ''}>"
+
+
+def signal_number(signal: int | str) -> int:
+    """The number of a signal, which may be given by name: ``"SIGHUP"``, ``"SIGRTMIN+3"``."""
+    if isinstance(signal, str):
+        return _minidocker.signal_number(signal)
+    return operator.index(signal)

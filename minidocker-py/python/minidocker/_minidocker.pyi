@@ -15,9 +15,12 @@ __all__ = [
     "Runtime",
     "StatsStream",
     "__version__",
+    "signal_number",
 ]
 
 __version__: str
+
+def signal_number(text: str) -> int: ...
 
 class _LogChoice(Protocol):
     @property

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::linux::exec::{ExecOrder, ExecReply};
 use crate::linux::{channel, decode, process, terminal};
+use crate::signal::Signal;
 use crate::spec::TerminalSize;
 use crate::status::ExitStatus;
 
@@ -89,7 +90,7 @@ impl ExecProcess {
     /// # Errors
     /// [`Error::InvalidSpec`] if the number is no signal.
     pub fn signal(&self, number: i32) -> Result<()> {
-        process::check_signal(number)?;
+        Signal::from_number(number)?;
         self.order(&ExecOrder::Signal(number));
         Ok(())
     }

@@ -33,6 +33,7 @@ use crate::files::{FileInfo, WriteOptions};
 use crate::images::{ImageConfig, ImageInfo};
 use crate::networks::NetworkUp;
 use crate::plan::Plan;
+use crate::signal::Signal;
 use crate::spec::{ContainerId, ContainerSpec, ImageName, Subnet};
 use crate::stats::Stats;
 use crate::status::{KernelFacts, ProcessIdentity, Status, StatusRecord};
@@ -149,7 +150,7 @@ impl Backend for LinuxBackend {
     }
 
     fn check_signal(&self, number: i32) -> Result<()> {
-        process::check_signal(number).map(drop)
+        Signal::from_number(number).map(drop)
     }
 
     fn signal(&self, dir: &ContainerDir, number: i32) -> Result<bool> {

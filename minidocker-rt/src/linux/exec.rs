@@ -25,7 +25,7 @@ use super::host::Host;
 use super::init::{self, bind_to};
 use super::memory_watch;
 use super::process;
-use super::raw::{close_all_except, reap_raw, set_process_name};
+use super::raw::{close_all_except, default_signals, reap_raw, set_process_name};
 use super::steps::{self, Step};
 use super::terminal;
 use crate::error::{Error, Result, StepFailure, errno_hint};
@@ -269,7 +269,7 @@ impl Inside<'_> {
                 if !bind_to(&self.myself) || !self.hand_over_terminal(context, request.tty) {
                     return 1;
                 }
-                init::default_signals();
+                default_signals();
                 let _ = nix::unistd::write(&self.report, &[ABOUT_TO_EXEC]);
                 let Err(error) =
                     context.sys.execve(&executable.path, &executable.args, &executable.env);

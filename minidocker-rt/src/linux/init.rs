@@ -9,13 +9,15 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::Signal;
 use nix::unistd::write;
 
 use super::channel::{self, Report};
 use super::context::{Context, Executable, Flow};
 use super::process;
-use super::raw::{close_all_except, release_memory, set_process_name};
+use super::raw::{
+    close_all_except, default_signals, kill, release_memory, set_process_name, wait_for_signal,
+};
 use super::steps::Step;
 use crate::error::StepFailure;
 use crate::plan::{Actor, Outcome};
@@ -139,19 +141,6 @@ fn become_command(
     fail(context, reports, failure)
 }
 
-/// A program expects every signal at its default. Ours were changed by Rust (which
-/// ignores SIGPIPE) and by the supervisor (which blocks what it passes on).
-pub(crate) fn default_signals() {
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    for signal in Signal::iterator() {
-        if !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {
-            // SAFETY: the default disposition installs no handler.
-            let _ = unsafe { sigaction(signal, &default) };
-        }
-    }
-    let _ = SigSet::all().thread_unblock();
-}
-
 /// Reports what this process has done. In a few messages, because each wakes the supervisor;
 /// not in one, because a message must fit into the socket's buffer.
 fn report_steps(context: &Context<'_>, reports: &OwnedFd) {
@@ -171,12 +160,8 @@ fn look_after(command: i32, exit_report: &OwnedFd) -> i32 {
     close_all_except(&[exit_report.as_raw_fd()]);
     // Without a PID namespace, this makes orphans ours all the same.
     let _ = nix::sys::prctl::set_child_subreaper(true);
-    // Every signal is waited for instead of handled. Only what cannot be blocked
-    // (SIGKILL, SIGSTOP) acts by itself.
-    let all = SigSet::all();
-    if all.thread_block().is_err() {
-        return 1;
-    }
+    // Every signal is waited for instead of handled: the spawner has blocked them all. Only
+    // what cannot be blocked (SIGKILL, SIGSTOP) acts by itself.
     loop {
         // What ended before the first wait has its SIGCHLD pending by now, or is found
         // here; one SIGCHLD may stand for many children.
@@ -189,12 +174,9 @@ fn look_after(command: i32, exit_report: &OwnedFd) -> i32 {
                 libc::WEXITSTATUS(status)
             };
         }
-        match all.wait() {
-            Ok(Signal::SIGCHLD) => {}
-            Ok(signal) => {
-                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(command), signal);
-            }
-            Err(_) => {}
+        match wait_for_signal() {
+            Ok(libc::SIGCHLD) | Err(_) => {}
+            Ok(signal) => kill(command, signal),
         }
     }
 }

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags};
 
+use super::raw;
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::signal::Signal;
 use crate::status::ProcessIdentity;
 
 /// The identity of a live process of this machine.
@@ -80,25 +82,14 @@ pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
     matches!(wait_readable(pidfd.as_fd(), Some(Duration::ZERO)), Ok(true))
 }
 
-/// A signal by its number.
-pub(crate) fn check_signal(number: i32) -> Result<Signal> {
-    Signal::from_named_raw(number).ok_or_else(|| Error::InvalidSpec {
-        field: "signal",
-        value: number.to_string(),
-        why: "it is not a signal".into(),
-        hint: "Use a number or name that `kill -l` lists, for example SIGTERM.".into(),
-    })
-}
-
 /// Sends a signal; a process that has just ended is no error.
 pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> Result<()> {
-    let name = check_signal(signal)?;
-    match rustix::process::pidfd_send_signal(pidfd, name) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(errno) => Err(Error::System {
-            call: format!("pidfd_send_signal(pidfd, {signal})"),
-            errno: errno.raw_os_error(),
-        }),
+    Signal::from_number(signal)?;
+    match raw::pidfd_send_signal(pidfd.as_fd(), signal) {
+        Ok(()) | Err(libc::ESRCH) => Ok(()),
+        Err(errno) => {
+            Err(Error::System { call: format!("pidfd_send_signal(pidfd, {signal})"), errno })
+        }
     }
 }
 

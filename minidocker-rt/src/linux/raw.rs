@@ -122,6 +122,95 @@ pub(crate) fn last_errno() -> i32 {
     nix::errno::Errno::last_raw()
 }
 
+/// A set of signals as the kernel takes it: bit N-1 is signal N. The C library's own sets leave
+/// out 32 and 33, which it uses itself, and nix has no names beyond 31.
+static ALL_SIGNALS: u64 = u64::MAX;
+
+/// The highest signal number of Linux.
+pub(crate) const LAST_SIGNAL: i32 = 64;
+
+/// rt_sigprocmask(2): what is blocked from here on is exactly this set.
+fn set_signal_mask(mask: u64) -> Result<(), i32> {
+    let nothing = std::ptr::null_mut::<u64>();
+    // SAFETY: the kernel reads one 64-bit set, whose size goes along.
+    let result = unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, nothing, 8)
+    };
+    if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// Blocks every signal that can be blocked: until somebody asks for them, none acts on this
+/// process. Not even one that is ignored is lost.
+pub(crate) fn block_signals() -> Result<(), i32> {
+    set_signal_mask(ALL_SIGNALS)
+}
+
+/// Gives every signal its default action and blocks none, as a program expects it.
+pub(crate) fn default_signals() {
+    // The kernel's struct sigaction with SIG_DFL, no flags, no restorer, an empty mask.
+    let default = [0_u64; 4];
+    for signal in 1..=LAST_SIGNAL {
+        // SAFETY: the kernel reads at most these 32 bytes; the default installs no handler.
+        // For SIGKILL and SIGSTOP it refuses, and they have no other action.
+        unsafe {
+            let nothing = std::ptr::null_mut::<u64>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, &raw const default, nothing, 8);
+        }
+    }
+    let _ = set_signal_mask(0);
+}
+
+/// Waits for any blocked signal and returns its number.
+pub(crate) fn wait_for_signal() -> Result<i32, i32> {
+    let (info, forever) = (std::ptr::null_mut::<u8>(), std::ptr::null::<u8>());
+    // SAFETY: the kernel reads one 64-bit set, whose size goes along; the other two pointers
+    // may be null.
+    let number = unsafe {
+        libc::syscall(libc::SYS_rt_sigtimedwait, &raw const ALL_SIGNALS, info, forever, 8)
+    };
+    if number > 0 { Ok(number as i32) } else { Err(last_errno()) }
+}
+
+/// A signalfd(2) that hears all signals but `except`.
+pub(crate) fn signalfd_without(except: &[i32]) -> Result<OwnedFd, i32> {
+    let mask = except.iter().fold(ALL_SIGNALS, |mask, signal| mask & !(1 << (signal - 1)));
+    let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+    // SAFETY: the kernel reads one 64-bit set, whose size goes along; the descriptor is new.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_signalfd4, -1, &raw const mask, 8, flags);
+        if fd < 0 { Err(last_errno()) } else { Ok(OwnedFd::from_raw_fd(fd as i32)) }
+    }
+}
+
+/// The next signal that a signalfd has heard, if there is one.
+pub(crate) fn next_signal(signals: &OwnedFd) -> Option<i32> {
+    let mut info = [0; size_of::<libc::signalfd_siginfo>()];
+    match nix::unistd::read(signals, &mut info) {
+        // Its first field is the number (`man 2 signalfd`).
+        Ok(length) if length == info.len() => {
+            i32::try_from(u32::from_ne_bytes([info[0], info[1], info[2], info[3]])).ok()
+        }
+        _ => None,
+    }
+}
+
+/// kill(2), for any number.
+pub(crate) fn kill(pid: i32, signal: i32) {
+    // SAFETY: kill(2) takes two numbers.
+    unsafe {
+        libc::kill(pid, signal);
+    }
+}
+
+/// pidfd_send_signal(2), for any number.
+pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<(), i32> {
+    let info = std::ptr::null::<u8>();
+    // SAFETY: without details of its own, the kernel fills them in.
+    let result =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, info, 0) };
+    if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
 /// Waits for a child and returns its status as the kernel encodes it, to be passed on as it
 /// is. A child that does not exist has status -1.
 pub(crate) fn reap_raw(child: i32) -> i32 {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::ForkResult;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
@@ -26,7 +26,9 @@ use super::channel::{self, Greeting, Request};
 use super::context::Streams;
 use super::exec::{self, ExecRequest};
 use super::host::Host;
-use super::raw::{close_all_except, mount_setattr, release_memory, set_process_name};
+use super::raw::{
+    block_signals, close_all_except, mount_setattr, release_memory, set_process_name,
+};
 use super::sys::Sys;
 use super::{privileges, process, supervisor};
 use crate::backend::Started;
@@ -268,12 +270,13 @@ fn prepare(root: &Path, subnet: Option<Subnet>) -> std::result::Result<(OwnedFd,
     let _ = std::env::set_current_dir("/");
     // The program's own mask is its own affair; containers begin with the usual one.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    let _ = SigSet::all().thread_unblock();
-    // SAFETY: ignoring a signal installs no handler. With SIGCHLD ignored the kernel
-    // reaps the supervisors; SIGINT is the terminal's, meant for the program.
+    // No signal ends a helper, whatever its number and whoever sends it: a terminal's Ctrl-C is
+    // meant for the program, and what a container sends to its PID 1 for its command. Supervisor
+    // and init wait for them; a command starts with all at their defaults.
+    block_signals().map_err(|_| 1)?;
+    // SAFETY: ignoring a signal installs no handler. So the kernel reaps the supervisors.
     unsafe {
         let _ = signal(Signal::SIGCHLD, SigHandler::SigIgn);
-        let _ = signal(Signal::SIGINT, SigHandler::SigIgn);
     }
     if let Err(error) =
         privileges::set_oom_score(&mut Sys::real(None), privileges::HELPER_OOM_SCORE)

@@ -15,8 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{pipe2, setsid};
 
 use super::attachments::Attachments;
@@ -29,7 +28,9 @@ use super::memory_watch::MemoryWatch;
 use super::output::Output;
 use super::prober::Prober;
 use super::publisher::Publisher;
-use super::raw::{close_all_except, reap_raw, release_memory, set_process_name};
+use super::raw::{
+    close_all_except, next_signal, reap_raw, release_memory, set_process_name, signalfd_without,
+};
 use super::{cgroup, freezer, network, process, steps};
 use crate::backend::Started as Began;
 use crate::container::STOP_GRACE;
@@ -52,12 +53,9 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
     let _ = setsid();
     set_process_name(c"md-supervisor");
     close_all_except(&[reply.as_raw_fd(), lock.as_raw_fd()]);
-    // SAFETY: neither disposition installs a handler. The spawner ignored the first two; a
-    // closed pipe is to be an error of write(2), not this process's end.
+    // SAFETY: the disposition installs no handler. The spawner ignored it.
     unsafe {
         let _ = signal(Signal::SIGCHLD, SigHandler::SigDfl);
-        let _ = signal(Signal::SIGINT, SigHandler::SigDfl);
-        let _ = signal(Signal::SIGPIPE, SigHandler::SigIgn);
     }
     // If the asker is gone, nobody waits for the answer.
     let answer = |message: &Began| {
@@ -106,7 +104,7 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
 struct Supervisor<'h> {
     host: &'h Host,
     life: Life,
-    signals: SignalFd,
+    signals: OwnedFd,
     /// Where programs knock.
     door: OwnedFd,
     /// Those who came in and have not said yet what they want.
@@ -170,14 +168,13 @@ impl<'h> Supervisor<'h> {
         let life = Life::begin(dir, &host.machine.boot_id, myself, |file, record| {
             record.cgroups = cgroup::Cgroup::of(&host.cgroups, file.id.as_str()).paths();
         })?;
-        let signals = passed_on();
-        signals.thread_block().map_err(|errno| system("sigprocmask", errno))?;
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         Ok(Supervisor {
             host,
             door: control::open(&life.dir)?,
-            signals: SignalFd::with_flags(&signals, flags)
-                .map_err(|errno| system("signalfd", errno))?,
+            // A child's end is told by its pidfd, a closed pipe by write(2); whatever else
+            // arrives is meant for the container.
+            signals: signalfd_without(&[libc::SIGCHLD, libc::SIGPIPE])
+                .map_err(|errno| system("signalfd", Errno::from_raw(errno)))?,
             life,
             callers: Vec::new(),
             publisher: Publisher::default(),
@@ -422,9 +419,9 @@ impl<'h> Supervisor<'h> {
     fn serve(&mut self, source: Source, run: Option<&mut Run>) {
         match source {
             Source::Signals => {
-                while let Ok(Some(info)) = self.signals.read_signal() {
+                while let Some(number) = next_signal(&self.signals) {
                     if let Some(run) = &run {
-                        run.signal(info.ssi_signo.try_into().unwrap_or(libc::SIGTERM));
+                        run.signal(number);
                     }
                 }
             }
@@ -597,11 +594,6 @@ impl Pipes {
 
 fn system(call: &str, errno: Errno) -> Error {
     Error::System { call: call.into(), errno: errno as i32 }
-}
-
-/// The signals that mean something to a container when sent to its supervisor.
-fn passed_on() -> SigSet {
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect()
 }
 
 fn clean_up(cgroups: &[PathBuf]) {

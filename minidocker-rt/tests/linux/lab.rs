@@ -329,6 +329,7 @@ pub fn run_as_child() -> Option<i32> {
         "early-thread" => crate::helpers::early_thread(root),
         "leaky" => crate::helpers::leaky(root),
         "start-probed" => crate::health::start_probed(root),
+        "deaf" => crate::signals::deaf(root),
         "soak" => crate::soak::program(root),
         "start-and-end" => crate::restart::start_and_end(root),
         "unprivileged" => crate::faults::unprivileged(root),

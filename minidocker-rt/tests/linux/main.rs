@@ -68,6 +68,8 @@ mod restart;
 #[cfg(linux_backend)]
 mod rootfs;
 #[cfg(linux_backend)]
+mod signals;
+#[cfg(linux_backend)]
 mod soak;
 #[cfg(linux_backend)]
 mod stats;
@@ -125,6 +127,7 @@ fn main() {
         recovery::trials(),
         restart::trials(),
         rootfs::trials(),
+        signals::trials(),
         soak::trials(),
         stats::trials(),
         stats_stream::trials(),

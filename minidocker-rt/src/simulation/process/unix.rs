@@ -23,14 +23,16 @@ pub(crate) fn new_group(command: &mut Command) {
 
 /// Whether there is such a signal.
 pub(crate) fn knows_signal(number: i32) -> bool {
-    Signal::from_named_raw(number).is_some()
+    crate::signal::Signal::from_number(number).is_ok()
 }
 
 /// Sends a signal; a process that has just ended is no error.
 pub(crate) fn signal(pid: u32, number: i32) {
-    if let (Some(pid), Some(signal)) = (as_pid(pid), Signal::from_named_raw(number)) {
-        let _ = kill_process(pid, signal);
-    }
+    let Some(pid) = as_pid(pid).filter(|_| knows_signal(number)) else { return };
+    // SAFETY: the number is a signal's. The C library's own two, 32 and 33, must not be handled
+    // or sent within a program that it serves; another process takes them like any other.
+    let signal = unsafe { Signal::from_raw_unchecked(number) };
+    let _ = kill_process(pid, signal);
 }
 
 /// Ends a process at once.

@@ -96,7 +96,7 @@ fn life() -> Vec<Route> {
         done(post("/api/containers/{name}/kill", "Send it a signal").query(parameter(
             "signal",
             text(),
-            "SIGHUP, HUP or 1 (KILL)",
+            "SIGHUP, HUP, 1 or SIGRTMIN+3 (KILL)",
         ))),
         done(post("/api/containers/{name}/pause", "Freeze it")),
         done(post("/api/containers/{name}/resume", "Let it go on")),

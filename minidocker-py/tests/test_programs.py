@@ -114,6 +114,32 @@ with md.Runtime(sys.argv[1], backend=sys.argv[2]) as rt:
 """
 
 
+def test_without_rights_nothing_runs_unasked() -> None:
+    code = """
+import os, tempfile
+import minidocker as md
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+with tempfile.TemporaryDirectory() as root:
+    os.environ["MINIDOCKER_ROOT"] = root
+    try:
+        md.run("echo it ran")
+    except md.CannotIsolate as error:
+        print(error.code, isinstance(error, md.Unsupported), "sudo" in error.hint)
+    print(md.doctor().backend.kind)
+    os.environ["MINIDOCKER_BACKEND"] = "any"
+    print(md.Runtime(root).backend.kind)
+"""
+    program = [sys.executable, "-c", code]
+    environment = {"PATH": os.environ["PATH"]}
+    output = subprocess.run(program, capture_output=True, text=True, timeout=60, env=environment)
+    assert output.stdout.split("\n") == [
+        "cannot_isolate True True",
+        "simulation",
+        "simulation",
+        "",
+    ], output
+
+
 @pytest.mark.parametrize("backend", ["linux", "simulation"])
 @pytest.mark.parametrize("wait", WAITS)
 def test_ctrl_c_ends_a_wait(script: type[Script], root: Path, wait: str, backend: str) -> None:

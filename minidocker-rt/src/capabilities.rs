@@ -90,7 +90,7 @@ const FEATURES: &[Row] = &[
     (
         "networks",
         "an address of its own, and networks that are made",
-        (Full, "as root, without whose rights there is the simulation; the way out takes nftables"),
+        (Full, "as root; the way out takes nftables"),
         (
             None,
             "a container has the network of this machine; pasta and slirp4netns, which serve users without root, come with rootless containers",
@@ -166,7 +166,7 @@ pub(crate) fn of(kind: BackendKind) -> Vec<Capability> {
         .map(|(feature, title, linux, simulation)| {
             let (support, note) = match kind {
                 BackendKind::Linux => *linux,
-                BackendKind::Simulation => *simulation,
+                BackendKind::Simulation | BackendKind::Any => *simulation,
             };
             Capability { feature, title, support, note }
         })

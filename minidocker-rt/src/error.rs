@@ -141,6 +141,15 @@ pub enum Error {
         /// The reason, and what would help.
         why: String,
     },
+    /// Real containers were wanted (nobody asked for the simulation), and this machine, or the
+    /// rights of this program, do not give them.
+    #[error("there are no real containers here: {why}")]
+    CannotIsolate {
+        /// What is missing.
+        why: String,
+        /// How to get it.
+        hint: String,
+    },
     /// [`crate::init`] was not called, so the program cannot be its own helper.
     #[error("the program cannot start its helper process: {why}")]
     HelperMissing {
@@ -209,6 +218,7 @@ impl Error {
             Error::StartFailed { .. } => "start_failed",
             Error::ExecFailed { .. } => "exec_failed",
             Error::Unsupported { .. } => "unsupported",
+            Error::CannotIsolate { .. } => "cannot_isolate",
             Error::HelperMissing { .. } => "helper_missing",
             Error::HelperFailed { .. } => "helper_failed",
             Error::Timeout { .. } => "timeout",
@@ -252,6 +262,10 @@ impl Error {
                 failure.hint.clone()
             }
             Error::Unsupported { why, .. } => why.clone(),
+            Error::CannotIsolate { hint, .. } => format!(
+                "{hint} Or choose the backend simulation, which isolates nothing, or any, which takes \
+                 it where there is no other."
+            ),
             Error::HelperMissing { .. } => {
                 "Make `minidocker_rt::init();` the first line of main, or name a helper program \
                  with Runtime::builder().helper(path)."
@@ -281,6 +295,13 @@ impl Error {
     pub(crate) fn damaged(path: &Path, why: impl fmt::Display) -> Error {
         Error::Io { action: "understand", path: path.to_owned(), why: why.to_string(), errno: None }
     }
+}
+
+/// Why there can be no containers here, and what would help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub why: String,
+    pub hint: String,
 }
 
 /// The step of a plan that failed, with everything needed to mend it.

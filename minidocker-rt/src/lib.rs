@@ -34,13 +34,15 @@
 //! can open the same root folder and see the same containers.
 //!
 //! # Backends
-//! The Linux backend makes real containers, and takes root. Elsewhere, and where the kernel
-//! refuses, [`Runtime::open`] gives a **simulation**: an ordinary child process in a private
-//! folder, with the container's paths rewritten and its limits watched from outside. The
-//! operations and types are the same; what cannot be imitated returns
-//! [`Error::Unsupported`] with the reason. [`Runtime::backend`] tells which backend a runtime
-//! has and why, [`Runtime::capabilities`] what it can do, and [`RuntimeBuilder::backend`]
-//! chooses. In a plan, [`Step::simulated`] says what happens instead of each step.
+//! The Linux backend makes real containers. It takes Linux 5.12 or newer and root;
+//! [`Runtime::open`] returns [`Error::CannotIsolate`] with what is missing. Who asks for it, by
+//! [`RuntimeBuilder::backend`], gets a **simulation** there (and on macOS and Windows): an
+//! ordinary child process in a private folder, with the container's paths rewritten and its
+//! limits watched from outside, isolated from nothing. The operations and types are the same;
+//! what cannot be imitated returns [`Error::Unsupported`] with the reason.
+//! [`BackendKind::Any`] takes whatever there is, [`Runtime::backend`] tells which that is and
+//! why, [`Runtime::capabilities`] what it can do. In a plan, [`Step::simulated`] says what
+//! happens instead of each step.
 //!
 //! # What is a boundary and what is not
 //! A simulation is none: do not run in it what you would not run in your shell. What follows

@@ -59,8 +59,9 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Chooses the backend. Unless it is chosen, it is that of the containers of the root; if
-    /// there are none, Linux where the kernel lets us, and the simulation where not.
+    /// Chooses the backend: [`BackendKind::Linux`] unless chosen, so that nobody who trusts in
+    /// isolation gets the simulation. Who wants that says so, or takes [`BackendKind::Any`] and
+    /// looks at [`Runtime::backend`].
     pub fn backend(mut self, kind: BackendKind) -> Self {
         self.backend = Some(kind);
         self
@@ -95,9 +96,7 @@ impl RuntimeBuilder {
     /// Opens the runtime; see [`Runtime::open`].
     ///
     /// # Errors
-    /// As [`Runtime::open`]; also [`Error::InvalidSpec`] if the root's containers belong to
-    /// another backend than the one asked for, and [`Error::Unsupported`] if this is Linux's
-    /// and there is no Linux.
+    /// As [`Runtime::open`].
     pub fn open(self, root: impl AsRef<Path>) -> Result<Runtime> {
         let store = Store::open(root.as_ref())?;
         let (chosen, backend) =
@@ -108,11 +107,18 @@ impl RuntimeBuilder {
 }
 
 impl Runtime {
-    /// Opens the root folder, making it if needed. Nothing is started yet.
+    /// Opens the root folder for real containers, making it if needed. Nothing is started yet.
+    ///
+    /// Whether this machine and the rights of this program can isolate anything is found out
+    /// here, not at the first start: it takes Linux 5.12 or newer, root's rights
+    /// (CAP_SYS_ADMIN), overlays, and a root folder on an ordinary filesystem. On macOS and
+    /// Windows, and wherever else that is missing, ask for the simulation by
+    /// [`RuntimeBuilder::backend`], or for [`BackendKind::Any`].
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be made or read; [`Error::InvalidSpec`] if its
-    /// path cannot be used for an overlay.
+    /// [`Error::CannotIsolate`] with what is missing and how to get it; [`Error::Io`] if the
+    /// folder cannot be made or read; [`Error::InvalidSpec`] if its path cannot be used for an
+    /// overlay, or its containers belong to another backend.
     pub fn open(root: impl AsRef<Path>) -> Result<Runtime> {
         Runtime::builder().open(root)
     }
@@ -120,8 +126,8 @@ impl Runtime {
     /// Opens the user's own root: `$MINIDOCKER_ROOT` if set; else
     /// `/var/lib/minidocker` for root and `$XDG_DATA_HOME/minidocker` (or
     /// `~/.local/share/minidocker`) for others, on Windows `%LOCALAPPDATA%\minidocker`. The only place where this library
-    /// looks at the environment for its own settings; `$MINIDOCKER_BACKEND` (`linux` or
-    /// `simulation`) chooses the backend.
+    /// looks at the environment for its own settings; `$MINIDOCKER_BACKEND` (`linux`,
+    /// `simulation` or `any`) chooses the backend.
     ///
     /// # Errors
     /// As [`RuntimeBuilder::open`].

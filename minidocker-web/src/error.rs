@@ -149,7 +149,7 @@ impl From<Error> for ApiError {
             Error::StartFailed { .. } | Error::ExecFailed { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Error::Unsupported { .. } => StatusCode::NOT_IMPLEMENTED,
+            Error::Unsupported { .. } | Error::CannotIsolate { .. } => StatusCode::NOT_IMPLEMENTED,
             Error::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

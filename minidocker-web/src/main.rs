@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What `MINIDOCKER_BACKEND` asks for: `linux` or `simulation`.
+/// What `MINIDOCKER_BACKEND` asks for: `linux`, `simulation` or `any`.
 fn backend() -> minidocker_rt::Result<Option<BackendKind>> {
     match std::env::var("MINIDOCKER_BACKEND") {
         Ok(kind) if !kind.is_empty() => kind.parse().map(Some),

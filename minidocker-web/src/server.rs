@@ -30,7 +30,8 @@ pub struct Options {
     pub port: u16,
     /// The root folder of the containers; that of [`Runtime::open_default`] if None.
     pub root: Option<PathBuf>,
-    /// How containers are made; as [`Runtime::open`] chooses if None.
+    /// How containers are made; whatever there is ([`BackendKind::Any`]) if None: the page says
+    /// which it is.
     pub backend: Option<BackendKind>,
     /// Users of this machine that need no token, by uid, besides the server's own.
     pub users: Vec<u32>,
@@ -133,11 +134,10 @@ impl Server {
         };
         let listener = TcpListener::bind(address).map_err(not_listening)?;
         let address = listener.local_addr().map_err(not_listening)?;
-        let runtime = match (root, backend) {
-            (Some(root), Some(kind)) => Runtime::builder().backend(*kind).open(root)?,
-            (Some(root), None) => Runtime::open(root)?,
-            (None, Some(kind)) => Runtime::builder().backend(*kind).open_default()?,
-            (None, None) => Runtime::open_default()?,
+        let builder = Runtime::builder().backend(backend.unwrap_or(BackendKind::Any));
+        let runtime = match root {
+            Some(root) => builder.open(root)?,
+            None => builder.open_default()?,
         };
         let token = Token::new(address.port()).map_err(|error| StartError::Failed(error.into()))?;
         let mut users = users.clone();

@@ -20,6 +20,7 @@ from ._container import Container, Files, Logs
 from ._doctor import Check, Enforced, Examination, doctor
 from ._errors import (
     BadArchive,
+    CannotIsolate,
     CommandFailed,
     ContainerNotFound,
     DashboardError,
@@ -121,6 +122,7 @@ __all__ = [
     "BadArchive",
     "BlockIoStats",
     "Call",
+    "CannotIsolate",
     "Capability",
     "Change",
     "ChangeKind",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Optional
 
 from ._records import BackendInfo
-from ._run import default_runtime
 from ._runtime import Runtime
 from ._wire import decode
 from ._words import Backend, Verdict
@@ -75,11 +75,18 @@ class Examination:
 def doctor(runtime: Runtime | None = None) -> Examination:
     """Says what this machine can enforce, and how to mend what it cannot. Changes nothing.
 
+    Without ``runtime`` it looks at the user's own root, also where no real containers are
+    possible: the backend is then the simulation, and says why.
+
     >>> import minidocker as md
     >>> [limit.limit for limit in md.doctor().limits]
     ['memory', 'cpu', 'pids']
     """
-    raw = (runtime or default_runtime())._inner.examine()
+    if runtime is None:
+        asked = os.environ.get("MINIDOCKER_BACKEND") or Backend.ANY
+        with Runtime(backend=asked) as own:
+            return doctor(own)
+    raw = runtime._inner.examine()
     return Examination(
         BackendInfo(Backend(raw["backend"]["kind"]), raw["backend"]["why"]),
         tuple(decode(Enforced, limit) for limit in raw["enforced"]),

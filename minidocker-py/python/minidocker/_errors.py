@@ -210,6 +210,16 @@ class Unsupported(Error, NotImplementedError):
     backend: str = ""
 
 
+class CannotIsolate(Unsupported):
+    """This machine, or the rights of this program, give no real containers, and nobody asked for
+    the simulation. The message says what is missing and how to get it.
+    """
+
+    code = "cannot_isolate"
+    feature = "isolation"
+    backend = "linux"
+
+
 class HelperFailed(Error):
     """A helper process could not be started, died, or answered nonsense."""
 
@@ -257,6 +267,7 @@ _KINDS: dict[str, type[Error]] = {
     "start_failed": StartFailed,
     "exec_failed": ExecFailed,
     "unsupported": Unsupported,
+    "cannot_isolate": CannotIsolate,
     "helper_missing": HelperFailed,
     "helper_failed": HelperFailed,
     "timeout": TimeoutError,

@@ -77,6 +77,10 @@ def run(
     code 0. Of each stream ``output_limit`` bytes are kept. ``duration`` is in seconds, from the
     start of the command to its end.
 
+    The command is isolated, or not run at all: :class:`CannotIsolate` says what is missing. The
+    simulation, which isolates nothing, is taken only where it is asked for: by a ``runtime`` with
+    that backend, or by ``MINIDOCKER_BACKEND`` in the environment.
+
     Raises :class:`InvalidSpec` naming the value that was refused; :class:`StartFailed` with the
     step, the call and the errno.
 

@@ -121,16 +121,20 @@ class Runtime:
     """All containers under one root folder.
 
     Without ``root`` it is the user's own: ``$MINIDOCKER_ROOT`` if set; else
-    ``/var/lib/minidocker`` for root, and ``~/.local/share/minidocker`` for others. ``backend``
-    chooses between ``"linux"`` and ``"simulation"``; unless given it is that of the containers
-    that are there, or the best that this machine allows.
+    ``/var/lib/minidocker`` for root, and ``~/.local/share/minidocker`` for others.
+
+    Containers are real ones unless something else is asked for: ``backend="simulation"`` makes
+    ordinary processes that nothing isolates, ``backend="any"`` does so where real ones are
+    impossible (``backend`` says which it is). Unless given, it is ``$MINIDOCKER_BACKEND`` if set,
+    else ``"linux"``.
 
     Any number of programs and threads may use the same root at the same time. Opening starts
     nothing: a small helper process is started with the first container, and ends with the program,
     with :meth:`close`, or at the end of a ``with`` block. Containers go on.
 
-    Raises :class:`HostError` if the folder cannot be made or read; :class:`InvalidSpec` if its
-    containers belong to another backend.
+    Raises :class:`CannotIsolate` with what is missing if this machine, or the rights of this
+    program, give no real containers; :class:`HostError` if the folder cannot be made or read;
+    :class:`InvalidSpec` if its containers belong to another backend.
 
     >>> import minidocker as md
     >>> with md.Runtime() as rt:
@@ -144,9 +148,8 @@ class Runtime:
     def __init__(
         self, root: StrPath | None = None, *, backend: Backend | str | None = None
     ) -> None:
-        self._inner = _minidocker.Runtime(
-            None if root is None else os.fspath(root), None if backend is None else str(backend)
-        )
+        asked = os.environ.get("MINIDOCKER_BACKEND") if backend is None else str(backend)
+        self._inner = _minidocker.Runtime(None if root is None else os.fspath(root), asked or None)
 
     @property
     def root(self) -> str:

@@ -62,6 +62,7 @@ class Backend(Word):
 
     LINUX = "linux"  #: Real ones, from the kernel's namespaces, cgroups and overlays.
     SIMULATION = "simulation"  #: Imitated ones, without isolation.
+    ANY = "any"  #: To be asked for only: Linux where it is possible, else the simulation.
 
 
 class Support(Word):

@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::sched::CloneFlags;
 
@@ -27,6 +28,17 @@ pub(crate) unsafe fn clone3(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -
     // of this stack, as after fork(2); the caller vouches for the single thread.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
     if pid < 0 { Err(last_errno()) } else { Ok(pid as i32) }
+}
+
+/// Makes a system call with arguments that make no sense to any, to learn whether the kernel
+/// knows it. Returns the errno, 0 if there was none.
+pub(crate) fn probe(number: libc::c_long) -> Errno {
+    const NONE: libc::c_long = -1;
+    // SAFETY: each argument is all ones: as a descriptor or pid there is none, as a set of
+    // flags or a size none that is allowed, and as an address none that is mapped. The kernel
+    // finds fault with it before it does anything.
+    let result = unsafe { libc::syscall(number, NONE, NONE, NONE, NONE, NONE, NONE) };
+    if result < 0 { Errno::last() } else { Errno::from_raw(0) }
 }
 
 /// Neither nix nor rustix has mount_setattr(2) yet.
@@ -119,7 +131,7 @@ pub(crate) fn close_all_except(keep: &[i32]) {
 
 /// The errno of the last failed call of this thread.
 pub(crate) fn last_errno() -> i32 {
-    nix::errno::Errno::last_raw()
+    Errno::last_raw()
 }
 
 /// A set of signals as the kernel takes it: bit N-1 is signal N. The C library's own sets leave
@@ -218,7 +230,7 @@ pub(crate) fn reap_raw(child: i32) -> i32 {
         let mut status = -1;
         // SAFETY: waitpid writes one int.
         let pid = unsafe { libc::waitpid(child, &raw mut status, 0) };
-        if pid == child || nix::errno::Errno::last() != nix::errno::Errno::EINTR {
+        if pid == child || Errno::last() != Errno::EINTR {
             return status;
         }
     }

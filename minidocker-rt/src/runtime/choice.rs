@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::simulation::SimulationBackend;
 use crate::spec::{Subnet, refuse};
 use crate::store::Store;
@@ -22,14 +22,19 @@ pub enum BackendKind {
     Linux,
     /// Imitated ones, on any system: ordinary processes without isolation.
     Simulation,
+    /// Whatever there is: that of the root's containers; else Linux where this machine makes
+    /// containers, and the simulation where not. For programs that show their users which it
+    /// is, as the dashboard does. No runtime's own kind.
+    Any,
 }
 
 impl BackendKind {
-    /// The word for it: `linux` or `simulation`.
+    /// The word for it: `linux`, `simulation` or `any`.
     pub fn as_str(self) -> &'static str {
         match self {
             BackendKind::Linux => "linux",
             BackendKind::Simulation => "simulation",
+            BackendKind::Any => "any",
         }
     }
 }
@@ -47,11 +52,12 @@ impl FromStr for BackendKind {
         match text {
             "linux" => Ok(BackendKind::Linux),
             "simulation" => Ok(BackendKind::Simulation),
+            "any" => Ok(BackendKind::Any),
             _ => Err(refuse(
                 "backend",
                 text,
                 "there is no such backend",
-                "Write linux or simulation, or nothing to have the best there is.",
+                "Write linux, simulation (which isolates nothing), or any for whatever there is.",
             )),
         }
     }
@@ -60,14 +66,14 @@ impl FromStr for BackendKind {
 /// The backend of a runtime. Told by [`crate::Runtime::backend`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackendInfo {
-    /// Which it is.
+    /// Which it is: Linux or the simulation.
     pub kind: BackendKind,
     /// Why it is that one, in a sentence for people.
     pub reason: String,
 }
 
-/// Chooses the backend of the store: the one asked for; else that of the containers that are
-/// there; else Linux where the kernel lets us, and the simulation where not.
+/// Chooses the backend of the store: the one asked for, Linux if nobody asked. Whoever gets a
+/// runtime of Linux has one that can make containers.
 pub(super) fn choose(
     store: &Store,
     asked: Option<BackendKind>,
@@ -76,25 +82,38 @@ pub(super) fn choose(
 ) -> Result<(BackendInfo, Box<dyn Backend>)> {
     let root = store.root();
     let bound = bound(store)?;
-    let (kind, reason) = match (asked, bound) {
-        (Some(kind), Some(other)) if kind != other => {
+    let (kind, reason) = match (asked.unwrap_or(BackendKind::Linux), bound) {
+        (BackendKind::Any, Some(kind)) => {
+            (kind, "the containers of this root belong to it".to_string())
+        }
+        (BackendKind::Any, None) => match refusal(root) {
+            None => (BackendKind::Linux, "this kernel can make containers".to_string()),
+            Some(Refusal { why, .. }) => (BackendKind::Simulation, why),
+        },
+        (kind, Some(other)) if kind != other => {
             return Err(refuse(
                 "backend",
                 kind,
                 format!("the containers of {} belong to the backend {other}", root.display()),
-                "Choose another root folder, or delete those containers first.",
+                format!(
+                    "Choose the backend {other}, or any; or another root folder; or delete those \
+                     containers first."
+                ),
             ));
         }
-        (Some(kind), _) => (kind, "it was asked for".to_string()),
-        (None, Some(kind)) => (kind, "the containers of this root belong to it".to_string()),
-        (None, None) => match refusal(root) {
-            None => (BackendKind::Linux, "this kernel can make containers".to_string()),
-            Some(why) => (BackendKind::Simulation, why),
-        },
+        (kind, _) if asked.is_some() => (kind, "it was asked for".to_string()),
+        (kind, _) => (kind, "this kernel can make containers".to_string()),
     };
+    if kind == BackendKind::Linux
+        && let Some(Refusal { why, hint }) = refusal(root)
+    {
+        return Err(Error::CannotIsolate { why, hint });
+    }
     let backend: Box<dyn Backend> = match kind {
         BackendKind::Linux => linux(root, helper, bridge_subnet)?,
-        BackendKind::Simulation => Box::new(SimulationBackend::new(root, helper)?),
+        BackendKind::Simulation | BackendKind::Any => {
+            Box::new(SimulationBackend::new(root, helper)?)
+        }
     };
     remember(root, kind)?;
     Ok((BackendInfo { kind, reason }, backend))
@@ -133,15 +152,21 @@ fn bound(store: &Store) -> Result<Option<BackendKind>> {
 }
 
 #[cfg(linux_backend)]
-fn refusal(root: &Path) -> Option<String> {
+fn refusal(root: &Path) -> Option<Refusal> {
     crate::linux::refusal(root)
 }
 
 #[cfg(not(linux_backend))]
-fn refusal(_root: &Path) -> Option<String> {
+fn refusal(_root: &Path) -> Option<Refusal> {
     Some(match cfg!(target_os = "linux") {
-        true => "this program was built without the Linux backend".into(),
-        false => format!("{} has no Linux kernel to make containers with", std::env::consts::OS),
+        true => Refusal {
+            why: "this program was built without the Linux backend".into(),
+            hint: "Build it without --cfg minidocker_simulation_only.".into(),
+        },
+        false => Refusal {
+            why: format!("{} has no Linux kernel to make containers with", std::env::consts::OS),
+            hint: "Run it on Linux, as root; a virtual machine will do.".into(),
+        },
     })
 }
 
@@ -160,9 +185,7 @@ fn linux(
     _helper: Option<PathBuf>,
     _subnet: Option<Subnet>,
 ) -> Result<Box<dyn Backend>> {
-    Err(Error::Unsupported {
-        feature: "the Linux backend".into(),
-        backend: "simulation",
-        why: refusal(root).unwrap_or_default(),
-    })
+    let Refusal { why, hint } =
+        refusal(root).unwrap_or(Refusal { why: String::new(), hint: String::new() });
+    Err(Error::CannotIsolate { why, hint })
 }

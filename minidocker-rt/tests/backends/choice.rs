@@ -16,9 +16,9 @@ pub fn trials() -> Vec<libtest_mimic::Trial> {
     if cfg!(linux_backend) {
         #[cfg(linux_backend)]
         trials.push(one(
-            "where_the_kernel_refuses_containers_are_simulated",
+            "without_rights_only_who_asks_gets_the_simulation",
             BackendKind::Linux,
-            where_the_kernel_refuses,
+            without_rights,
         ));
     } else {
         trials.push(one("without_linux_there_is_no_linux_backend", simulation, without_linux));
@@ -34,11 +34,16 @@ fn what_was_asked_for_is_told(lab: &Lab) {
 
 fn containers_stay(lab: &Lab) {
     lab.create(sleeper("a"));
-    // Opened without a wish, it is what its containers are.
-    let opened = Runtime::open(lab.root()).unwrap();
+    // Whoever takes what there is gets what its containers are; who trusts in isolation does not.
+    let opened = Runtime::builder().backend(BackendKind::Any).open(lab.root()).unwrap();
     assert_eq!(opened.backend().kind, BackendKind::Simulation);
-    let refused = Runtime::builder().backend(BackendKind::Linux).open(lab.root()).unwrap_err();
-    assert!(matches!(refused, Error::InvalidSpec { field: "backend", .. }), "{refused}");
+    for asked in [None, Some(BackendKind::Linux)] {
+        let builder = Runtime::builder();
+        let builder = asked.into_iter().fold(builder, |builder, kind| builder.backend(kind));
+        let refused = builder.open(lab.root()).unwrap_err();
+        assert!(matches!(refused, Error::InvalidSpec { field: "backend", .. }), "{refused}");
+        assert!(refused.hint().contains("simulation"), "{}", refused.hint());
+    }
     if backends().contains(&BackendKind::Linux) {
         lab.runtime.get("a").unwrap().delete().unwrap();
         let opened = Runtime::builder().backend(BackendKind::Linux).open(lab.root()).unwrap();
@@ -61,15 +66,21 @@ fn the_environment_chooses(lab: &Lab) {
         child_with("open-default", &root, lab.kind, &variables).line()
     };
     assert!(said("simulation").starts_with("simulation "));
+    assert!(said("any").starts_with(if cfg!(linux_backend) { "" } else { "simulation " }));
     assert!(said("docker").contains("there is no such backend"), "{}", said("docker"));
 }
 
 #[cfg(not(linux_backend))]
 fn without_linux(lab: &Lab) {
     let folder = lab.folder("other");
-    let refused = Runtime::builder().backend(BackendKind::Linux).open(&folder).unwrap_err();
-    assert!(matches!(refused, Error::Unsupported { .. }), "{refused}");
-    let opened = Runtime::open(&folder).unwrap();
+    for refused in [
+        Runtime::open(&folder).unwrap_err(),
+        Runtime::builder().backend(BackendKind::Linux).open(&folder).unwrap_err(),
+    ] {
+        assert!(matches!(refused, Error::CannotIsolate { .. }), "{refused}");
+        assert!(refused.hint().contains("simulation"), "{}", refused.hint());
+    }
+    let opened = Runtime::builder().backend(BackendKind::Any).open(&folder).unwrap();
     assert_eq!(opened.backend().kind, BackendKind::Simulation);
     assert!(!opened.backend().reason.is_empty());
 }
@@ -85,7 +96,11 @@ pub fn unprivileged() {
     setgid(Gid::from_raw(65534)).unwrap();
     setuid(Uid::from_raw(65534)).unwrap();
     let root = tempfile::tempdir().unwrap();
-    let runtime = Runtime::open(root.path()).unwrap();
+    for builder in [Runtime::builder(), Runtime::builder().backend(BackendKind::Linux)] {
+        let refused = builder.open(root.path()).unwrap_err();
+        println!("{}: {refused} {}", refused.code(), refused.hint());
+    }
+    let runtime = Runtime::builder().backend(BackendKind::Any).open(root.path()).unwrap();
     println!("{}: {}", runtime.backend().kind, runtime.backend().reason);
     let container = runtime.create(python("a", "print('Hello')")).unwrap();
     container.start().unwrap();
@@ -95,8 +110,13 @@ pub fn unprivileged() {
 }
 
 #[cfg(linux_backend)]
-fn where_the_kernel_refuses(lab: &Lab) {
+fn without_rights(lab: &Lab) {
     let mut program = child_with("unprivileged", lab.root(), lab.kind, &[]);
+    for _ in 0..2 {
+        let said = program.line();
+        assert!(said.starts_with("cannot_isolate: ") && said.contains("root's rights"), "{said}");
+        assert!(said.contains("sudo") && said.contains("simulation"), "{said}");
+    }
     let said = program.line();
     assert!(said.starts_with("simulation: ") && said.contains("root's rights"), "{said}");
     assert_eq!(program.line(), "Hello");

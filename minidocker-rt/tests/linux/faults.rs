@@ -2,12 +2,11 @@
 
 use minidocker_rt::{Error, Isolation, Outcome, Status};
 
-use crate::lab::{Lab, cgroups_of, child, eventually, helpers_of, sleeper};
+use crate::lab::{Lab, cgroups_of, eventually, helpers_of, sleeper};
 
 crate::trials![
     a_start_that_fails_at_any_step_leaves_nothing_behind,
     after_a_failed_start_the_next_one_works,
-    without_root_a_start_says_so_and_leaves_nothing,
     a_limit_without_its_controller_fails_or_is_told,
 ];
 
@@ -69,33 +68,6 @@ fn after_a_failed_start_the_next_one_works() {
     std::fs::create_dir(&folder).unwrap();
     container.start().unwrap();
     assert_eq!(container.status().unwrap(), Status::Running);
-}
-
-fn without_root_a_start_says_so_and_leaves_nothing() {
-    let lab = Lab::new();
-    let mut program = child("unprivileged", lab.root());
-    let said = program.line();
-    assert!(said.starts_with("step cgroup: mkdir("), "{said}");
-    assert!(said.contains("EACCES") && said.ends_with("Run as root: sudo."), "{said}");
-    assert_eq!(program.line(), "error, then deleted");
-}
-
-/// A program of an ordinary user, with a root folder of its own.
-pub fn unprivileged(_root: &str) {
-    use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
-    setgroups(&[]).unwrap();
-    setgid(Gid::from_raw(65534)).unwrap();
-    setuid(Uid::from_raw(65534)).unwrap();
-    let root = tempfile::tempdir().unwrap();
-    let runtime = crate::lab::open(root.path());
-    let container = runtime.create(sleeper("a")).unwrap();
-    match container.start() {
-        Err(Error::StartFailed { failure, .. }) => println!("{failure}: {}", failure.hint),
-        other => println!("{other:?}"),
-    }
-    let status = container.status().unwrap();
-    container.delete().unwrap();
-    println!("{status}, then deleted");
 }
 
 fn a_limit_without_its_controller_fails_or_is_told() {

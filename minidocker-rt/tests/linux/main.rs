@@ -56,6 +56,8 @@ mod network_crash;
 #[cfg(linux_backend)]
 mod networks;
 #[cfg(linux_backend)]
+mod open;
+#[cfg(linux_backend)]
 mod pause;
 #[cfg(linux_backend)]
 mod plan;
@@ -121,6 +123,7 @@ fn main() {
         network::trials(),
         network_crash::trials(),
         networks::trials(),
+        open::trials(),
         pause::trials(),
         plan::trials(),
         ports::trials(),

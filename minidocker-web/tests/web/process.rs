@@ -107,7 +107,8 @@ fn the_environment_chooses_the_simulation_and_the_api_says_so() {
     assert_eq!(ask("POST", "/api/containers", spec).status, 201);
     let started = ask("POST", "/api/containers/a/start", "");
     assert_eq!(started.status, 200, "{}", started.text());
-    let runtime = minidocker_rt::Runtime::open(root.path()).unwrap();
+    let builder = minidocker_rt::Runtime::builder().backend(minidocker_rt::BackendKind::Any);
+    let runtime = builder.open(root.path()).unwrap();
     runtime.get("a").unwrap().wait_timeout(Duration::from_secs(60)).unwrap();
     assert!(ask("GET", "/api/containers/a/logs?raw=true", "").text().contains("hello"));
     assert_eq!(ask("DELETE", "/api/containers/a", "").status, 204);

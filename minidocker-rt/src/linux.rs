@@ -4,6 +4,7 @@
 //! [`sys`] for the system calls. Three processes do it: the [`supervisor`], forked
 //! from the [`spawner`]; [`init`], PID 1 of the container; and the command.
 
+mod arguments;
 mod attachments;
 mod backend;
 mod cgroup;

@@ -44,6 +44,7 @@ mod socket;
 mod sse;
 mod streams;
 mod system;
+mod text;
 mod transfer;
 mod view;
 mod work;

@@ -3,7 +3,6 @@
 pub(crate) mod doctor;
 mod network;
 
-use std::fs;
 use std::path::Path;
 
 use minidocker_rt::{Runtime, Support};
@@ -265,5 +264,5 @@ fn meminfo(field: &str) -> u64 {
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(path).unwrap_or_default()
+    crate::text::read(path).unwrap_or_default()
 }

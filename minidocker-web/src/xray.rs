@@ -9,8 +9,6 @@ mod namespaces;
 mod network;
 mod processes;
 
-use std::fs;
-
 use minidocker_rt::ContainerInfo;
 use serde::Serialize;
 
@@ -20,6 +18,8 @@ use mounts::Mount;
 use namespaces::Namespace;
 use network::Network;
 use processes::Process;
+
+use crate::text;
 
 /// Everything that can be seen.
 #[derive(Debug, Serialize)]
@@ -69,7 +69,7 @@ struct IdRange {
 impl Xray {
     /// Of one that may end while it is looked at: then there is less to see.
     pub fn of(info: &ContainerInfo) -> Xray {
-        let status = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/status")).ok();
+        let status = |pid: &i32| text::read(format!("/proc/{pid}/status"));
         let alive = info.pid.and_then(|pid| Some((pid, status(&pid)?)));
         let Some((pid, status)) = alive else { return Xray::nothing(info) };
         let cgroups = cgroups::of(pid);
@@ -153,7 +153,7 @@ fn value<'a>(status: &'a str, field: &str) -> Option<&'a str> {
 }
 
 fn id_map(pid: i32, file: &str) -> Vec<IdRange> {
-    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let text = text::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
     parse_id_map(&text)
 }
 

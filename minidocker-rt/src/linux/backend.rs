@@ -20,8 +20,8 @@ use super::network::{self, Key};
 use super::spawner::Spawner;
 use super::upkeep::Measure;
 use super::{
-    Host, channel, clean_up_after, clean_up_unrecorded, diff, files, freezer, kernel_facts, pack,
-    preview, process, stats, unpack, view,
+    Host, arguments, channel, clean_up_after, clean_up_unrecorded, diff, files, freezer,
+    kernel_facts, pack, preview, process, stats, unpack, view,
 };
 use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary, EntryPath};
 use crate::attach::Attached;
@@ -111,6 +111,11 @@ impl Backend for LinuxBackend {
     }
 
     fn check(&self, spec: &ContainerSpec) -> Result<()> {
+        let stack = arguments::stack(&spec.rlimits);
+        arguments::check(spec.command.words(), &spec.env, stack)?;
+        if let Some(probe) = &spec.health_check {
+            arguments::check(probe.command.words(), &[], stack)?;
+        }
         match spec.network_mode().is_bridged() {
             true => self.check_networks(),
             false => Ok(()),
@@ -236,6 +241,8 @@ impl Backend for LinuxBackend {
         exec: &Exec,
         deadline: Option<Instant>,
     ) -> Result<ExecBegun> {
+        // The limit of the container's stack is told by the exec.
+        arguments::check(exec.command.words(), &exec.env, u64::MAX)?;
         let request = ExecRequest {
             container: dir.path().to_owned(),
             words: exec.command.words().to_vec(),

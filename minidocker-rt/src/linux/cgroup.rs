@@ -92,8 +92,9 @@ pub(crate) struct CgroupLayout {
 impl CgroupLayout {
     /// Asks the kernel.
     pub fn detect() -> CgroupLayout {
-        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        CgroupLayout::parse(&mountinfo, |mount| {
+        // Somebody else's mount may be at a path that is no text.
+        let mountinfo = fs::read("/proc/self/mountinfo").unwrap_or_default();
+        CgroupLayout::parse(&String::from_utf8_lossy(&mountinfo), |mount| {
             fs::read_to_string(mount.join("cgroup.controllers")).unwrap_or_default()
         })
     }
@@ -376,8 +377,8 @@ fn hold(sys: &mut Sys, file: &Path, wanted: &str) -> Result<(), LimitError> {
 }
 
 fn has_swap() -> bool {
-    let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();
-    swaps.lines().count() > 1
+    let swaps = fs::read("/proc/swaps").unwrap_or_default();
+    swaps.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() > 1
 }
 
 /// Kills every process in the cgroups and waits until none is left. Used when the

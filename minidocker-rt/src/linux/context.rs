@@ -15,7 +15,7 @@ use super::listeners::{self, Listener};
 use super::network::Network;
 use super::seccomp::Filter;
 use super::steps::{Action, Step};
-use super::sys::{Handle, Sys, SysError, SysResult, micros_since};
+use super::sys::{Handle, Sys, SysError, SysResult, micros_since, shortened};
 use super::terminal::Pty;
 use super::{privileges, rootfs};
 use crate::error::StepFailure;
@@ -500,9 +500,12 @@ impl<'a> Context<'a> {
             }
         }
         found.map_err(|errno| StepError {
-            call: format!("execve({program:?})"),
+            call: format!("execve({})", shortened(program.as_bytes(), 256)),
             errno: Some(errno),
-            message: Some(format!("no program {program:?} in the container's PATH {path}")),
+            message: Some(format!(
+                "no program {} in the container's PATH {path}",
+                shortened(program.as_bytes(), 256)
+            )),
             hint: None,
         })
     }

@@ -142,7 +142,7 @@ fn become_command(
 }
 
 /// Reports what this process has done. In a few messages, because each wakes the supervisor;
-/// not in one, because a message must fit into the socket's buffer.
+/// not in one, which would be too large for the socket.
 fn report_steps(context: &Context<'_>, reports: &OwnedFd) {
     for steps in context.traced.chunks(16) {
         let _ = channel::send(reports.as_fd(), &Report::Steps(steps.to_vec()), &[]);

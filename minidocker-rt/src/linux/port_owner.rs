@@ -54,9 +54,15 @@ pub(crate) fn find(port: &PortMapping, siblings: &Path) -> Option<Owner> {
     });
     container.or_else(|| {
         let pid = *holders.first()?;
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        Some(Owner::Process(pid, name.trim_end().to_string()))
+        let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+        Some(Owner::Process(pid, printable(name.strip_suffix(b"\n").unwrap_or(&name))))
     })
+}
+
+/// A process may be named with any bytes: none of them may break the line that it is told in.
+fn printable(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// The processes that have one of these sockets open.
@@ -149,6 +155,13 @@ mod tests {
         let socket = Socket::parse(six).unwrap();
         assert_eq!((socket.address, socket.port), ("::1".parse().unwrap(), 53));
         assert_eq!(Socket::parse("  sl  local_address rem_address   st"), None);
+    }
+
+    #[test]
+    fn a_name_of_any_bytes_stays_on_its_line() {
+        assert_eq!(printable(b"nginx: master"), "nginx: master");
+        assert_eq!(printable("измерит".as_bytes()), "измерит");
+        assert_eq!(printable(b"a\n\x1b[2J\xd0"), "a\u{fffd}\u{fffd}[2J\u{fffd}");
     }
 
     #[test]

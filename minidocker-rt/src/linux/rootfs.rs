@@ -55,9 +55,15 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
     ("pts/ptmx", "ptmx"),
 ];
 
+/// The most bytes of an option's value in fsconfig(2).
+pub(crate) const LONGEST_OPTION: usize = 255;
+
 /// Mounts the overlay: the image's layers below, topmost first, the container's own changes on
 /// top. It is attached over the upper directory itself, a place that surely exists; outside
 /// this mount namespace that directory stays what it is.
+///
+/// fsconfig(2) takes no option of more than 255 bytes, so a longer path goes by the number of its
+/// descriptor.
 ///
 /// `nodev` on it, and on /dev, means that a device node made by the container is
 /// dead: the only live devices are the ones shown by [`dev`].
@@ -67,13 +73,28 @@ pub(crate) fn overlay(
     upper: &Path,
     work: &Path,
 ) -> SysResult<Handle> {
-    let text = |path: &Path| path.display().to_string();
-    let own = [("upperdir", text(upper)), ("workdir", text(work))];
+    let mut open = Vec::new();
+    let mut text = |sys: &mut Sys, path: &Path| -> SysResult<String> {
+        if path.as_os_str().len() <= LONGEST_OPTION {
+            return Ok(path.display().to_string());
+        }
+        let place = sys.open_place(path)?;
+        let number = place.raw().unwrap_or_default();
+        open.push(place);
+        Ok(format!("/proc/self/fd/{number}"))
+    };
+    let own = [("upperdir", text(sys, upper)?), ("workdir", text(sys, work)?)];
     let options = |lower: Vec<(&'static str, String)>| [lower, own.to_vec()].concat();
     let root = match layers {
-        [only] => sys.new_filesystem("overlay", &options(vec![("lowerdir", text(only))]), NODEV)?,
+        [only] => {
+            let lower = vec![("lowerdir", text(sys, only)?)];
+            sys.new_filesystem("overlay", &options(lower), NODEV)?
+        }
         _ => {
-            let one_by_one = layers.iter().map(|layer| ("lowerdir+", text(layer))).collect();
+            let mut one_by_one = Vec::with_capacity(layers.len());
+            for layer in layers {
+                one_by_one.push(("lowerdir+", text(sys, layer)?));
+            }
             match sys.new_filesystem("overlay", &options(one_by_one), NODEV) {
                 Err(error) if error.errno == libc::EINVAL => {
                     overlay_by_number(sys, layers, options)?
@@ -87,9 +108,8 @@ pub(crate) fn overlay(
     Ok(root)
 }
 
-/// Before Linux 6.5 all layers had to be one option, and fsconfig(2) takes no option of more
-/// than 255 bytes. So they are opened, and named by the numbers of their descriptors, from the
-/// folder where those are found.
+/// Before Linux 6.5 all layers had to be one option, which must not be long. So they are opened,
+/// and named by the numbers of their descriptors, from the folder where those are found.
 fn overlay_by_number(
     sys: &mut Sys,
     layers: &[PathBuf],

@@ -67,6 +67,8 @@ impl Files {
         // for the size first: two calls that tell nothing of a file that the kernel makes up.
         let file = File::open(dir.join(name)).ok()?;
         file.take(Files::LARGEST).read_to_end(&mut self.bytes).ok()?;
+        // What we look for is ASCII; an interface or a disk may be named with any bytes.
+        self.bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
         str::from_utf8(&self.bytes).ok()
     }
 

@@ -406,8 +406,8 @@ impl Step {
     /// What helps when this step fails with `errno`.
     pub fn hint(&self, errno: i32, image: &Image) -> String {
         use nix::libc::{
-            EACCES, EADDRINUSE, EADDRNOTAVAIL, EBUSY, EINVAL, ENODEV, ENOENT, ENOEXEC, ENOSPC,
-            EOPNOTSUPP, EPERM, EROFS,
+            E2BIG, EACCES, EADDRINUSE, EADDRNOTAVAIL, EBUSY, EINVAL, ENODEV, ENOENT, ENOEXEC,
+            ENOSPC, EOPNOTSUPP, EPERM, EROFS,
         };
         match (&self.action, errno) {
             (Action::Exec, ENOENT) if image.shown.is_empty() => {
@@ -420,6 +420,12 @@ impl Step {
                  home folder; a script needs its interpreter (the #! line) there too.",
                 rootfs::describe(&image.shown)
             ),
+            (Action::Exec, E2BIG) => {
+                "The arguments and variables take more than the kernel gives them: a quarter of \
+                 the stack's limit (rlimits: stack), which is 2 MiB usually and never more than \
+                 6. Give large data in a file, in a volume or through the standard input."
+                    .into()
+            }
             (Action::Exec, ENOEXEC) => {
                 "Is it a program for this machine's processor? A script needs an interpreter in \
                  its first line, such as #!/bin/sh."

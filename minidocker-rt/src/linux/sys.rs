@@ -616,9 +616,23 @@ fn join_label(root: &str, path: &str) -> String {
     format!("{}/{}", root.trim_end_matches('/'), path.trim_start_matches('/'))
 }
 
+/// As strace prints it, which leaves out what nobody would read.
 fn execve_text(path: &str, args: &[CString], env_count: usize) -> String {
-    let args: Vec<String> = args.iter().map(|arg| format!("{:?}", arg.to_string_lossy())).collect();
-    format!("execve({path:?}, [{}], {env_count} variables)", args.join(", "))
+    const WORDS: usize = 32;
+    const BYTES: usize = 256;
+    let mut words: Vec<String> =
+        args.iter().take(WORDS).map(|arg| shortened(arg.to_bytes(), BYTES)).collect();
+    if args.len() > WORDS {
+        words.push(format!("… {} more", args.len() - WORDS));
+    }
+    format!("execve({path:?}, [{}], {env_count} variables)", words.join(", "))
+}
+
+/// A word in quotes, and dots if it is longer than so many bytes.
+pub(crate) fn shortened(bytes: &[u8], most: usize) -> String {
+    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(most)]);
+    let dots = if bytes.len() > most { "…" } else { "" };
+    format!("{shown:?}{dots}")
 }
 
 fn flag_names(flags: CloneFlags) -> String {

@@ -103,7 +103,18 @@ fn create(options: &[(&str, &Path)]) -> std::result::Result<OwnedFd, Failed> {
     let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
         .map_err(|errno| ("fsopen(\"overlay\")".to_string(), errno))?;
     for (key, path) in options {
-        rustix::mount::fsconfig_set_string(&context, *key, *path)
+        // As in [`rootfs::overlay`].
+        let opened = match path.as_os_str().len() > rootfs::LONGEST_OPTION {
+            true => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                let opened = rustix::fs::open(*path, flags, Mode::empty())
+                    .map_err(|errno| (format!("open({path:?}, O_PATH)"), errno))?;
+                Some((PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd())), opened))
+            }
+            false => None,
+        };
+        let path = opened.as_ref().map_or(*path, |(short, _)| short);
+        rustix::mount::fsconfig_set_string(&context, *key, path)
             .map_err(|errno| (format!("fsconfig({key:?}, {path:?})"), errno))?;
     }
     rustix::mount::fsconfig_create(&context)

@@ -21,6 +21,8 @@ trials!(
     what_is_given_as_input_is_read,
     a_program_that_is_not_there_is_told,
     bad_values_are_refused,
+    many_arguments_and_variables_arrive,
+    what_the_kernel_would_not_take_is_refused_with_its_number,
     a_timeout_is_honoured_whatever_keeps_the_streams_open,
     a_timeout_is_honoured_in_a_container_that_is_paused_meanwhile,
     what_it_leaves_in_the_background_is_not_waited_for,
@@ -148,6 +150,67 @@ fn a_program_that_is_not_there_is_told() {
         matches!(failed, Err(Error::ExecFailed { failure, .. }) if failure.step == "working-dir")
     );
     assert_eq!(container.status().unwrap(), Status::Running);
+}
+
+/// More than fits into a message between our processes.
+fn many_arguments_and_variables_arrive() {
+    let lab = Lab::new();
+    let words: Vec<String> =
+        ["sh", "-c", "echo $# ${#A} ${#B} ${#C}; echo oops >&2", "sh"].map(String::from).into();
+    let words = [words, vec!["a".repeat(100_000); 10]].concat();
+    let value = "v".repeat(100_000);
+    let spec = ["A", "B", "C"]
+        .iter()
+        .fold(ContainerSpec::new("a", Command::argv(words.clone())), |spec, name| {
+            spec.env(name, &value)
+        });
+    assert_eq!(lab.run(spec).1, "10 100000 100000 100000\noops\n");
+    let container = lab.start(sleeper("b"));
+    let exec = ["A", "B", "C"]
+        .iter()
+        .fold(Exec::new(Command::argv(words.clone())), |exec, name| exec.env(name, &value));
+    let output = container.exec(exec.timeout(PATIENCE)).unwrap();
+    assert_eq!(output.stdout_text(), "10 100000 100000 100000\n");
+    // What fails is told as it is, however long the command.
+    let missing = Command::argv([vec!["no-such-program".into()], words[4..].to_vec()].concat());
+    let Err(Error::ExecFailed { failure, .. }) = container.exec(Exec::new(missing.clone())) else {
+        panic!("it was executed")
+    };
+    assert_eq!(failure.errno, Some(nix::libc::ENOENT));
+    assert!(failure.call.len() < 5_000, "{}", failure.call.len());
+    let first = lab.create(ContainerSpec::new("c", missing));
+    let Err(Error::StartFailed { failure, .. }) = first.start() else { panic!("it started") };
+    assert_eq!((failure.step.as_str(), failure.errno), ("exec", Some(nix::libc::ENOENT)));
+}
+
+fn what_the_kernel_would_not_take_is_refused_with_its_number() {
+    let lab = Lab::new();
+    let container = lab.start(sleeper("a"));
+    let word = || Command::argv(["true".to_string(), "a".repeat(200_000)]);
+    let refused = [
+        container.exec(Exec::new(word())).unwrap_err(),
+        container.exec(Exec::new("true").env("A", &"a".repeat(200_000))).unwrap_err(),
+        lab.runtime.create(ContainerSpec::new("b", word())).unwrap_err(),
+        lab.runtime
+            .create(ContainerSpec::new("b", Command::argv(vec!["a".repeat(100_000); 80])))
+            .unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.code(), "invalid_spec");
+        let text = error.to_string();
+        let limit = ["131071", "2097152", "6291456"].iter().any(|number| text.contains(number));
+        assert!(limit && text.len() < 400, "{text}");
+    }
+    // 2.5 MB: more than a stack of the usual size has room for, which only the exec knows.
+    let words = [vec!["true".to_string()], vec!["a".repeat(100_000); 25]].concat();
+    match container.exec(Exec::new(Command::argv(words))) {
+        Err(Error::ExecFailed { failure, .. }) => {
+            assert_eq!(failure.errno, Some(nix::libc::E2BIG));
+            assert!(failure.hint.contains("stack"), "{}", failure.hint);
+        }
+        // Where this machine's stack is larger.
+        output => assert!(output.unwrap().exit.success()),
+    }
 }
 
 fn bad_values_are_refused() {

@@ -53,6 +53,13 @@ impl Lab {
         Lab { runtime: open(dir.path().join("root")), dir }
     }
 
+    /// A laboratory whose root is at a path of more than 400 bytes.
+    pub fn deep() -> Lab {
+        let dir = tempfile::Builder::new().prefix("minidocker-lab-").tempdir().unwrap();
+        let root = dir.path().join("a".repeat(200)).join("b".repeat(200)).join("root");
+        Lab { runtime: open(root), dir }
+    }
+
     /// A folder beside the root, for volumes and the like.
     pub fn folder(&self, name: &str) -> PathBuf {
         let path = self.dir.path().join(name);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use minidocker_rt::{Error, Isolation, Status, Stream};
+use minidocker_rt::{Command, ContainerSpec, Error, Isolation, Status, Stream};
 
 use crate::lab::{Lab, PATIENCE, eventually, family, is_alive, sh, sleeper};
 
@@ -27,7 +27,33 @@ crate::trials![
     output_that_waits_when_the_end_comes_is_not_lost,
     the_log_has_the_manuals_shape,
     output_of_a_daemonised_child_does_not_hold_the_end_up,
+    a_process_of_any_name_is_alive,
 ];
+
+/// The kernel keeps 15 bytes of a name: of this one, seven letters and a half.
+fn a_process_of_any_name_is_alive() {
+    let lab = Lab::new();
+    for (container, name) in [("a", "измеритель"), ("b", "x) Z 0 (y"), ("c", "two\nlines\\ 1 2")]
+    {
+        let script = "printf '#!/bin/sh\necho ready; while :; do sleep 1000; done\n' > \"/tmp/$1\"; \
+                      chmod +x \"/tmp/$1\"; exec \"/tmp/$1\"";
+        let words = ["sh", "-c", script, "sh", name];
+        let container = lab.start(ContainerSpec::new(container, Command::argv(words)));
+        eventually("it is called so", || container.logs().unwrap().read().unwrap() == b"ready\n");
+        let comm = || {
+            let pid = container.inspect().unwrap().pid.expect("it has a pid");
+            std::fs::read(format!("/proc/{pid}/comm")).unwrap()
+        };
+        assert!(comm().starts_with(&name.as_bytes()[..name.len().min(15)]));
+        assert_eq!(container.status().unwrap(), Status::Running);
+        assert!(container.exec("true").unwrap().exit.success());
+        container.pause().unwrap();
+        container.resume().unwrap();
+        assert!(container.stats().unwrap().uptime_seconds.is_some());
+        container.stop_within(Duration::ZERO).unwrap();
+        assert_eq!(container.inspect().unwrap().exit.unwrap().signal, Some(9));
+    }
+}
 
 fn from_created_to_running_to_stopped() {
     let lab = Lab::new();

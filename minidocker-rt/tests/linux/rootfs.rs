@@ -1,11 +1,12 @@
 //! The root filesystem and volumes.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use minidocker_rt::{Command, ContainerSpec, Error};
 
-use crate::lab::{Lab, sh};
+use crate::lab::{Lab, PATIENCE, sh};
 
 crate::trials![
     shell_coreutils_and_python_work,
@@ -27,7 +28,20 @@ crate::trials![
     the_working_directory_cannot_be_a_door_to_the_host,
     the_working_directory_is_made_if_missing,
     nothing_mounted_inside_shows_outside,
+    the_root_may_be_at_a_long_path,
 ];
+
+/// The kernel takes no more than 255 bytes of an overlay's path.
+fn the_root_may_be_at_a_long_path() {
+    let lab = Lab::deep();
+    let container = lab.start(sh("a", "echo inside > /made"));
+    assert!(container.wait_timeout(PATIENCE).unwrap().success());
+    // At rest, its overlay is mounted for the moment.
+    let mut text = String::new();
+    container.files().open("/made").unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "inside\n");
+    container.delete().unwrap();
+}
 
 fn shell_coreutils_and_python_work() {
     let lab = Lab::new();

@@ -1,11 +1,10 @@
 //! The capabilities of a process: the parts that root's power was cut into
 //! (`man 7 capabilities`).
 
-use std::fs;
-
 use serde::Serialize;
 
 use super::value;
+use crate::text;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Capabilities {
@@ -69,7 +68,7 @@ const NAMES: [&str; 41] = [
 impl Capabilities {
     /// From the text of /proc/PID/status.
     pub fn of(status: &str) -> Option<Capabilities> {
-        let own = fs::read_to_string("/proc/self/status").ok()?;
+        let own = text::read("/proc/self/status")?;
         let host = set(&own, "CapEff")?;
         let bounding = set(status, "CapBnd")?;
         Some(Capabilities {

@@ -1,17 +1,30 @@
 //! The cgroups of a process, with what their files say now (`man 7 cgroups`).
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use super::mounts::unescape;
+use crate::text::{self, NotUtf8};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Cgroup {
     /// One controller, or several with commas between them; of version 2 all together.
     controller: String,
     version: u8,
+    #[serde(serialize_with = "shown")]
     folder: PathBuf,
     files: Vec<ControlFile>,
+    #[serde(skip_serializing_if = "NotUtf8::is_empty")]
+    not_utf8: NotUtf8,
+}
+
+/// A path may be any bytes, and serde refuses what is no text.
+fn shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 #[derive(Debug, Serialize)]
@@ -67,55 +80,59 @@ impl Cgroup {
 /// The cgroups in which the process is not just where the host's own are: at the root there
 /// is nothing of the container.
 pub(super) fn of(pid: i32) -> Vec<Cgroup> {
-    let places = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let places = fs::read(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
     places
-        .lines()
+        .split(|byte| *byte == b'\n')
         .filter_map(|line| {
             let (controller, path) = parse(line)?;
             let (folder, version) = folder(&mounts, controller, path)?;
             let files = files(&folder);
             let named = match version {
-                2 => fs::read_to_string(folder.join("cgroup.controllers"))
+                2 => text::read(folder.join("cgroup.controllers"))
                     .map(|names| names.trim().replace(' ', ","))
                     .unwrap_or_default(),
                 _ => controller.to_string(),
             };
-            (path != "/").then_some(Cgroup { controller: named, version, folder, files })
+            let mut not_utf8 = NotUtf8::default();
+            if folder.to_str().is_none() {
+                not_utf8.note("folder");
+            }
+            (path != b"/").then_some(Cgroup { controller: named, version, folder, files, not_utf8 })
         })
         .collect()
 }
 
 /// `4:memory:/path`; of version 2 `0::/path`.
-fn parse(line: &str) -> Option<(&str, &str)> {
-    let mut parts = line.splitn(3, ':');
+fn parse(line: &[u8]) -> Option<(&str, &[u8])> {
+    let mut parts = line.splitn(3, |byte| *byte == b':');
     parts.next()?;
-    Some((parts.next()?, parts.next()?))
+    Some((std::str::from_utf8(parts.next()?).ok()?, parts.next()?))
 }
 
 /// Where that place is in the file tree.
-fn folder(mounts: &str, controller: &str, path: &str) -> Option<(PathBuf, u8)> {
-    let mount = mounts.lines().find_map(|line| {
-        let (place, device) = line.split_once(" - ")?;
-        let mut device = device.split(' ');
+fn folder(mounts: &[u8], controller: &str, path: &[u8]) -> Option<(PathBuf, u8)> {
+    let mount = mounts.split(|byte| *byte == b'\n').find_map(|line| {
+        let mut words = line.split(|byte| *byte == b' ').skip(3);
+        let (root, target) = (unescape(words.next()?), unescape(words.next()?));
+        let mut device = words.skip_while(|word| *word != b"-").skip(1);
         let version = match (device.next()?, controller) {
-            ("cgroup2", "") => 2,
-            ("cgroup", name) if !name.is_empty() => {
+            (b"cgroup2", "") => 2,
+            (b"cgroup", name) if !name.is_empty() => {
                 let options = device.nth(1)?;
                 // A hierarchy without a controller has a name instead.
-                name.split(',')
-                    .all(|name| options.split(',').any(|option| option == name))
-                    .then_some(1)?
+                let has = |name: &str| options.split(|b| *b == b',').any(|o| o == name.as_bytes());
+                name.split(',').all(has).then_some(1)?
             }
             _ => return None,
         };
-        let mut place = place.split(' ').skip(3);
-        Some((place.next()?, place.next()?, version))
+        Some((root, PathBuf::from(std::ffi::OsString::from_vec(target)), version))
     });
     let (root, target, version) = mount?;
     // The mount may show only a part of the tree.
-    let below = path.strip_prefix(root.trim_end_matches('/')).unwrap_or(path);
-    Some((Path::new(target).join(below.trim_start_matches('/')), version))
+    let path = Path::new(OsStr::from_bytes(path));
+    let below = path.strip_prefix(OsStr::from_bytes(&root)).unwrap_or(path);
+    Some((target.join(below.strip_prefix("/").unwrap_or(below)), version))
 }
 
 fn files(folder: &Path) -> Vec<ControlFile> {
@@ -131,7 +148,7 @@ fn files(folder: &Path) -> Vec<ControlFile> {
         .into_iter()
         .filter_map(|name| {
             // Some can only be written.
-            let mut value = fs::read_to_string(folder.join(&name)).ok()?.trim_end().to_string();
+            let mut value = text::read(folder.join(&name))?.trim_end().to_string();
             if let Some((end, _)) = value.char_indices().nth(LONGEST) {
                 value.truncate(end);
             }
@@ -152,8 +169,8 @@ mod tests {
     #[test]
     fn a_place_is_found_in_the_file_tree() {
         let found = |line: &str| {
-            let (controller, path) = parse(line).unwrap();
-            folder(MOUNTS, controller, path)
+            let (controller, path) = parse(line.as_bytes()).unwrap();
+            folder(MOUNTS.as_bytes(), controller, path)
                 .map(|(path, version)| (path.display().to_string(), version))
         };
         assert_eq!(found("4:memory:/a/b"), Some(("/sys/fs/cgroup/memory/a/b".into(), 1)));

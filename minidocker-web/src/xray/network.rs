@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::namespaces;
 use crate::packet_filter;
+use crate::text;
 
 /// What can be seen of a network.
 #[derive(Debug, Serialize)]
@@ -91,7 +92,7 @@ const HOST: &str = "/sys/class/net";
 pub(super) fn of(pid: i32, info: &NetworkInfo) -> Network {
     let own = namespaces::id("self", "net") != namespaces::id(&pid.to_string(), "net");
     let net = PathBuf::from(format!("/proc/{pid}/net"));
-    let read = |file: &str| fs::read_to_string(net.join(file)).unwrap_or_default();
+    let read = |file: &str| text::read(net.join(file)).unwrap_or_default();
     let inside = PathBuf::from(format!("/proc/{pid}/root{HOST}"));
     let mut interfaces = parse_interfaces(&read("dev"));
     for interface in &mut interfaces {
@@ -165,7 +166,7 @@ fn file_name(path: &Path) -> String {
 }
 
 fn word(folder: &Path, file: &str) -> Option<String> {
-    let text = fs::read_to_string(folder.join(file)).ok()?;
+    let text = text::read(folder.join(file))?;
     Some(text.trim().to_string()).filter(|text| !text.is_empty())
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::cgroups::Cgroup;
 use super::{namespaces, value};
+use crate::text::NotUtf8;
 
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Process {
@@ -21,6 +22,8 @@ pub(super) struct Process {
     uid: u32,
     threads: u32,
     memory_bytes: u64,
+    #[serde(skip_serializing_if = "NotUtf8::is_empty")]
+    not_utf8: NotUtf8,
 }
 
 /// Those in the command's PID namespace if that is not ours, and those in its cgroups.
@@ -51,30 +54,40 @@ fn all() -> impl Iterator<Item = i32> {
 impl Process {
     /// None if it has ended meanwhile.
     fn read(pid: i32) -> Option<Process> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let status = fs::read(format!("/proc/{pid}/status")).ok()?;
         let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         Process::parse(pid, &status, &words)
     }
 
-    fn parse(host_pid: i32, status: &str, words: &[u8]) -> Option<Process> {
+    fn parse(host_pid: i32, status: &[u8], words: &[u8]) -> Option<Process> {
+        let mut not_utf8 = NotUtf8::default();
+        // A process that has ended, or one of the kernel, has no words but a name.
+        let words = words.strip_suffix(b"\0").unwrap_or(words);
+        let shown = if words.is_empty() { field(status, b"Name:")? } else { words };
+        let command = not_utf8.text("command", shown.to_vec()).replace('\0', " ");
+        // The name is the one field that may be anything.
+        let status = &String::from_utf8_lossy(status);
         let first = |field: &str| value(status, field)?.split_whitespace().next();
-        let words = String::from_utf8_lossy(words.strip_suffix(b"\0").unwrap_or(words));
         Some(Process {
             host_pid,
             // From the outermost namespace to the innermost.
             container_pid: value(status, "NSpid")?.split_whitespace().last()?.parse().ok()?,
             parent_host_pid: first("PPid")?.parse().ok()?,
-            // A process that has ended, or one of the kernel, has no words but a name.
-            command: match words.is_empty() {
-                true => value(status, "Name")?.to_string(),
-                false => words.replace('\0', " "),
-            },
+            command,
             state: first("State")?.to_string(),
             uid: first("Uid")?.parse().ok()?,
             threads: first("Threads")?.parse().ok()?,
             memory_bytes: first("VmRSS").and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) * 1024,
+            not_utf8,
         })
     }
+}
+
+/// What stands behind a field of /proc/PID/status. The kernel writes a line's end in a name as
+/// `\n`, so a name makes no field of its own.
+fn field<'a>(status: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut lines = status.split(|byte| *byte == b'\n');
+    Some(lines.find_map(|line| line.strip_prefix(name))?.trim_ascii())
 }
 
 #[cfg(test)]
@@ -83,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_process_has_both_its_numbers() {
-        let status = "Name:\tpython3\nState:\tS (sleeping)\nPPid:\t100\nUid:\t5\t6\t7\t8\n\
+        let status = b"Name:\tpython3\nState:\tS (sleeping)\nPPid:\t100\nUid:\t5\t6\t7\t8\n\
                       VmRSS:\t    9216 kB\nThreads:\t3\nNSpid:\t101\t2\n";
         let process = Process::parse(101, status, b"python\0-m\0http.server\0").unwrap();
         assert_eq!((process.host_pid, process.container_pid), (101, 2));
@@ -91,6 +104,19 @@ mod tests {
         assert_eq!((process.state.as_str(), process.memory_bytes), ("S", 9216 * 1024));
         assert_eq!(process.command, "python -m http.server");
         assert_eq!(Process::parse(101, status, b"").unwrap().command, "python3");
-        assert_eq!(Process::parse(101, "", b""), None);
+        assert_eq!(Process::parse(101, b"", b""), None);
+    }
+
+    #[test]
+    fn a_process_of_any_name_is_seen() {
+        // Cut by the kernel at 15 bytes, in the middle of a character.
+        let status =
+            b"Name:\t\xd0\xb8)\xd0\nState:\tZ (zombie)\nPPid:\t1\nUid:\t5\t6\t7\t8\nThreads:\t1\n\
+                       NSpid:\t101\t2\n";
+        let process = Process::parse(101, status, b"").unwrap();
+        assert_eq!((process.command.as_str(), process.uid), ("и)\u{fffd}", 5));
+        assert_eq!(serde_json::to_value(&process).unwrap()["not_utf8"][0], "command");
+        let named = Process::parse(101, status, b"a\0b c\0").unwrap();
+        assert!(named.not_utf8.is_empty());
     }
 }

@@ -100,11 +100,16 @@ fn rewrite(path: &Path, text: &str) -> std::io::Result<()> {
     Ok(())
 }
 
+/// A file of the host's administrator, whose comments may be in any encoding.
+fn text_of(path: &str) -> Option<String> {
+    fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// The files of a container that is on no bridge, but for those it shares.
 pub(crate) fn hosts_alone(spec: &ContainerSpec) -> String {
     let mut text = match spec.network_mode() {
         // It is the host, and has its names.
-        NetworkMode::Host => fs::read_to_string("/etc/hosts").unwrap_or_else(|_| HEAD.into()),
+        NetworkMode::Host => text_of("/etc/hosts").unwrap_or_else(|| HEAD.into()),
         _ => format!("{HEAD}127.0.0.1\t{}\n", names_of(spec).join(" ")),
     };
     if !text.ends_with('\n') {
@@ -116,7 +121,7 @@ pub(crate) fn hosts_alone(spec: &ContainerSpec) -> String {
 
 /// The container's resolv.conf, and what is to be said about it.
 pub(crate) fn resolv_conf(spec: &ContainerSpec) -> (String, Option<String>) {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let read = |path: &str| text_of(path).unwrap_or_default();
     resolv_conf_from(
         &spec.network_mode(),
         &spec.dns,

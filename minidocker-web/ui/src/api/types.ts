@@ -303,6 +303,7 @@ export interface Process {
   uid: number;
   threads: number;
   memory_bytes: number;
+  not_utf8?: string[];
 }
 
 export interface Mount {
@@ -311,6 +312,7 @@ export interface Mount {
   filesystem: string;
   options: string[];
   read_only: boolean;
+  not_utf8?: string[];
 }
 
 export interface IdMap {

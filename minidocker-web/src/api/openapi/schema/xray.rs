@@ -56,6 +56,8 @@ struct Process {
     uid: u32,
     threads: u32,
     memory_bytes: u64,
+    #[schema(nullable = false)]
+    not_utf8: Option<Vec<String>>,
 }
 
 #[derive(ToSchema)]
@@ -65,6 +67,8 @@ struct Mount {
     filesystem: String,
     options: Vec<String>,
     read_only: bool,
+    #[schema(nullable = false)]
+    not_utf8: Option<Vec<String>>,
 }
 
 #[derive(ToSchema)]
@@ -73,6 +77,8 @@ pub(super) struct Cgroup {
     version: u8,
     folder: String,
     files: Vec<ControlFile>,
+    #[schema(nullable = false)]
+    not_utf8: Option<Vec<String>>,
 }
 
 #[derive(ToSchema)]

@@ -3,9 +3,13 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// What the dashboard is built from. The tests are not.
 const INPUTS: [&str; 6] =
@@ -36,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         eprintln!("    cargo build -p minidocker-web --no-default-features\n");
         std::process::exit(1);
     }
-    fs::write(out.join("files.rs"), list(&dist)?)?;
+    fs::write(out.join("files.rs"), list(&dist, &out.join("compressed"))?)?;
     Ok(())
 }
 
@@ -82,8 +86,9 @@ fn run(ui: &Path, program: &str, arguments: &[&str], dist: &Path) -> Result<(), 
     Err(format!("`{what}` failed in {} ({})", ui.display(), output.status))
 }
 
-/// A Rust expression: every file that was built, as (path in a URL, bytes).
-fn list(dist: &Path) -> Result<String, Box<dyn Error>> {
+/// A Rust expression: every file that was built, as (path in a URL, bytes, the same compressed
+/// by gzip if that makes them much smaller). Compressed here once, and not at each request.
+fn list(dist: &Path, compressed: &Path) -> Result<String, Box<dyn Error>> {
     let mut files = Vec::new();
     let mut folders = vec![dist.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -93,12 +98,24 @@ fn list(dist: &Path) -> Result<String, Box<dyn Error>> {
         }
     }
     files.sort();
+    fs::create_dir_all(compressed)?;
     let mut code = String::from("&[\n");
-    for file in files {
+    for (number, file) in files.into_iter().enumerate() {
         let path = file.strip_prefix(dist)?.to_str().ok_or("a file name that is not UTF-8")?;
-        let file = file.to_str().ok_or("a folder name that is not UTF-8")?;
         let url = format!("/{}", path.replace('\\', "/"));
-        writeln!(code, "    ({url:?}, include_bytes!({file:?}) as &[u8]),")?;
+        let bytes = fs::read(&file)?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&bytes)?;
+        let small = encoder.finish()?;
+        // Fonts are compressed already.
+        let gzip = if small.len() < bytes.len() / 10 * 9 {
+            let path = compressed.join(number.to_string());
+            fs::write(&path, small)?;
+            format!("Some(include_bytes!({path:?}))")
+        } else {
+            "None".into()
+        };
+        writeln!(code, "    ({url:?}, include_bytes!({file:?}), {gzip}),")?;
     }
     code.push_str("]\n");
     Ok(code)

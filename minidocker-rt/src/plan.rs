@@ -43,8 +43,13 @@ pub struct Step {
     pub why: String,
     /// The system calls, as strace would print them.
     pub syscalls: Vec<String>,
-    /// A command one could type to the same effect.
+    /// A command one could type to the same effect. Those of all steps, typed one after the
+    /// other into a root shell, build the container by hand (with util-linux, iproute2 and
+    /// nftables); some open a shell in which the next ones are typed.
     pub shell: String,
+    /// What to mind before typing it, for example that it changes this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caution: Option<String>,
     /// Where the mechanism is specified, e.g. `man 2 pivot_root`.
     pub manual: String,
     /// What happens instead, if the backend does not do the step but imitates it.

@@ -82,6 +82,7 @@ pub(crate) async fn watch(
         Err(refusal) => request.into_response(refusal.error_response()),
     };
     let headers = response.headers_mut();
+    let is_lasting = headers.contains_key(header::CACHE_CONTROL);
     let mut set = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
@@ -90,7 +91,10 @@ pub(crate) async fn watch(
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin");
     set(header::CROSS_ORIGIN_OPENER_POLICY, "same-origin");
-    set(header::CACHE_CONTROL, "no-store");
+    // What never changes says so itself (the page's files); all else is of this moment.
+    if !is_lasting {
+        set(header::CACHE_CONTROL, "no-store");
+    }
     headers.insert(header::CONTENT_SECURITY_POLICY, content_security_policy(ours.as_deref()));
     Ok(response)
 }

@@ -47,10 +47,13 @@ impl Backend {
 
 /// What this machine is, what it can enforce, and what would mend what it cannot: for programs
 /// that want to know without a server. The JSON is a part of what `/api/system` tells. `program`
-/// is what a user would start as root.
+/// is what a user would start as root: a Python that has our package.
 pub fn examine(runtime: &Runtime, program: &'static str) -> serde_json::Value {
     let mut facts = Facts::gather(runtime.root());
     facts.details.program = program;
+    let root = serde_json::Value::from(runtime.root().display().to_string());
+    facts.details.prune =
+        format!("sudo {program} -c 'import minidocker as md; print(md.Runtime({root}).prune())'");
     serde_json::json!({
         "root": runtime.root(),
         "backend": Backend::of(runtime),
@@ -108,6 +111,8 @@ pub(crate) struct User {
 pub(crate) struct Details {
     /// What the user would start with other rights.
     pub program: &'static str,
+    /// What removes the containers that do not run, of this root and no other.
+    pub prune: String,
     pub overlay: bool,
     pub seccomp: bool,
     pub user_namespaces: Option<u64>,
@@ -213,6 +218,7 @@ impl Details {
         };
         Details {
             program: "minidocker-web",
+            prune: String::new(),
             overlay: read("/proc/filesystems").lines().any(|line| line.ends_with("\toverlay")),
             seccomp: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
             user_namespaces: number("/proc/sys/user/max_user_namespaces"),

@@ -103,11 +103,12 @@ def plan(plan: Plan) -> str:
     for number, step in enumerate(plan, 1):
         simulated = f"<p><i>Simulated: {escape(step.simulated)}</i></p>" if step.simulated else ""
         calls = "<br>".join(_code(call) for call in step.syscalls)
+        caution = f"<br><i>{escape(step.caution)}</i>" if step.caution else ""
         items.append(
             f'<details style="margin:.15em 0"><summary>{number}. {_badge(step.actor)} '
             f"<b>{escape(step.title)}</b></summary>"
             f'<div style="margin:.2em 0 .6em 1.4em"><p style="margin:.2em 0">{escape(step.why)}</p>'
-            f"{simulated}<p>{calls}</p><p>By hand: {_code(step.shell)}<br>"
+            f"{simulated}<p>{calls}</p><p>By hand: {_code(step.shell)}{caution}<br>"
             f"Read: {_code(step.manual)}</p></div></details>"
         )
     return _card(f"<b>The plan: {len(plan)} steps</b>{''.join(items)}")

@@ -30,6 +30,8 @@ class Step:
     manual: str
     #: What happens instead, if the backend imitates it.
     simulated: Optional[str] = None
+    #: What to mind before typing :attr:`shell`, for example that it changes this machine.
+    caution: Optional[str] = None
 
     def __str__(self) -> str:
         return f"{self.id}: {self.title}"

@@ -69,7 +69,10 @@ pub(crate) enum Report {
     /// The command's terminal: our end of it goes along.
     Terminal,
     /// Only the exec is left. Sent by the command, whose pid the kernel adds.
-    AboutToExec,
+    AboutToExec {
+        /// Microseconds since the construction began.
+        micros: f64,
+    },
 }
 
 /// A message with what the kernel attached to it.

@@ -89,12 +89,20 @@ pub(crate) fn construct(context: &mut Context<'_>, steps: &[Step], file: &SpecFi
         // Its end lets init go on.
         drop(go);
         let followed = follow_reports(&reports, &mut traced);
-        // The exec was the end of the reports: its time is known only now.
-        if let (Ok(_), Some(exec)) = (&followed, traced.last_mut()) {
-            exec.micros = ((context.elapsed_micros() - exec.start_micros) * 10.0).round() / 10.0;
+        // A call that succeeds and does not return: that it is over is seen by the end of the
+        // reports, whose last copy the exec has closed. Our own waking up is in that time.
+        if let (Ok(executed), Some(exec)) = (&followed, traced.last_mut())
+            && executed.command.is_some()
+        {
+            let now = context.elapsed_micros();
+            let since = |begin: f64| ((now - begin) * 10.0).round() / 10.0;
+            exec.micros = since(exec.start_micros);
+            if let Some(execve) = exec.calls.last_mut() {
+                execve.micros = since(executed.called_at);
+            }
         }
         match followed {
-            Ok(Executed { command: Some(command), terminal }) => {
+            Ok(Executed { command: Some(command), terminal, .. }) => {
                 Ok(Running { init, init_pidfd: pidfd, command, exit_report, terminal })
             }
             Ok(Executed { command: None, .. }) => {
@@ -123,6 +131,8 @@ struct Executed {
     /// The command's pid as this process sees it, or None if there was no exec.
     command: Option<i32>,
     terminal: Option<OwnedFd>,
+    /// When the exec was called, in microseconds since the construction began.
+    called_at: f64,
 }
 
 /// Collects the reports until their end: the exec closes the last copy.
@@ -130,7 +140,7 @@ fn follow_reports(
     reports: &OwnedFd,
     traced: &mut Vec<TracedStep>,
 ) -> std::result::Result<Executed, StepFailure> {
-    let mut executed = Executed { command: None, terminal: None };
+    let mut executed = Executed { command: None, terminal: None, called_at: 0.0 };
     let mut failure = None;
     // An unreadable message ends it like a closed channel.
     while let Ok(Some(received)) = channel::receive::<Report>(reports.as_fd()) {
@@ -141,7 +151,9 @@ fn follow_reports(
                 traced.extend(steps);
             }
             Report::Terminal => executed.terminal = received.descriptors.into_iter().next(),
-            Report::AboutToExec => executed.command = received.sender,
+            Report::AboutToExec { micros } => {
+                (executed.command, executed.called_at) = (received.sender, micros);
+            }
             Report::Failed(found) => failure = Some(found),
         }
     }

@@ -20,6 +20,7 @@ use super::terminal::Pty;
 use super::{privileges, rootfs};
 use crate::error::StepFailure;
 use crate::plan::{Actor, Outcome, TracedStep};
+use crate::spec::ContainerSpec;
 use crate::store::{ContainerDir, SpecFile};
 
 /// The state of a construction.
@@ -419,7 +420,7 @@ impl<'a> Context<'a> {
         self.place_streams()?;
         self.sys.close_on_exec_all()?;
 
-        let env = self.environment();
+        let env = environment(spec, self.image);
         let words = spec.command.words();
         let path = self.find_program(&words[0], &env)?;
         // Neither holds a NUL byte: the specification was parsed.
@@ -458,28 +459,6 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// The image's variables, then what belongs to this container, then the
-    /// specification's: later ones win.
-    fn environment(&self) -> Vec<(String, String)> {
-        let spec = &self.file.spec;
-        let home = if spec.user.uid == 0 { "/root" } else { "/" };
-        let hostname = match &spec.hostname {
-            Some(hostname) => hostname.to_string(),
-            None => spec.name.to_string(),
-        };
-        let mut own = vec![("HOME".to_string(), home.to_string()), ("HOSTNAME".into(), hostname)];
-        if spec.tty {
-            own.push(("TERM".into(), "xterm".into()));
-        }
-        let asked = spec.env.iter().map(|var| (var.name().to_string(), var.value().to_string()));
-        let mut all: Vec<(String, String)> = Vec::new();
-        for (name, value) in self.image.env.iter().cloned().chain(own).chain(asked) {
-            all.retain(|(other, _)| *other != name);
-            all.push((name, value));
-        }
-        all
-    }
-
     /// Looks the program up on the container's PATH, as a shell would.
     fn find_program(
         &mut self,
@@ -509,6 +488,27 @@ impl<'a> Context<'a> {
             hint: None,
         })
     }
+}
+
+/// The image's variables, then what belongs to this container, then the
+/// specification's: later ones win.
+pub(crate) fn environment(spec: &ContainerSpec, image: &Image) -> Vec<(String, String)> {
+    let home = if spec.user.uid == 0 { "/root" } else { "/" };
+    let hostname = match &spec.hostname {
+        Some(hostname) => hostname.to_string(),
+        None => spec.name.to_string(),
+    };
+    let mut own = vec![("HOME".to_string(), home.to_string()), ("HOSTNAME".into(), hostname)];
+    if spec.tty {
+        own.push(("TERM".into(), "xterm".into()));
+    }
+    let asked = spec.env.iter().map(|var| (var.name().to_string(), var.value().to_string()));
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (name, value) in image.env.iter().cloned().chain(own).chain(asked) {
+        all.retain(|(other, _)| *other != name);
+        all.push((name, value));
+    }
+    all
 }
 
 /// The new root. Steps that need it come after the one that makes it.

@@ -125,10 +125,12 @@ fn become_command(
     {
         return 1;
     }
-    if channel::send(reports.as_fd(), &Report::AboutToExec, &[]).is_err() {
+    default_signals();
+    // The last word before the exec, which is measured from here.
+    let about_to_exec = Report::AboutToExec { micros: context.elapsed_micros() };
+    if channel::send(reports.as_fd(), &about_to_exec, &[]).is_err() {
         return 1;
     }
-    default_signals();
     let Executable { path, args, env } = executable;
     let Err(error) = context.sys.execve(&path, &args, &env);
     let step = &steps[steps.len() - 1];

@@ -66,14 +66,18 @@ fn last_errno() -> i32 {
 
 /// Limits of each single process: no core dumps, and the usual number of files (never
 /// more than `open_files`, the host's own), unless the specification says otherwise.
-pub(crate) fn set_rlimits(sys: &mut Sys, wanted: &[Rlimit], open_files: u64) -> SysResult<()> {
+pub(crate) fn rlimits(wanted: &[Rlimit], open_files: u64) -> Vec<Rlimit> {
     let files = |usual: u64| usual.min(open_files);
     let defaults = [
         Rlimit { resource: Resource::Core, soft: 0, hard: 0 },
         Rlimit { resource: Resource::Nofile, soft: files(1024), hard: files(524_288) },
     ];
-    let chosen = |default: &&Rlimit| wanted.iter().all(|r| r.resource != default.resource);
-    for rlimit in defaults.iter().filter(chosen).chain(wanted) {
+    let chosen = |default: &Rlimit| wanted.iter().all(|r| r.resource != default.resource);
+    defaults.into_iter().filter(chosen).chain(wanted.iter().copied()).collect()
+}
+
+pub(crate) fn set_rlimits(sys: &mut Sys, wanted: &[Rlimit], open_files: u64) -> SysResult<()> {
+    for rlimit in rlimits(wanted, open_files) {
         let (name, resource) = match rlimit.resource {
             Resource::As => ("AS", NixResource::RLIMIT_AS),
             Resource::Core => ("CORE", NixResource::RLIMIT_CORE),

@@ -19,7 +19,7 @@ const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
 const NOEXEC: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOEXEC;
 
 /// Kernel files that tell about the host, or reach into it; Docker's list.
-const MASKED: &[&str] = &[
+pub(crate) const MASKED: &[&str] = &[
     "proc/acpi",
     "proc/asound",
     "proc/interrupts",
@@ -35,10 +35,11 @@ const MASKED: &[&str] = &[
 ];
 
 /// Kernel files that may be read but not written: they set up the whole machine.
-const READ_ONLY: &[&str] = &["proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"];
+pub(crate) const READ_ONLY: &[&str] =
+    &["proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"];
 
 /// The devices every program may expect: name, major, minor (`man 4 null` and on).
-const DEVICES: &[(&str, u32, u32)] = &[
+pub(crate) const DEVICES: &[(&str, u32, u32)] = &[
     ("null", 1, 3),
     ("zero", 1, 5),
     ("full", 1, 7),
@@ -47,7 +48,7 @@ const DEVICES: &[(&str, u32, u32)] = &[
     ("tty", 5, 0),
 ];
 
-const DEVICE_LINKS: &[(&str, &str)] = &[
+pub(crate) const DEVICE_LINKS: &[(&str, &str)] = &[
     ("/proc/self/fd", "fd"),
     ("/proc/self/fd/0", "stdin"),
     ("/proc/self/fd/1", "stdout"),

@@ -4,16 +4,18 @@
 //! [`Step`] can explain itself and do itself; its words, which the dashboard, the
 //! documentation and the error messages show, are those of [`lesson`].
 
+mod by_hand;
 mod network;
 
 use nix::sched::CloneFlags;
 
+use super::cgroup::{Cgroup, Controller};
 use super::context::{Context, Flow, StepError};
 use super::host::Host;
 use super::image::Image;
 use super::rootfs;
 use crate::plan::{self, Actor, Lesson, lesson};
-use crate::spec::{ContainerSpec, Hostname, NetworkMode, PidsLimit, PortMapping, Protocol, Volume};
+use crate::spec::{ContainerSpec, Hostname, NetworkMode, PidsLimit, Volume};
 use crate::store::{ContainerDir, SpecFile};
 
 /// One step of the construction.
@@ -24,6 +26,8 @@ pub(crate) struct Step {
     pub title: String,
     pub why: &'static str,
     pub shell: String,
+    /// What to mind before the shell command is typed.
+    pub caution: Option<String>,
     pub manual: &'static str,
     pub action: Action,
 }
@@ -76,7 +80,7 @@ pub(crate) enum Action {
 /// A step, with the words that [`lesson`] has for it.
 fn step(id: &str, actor: Actor, spec: &ContainerSpec, shell: String, action: Action) -> Step {
     let Lesson { title, why, manual } = lesson(id, spec);
-    Step { id: id.into(), actor, title, why, shell, manual, action }
+    Step { id: id.into(), actor, title, why, shell, caution: None, manual, action }
 }
 
 /// The steps that build the container of `file` on `host`.
@@ -90,11 +94,12 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
             "publish-ports",
             Actor::Supervisor,
             spec,
-            forward_command(spec),
+            by_hand::publish(spec, network::subnet(spec, host)),
             Action::BindPorts,
         ));
     }
-    limits(&mut steps, file, host);
+    let cgroup = Cgroup::of(&host.cgroups, file.id.as_str());
+    limits(&mut steps, file, host, &cgroup);
     network::before_clone(&mut steps, spec, dir, host);
 
     // A user namespace, when it comes, is one more flag here, and its id maps are
@@ -104,7 +109,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
         "clone",
         Actor::Supervisor,
         spec,
-        format!("unshare --fork {}sh", unshare_options(flags)),
+        by_hand::clone(flags),
         Action::CloneNamespaces(flags),
     ));
     network::after_clone(&mut steps, spec);
@@ -126,7 +131,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
             "fork",
             Actor::Init,
             spec,
-            format!("sh -c '{} & wait'", spec.command),
+            by_hand::fork(&host.cgroups, all_v2),
             Action::ForkCommand,
         );
         if all_v2 {
@@ -134,7 +139,10 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
         }
         steps.push(fork);
     }
-    command(&mut steps, file, host, spec.init && all_v2);
+    command(&mut steps, file, host, image, spec.init && all_v2);
+    for step in &mut steps {
+        step.caution = by_hand::caution(&step.id, step.actor, flags, &cgroup);
+    }
     steps
 }
 
@@ -154,54 +162,34 @@ pub(crate) fn exec_plan(
     steps
 }
 
-fn limits(steps: &mut Vec<Step>, file: &SpecFile, host: &Host) {
+fn limits(steps: &mut Vec<Step>, file: &SpecFile, host: &Host, cgroup: &Cgroup) {
     let spec = &file.spec;
-    let cgroup = format!("minidocker-{}", file.id.short());
-    let place = |controller: &str| match host.cgroups.version() {
-        "v2" => format!("/sys/fs/cgroup/{cgroup}"),
-        _ => format!("/sys/fs/cgroup/{controller}/{cgroup}"),
+    let mut step = |id: &str, shell: String, action| {
+        steps.push(step(id, Actor::Supervisor, spec, shell, action));
     };
-    let v2 = host.cgroups.version() == "v2";
-    steps.push(step(
-        "cgroup",
-        Actor::Supervisor,
-        spec,
-        format!("mkdir {}", place("memory")),
-        Action::CreateCgroup,
-    ));
+    step("cgroup", by_hand::cgroup(&host.cgroups, cgroup), Action::CreateCgroup);
     if let Some(memory) = spec.memory {
-        let file = if v2 { "memory.max" } else { "memory.limit_in_bytes" };
-        steps.push(step(
-            "memory-limit",
-            Actor::Supervisor,
-            spec,
-            format!("echo {} > {}/{file}", memory.as_bytes(), place("memory")),
-            Action::LimitMemory,
-        ));
+        let bytes = memory.as_bytes().to_string();
+        let (v1, v2) = ("memory.limit_in_bytes", "memory.max");
+        let shell =
+            by_hand::limit(cgroup, Controller::Memory, v1, v2, [bytes.clone(), bytes.clone()]);
+        step("memory-limit", shell, Action::LimitMemory);
     }
     if let Some(cpu) = spec.cpu {
-        let shell = if v2 {
-            format!("echo '{} 100000' > {}/cpu.max", cpu.quota_micros(), place("cpu"))
-        } else {
-            format!("echo {} > {}/cpu.cfs_quota_us", cpu.quota_micros(), place("cpu"))
-        };
-        steps.push(step("cpu-limit", Actor::Supervisor, spec, shell, Action::LimitCpu));
+        let micros = cpu.quota_micros();
+        let values = [micros.to_string(), format!("{micros} 100000")];
+        let shell = by_hand::limit(cgroup, Controller::Cpu, "cpu.cfs_quota_us", "cpu.max", values);
+        step("cpu-limit", shell, Action::LimitCpu);
     }
     if let PidsLimit::AtMost(count) = spec.pids {
-        steps.push(step(
-            "pids-limit",
-            Actor::Supervisor,
-            spec,
-            format!("echo {count} > {}/pids.max", place("pids")),
-            Action::LimitPids,
-        ));
+        let values = [count.to_string(), count.to_string()];
+        let shell = by_hand::limit(cgroup, Controller::Pids, "pids.max", "pids.max", values);
+        step("pids-limit", shell, Action::LimitPids);
     }
 }
 
 fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, image: &Image) {
     let on = spec.isolation;
-    let root = dir.rootfs();
-    let root = root.display();
     let mut init = |id: &str, shell: String, action| {
         steps.push(step(id, Actor::Init, spec, shell, action));
     };
@@ -214,150 +202,73 @@ fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, i
         init("proc", "mount -t proc proc /proc".into(), Action::MountProc);
         return;
     }
-    init(
-        "overlay",
-        format!(
-            "mount -t overlay overlay -o lowerdir={},upperdir={root},workdir={} {root}",
-            rootfs::joined(&image.layers),
-            dir.work().display()
-        ),
-        Action::MountOverlay,
-    );
+    init("overlay", by_hand::overlay(dir, image), Action::MountOverlay);
     if !image.shown.is_empty() {
-        init(
-            "host-programs",
-            image
-                .shown
-                .iter()
-                .map(|(from, to)| format!("mount --rbind -o ro {} {root}{to}", from.display()))
-                .collect::<Vec<_>>()
-                .join(" && "),
-            Action::ShowHostFolders,
-        );
+        init("host-programs", by_hand::host_programs(dir, image), Action::ShowHostFolders);
     }
-    init(
-        "etc-files",
-        format!("mount --bind {}/etc/hosts {root}/etc/hosts # …", dir.path().display()),
-        Action::ShowNames,
-    );
-    init("proc", format!("mount -t proc proc {root}/proc"), Action::MountProc);
-    init("sysfs", format!("mount -t sysfs -o ro sysfs {root}/sys"), Action::MountSys);
-    init(
-        "dev",
-        format!("mount -t tmpfs tmpfs {root}/dev && mount --bind /dev/null {root}/dev/null # …"),
-        Action::MountDev,
-    );
+    init("etc-files", by_hand::etc_files(spec, dir), Action::ShowNames);
+    init("proc", by_hand::proc(dir), Action::MountProc);
+    init("sysfs", by_hand::sysfs(dir), Action::MountSys);
+    init("dev", by_hand::dev(dir), Action::MountDev);
     for (index, volume) in spec.volumes.iter().enumerate() {
         init(
             &format!("volume-{}", index + 1),
-            format!(
-                "mount --rbind{} {} {root}{}",
-                if volume.read_only() { " -o ro" } else { "" },
-                volume.host().display(),
-                volume.container()
-            ),
+            by_hand::volume(dir, volume),
             Action::MountVolume(volume.clone()),
         );
     }
     if on.masked_paths {
-        init(
-            "masked-paths",
-            format!("mount --bind /dev/null {root}/proc/kcore # …"),
-            Action::MaskPaths,
-        );
-        init(
-            "read-only-paths",
-            format!("mount --bind -o ro {root}/proc/sys {root}/proc/sys # …"),
-            Action::ProtectPaths,
-        );
+        init("masked-paths", by_hand::mask(dir), Action::MaskPaths);
+        init("read-only-paths", by_hand::make_read_only(dir), Action::ProtectPaths);
     }
-    init("pivot-root", format!("cd {root} && pivot_root . . && umount -l ."), Action::PivotRoot);
+    init("pivot-root", by_hand::pivot(dir), Action::PivotRoot);
 }
 
 /// The steps of the command. `joined` says that it was born in its cgroup.
-fn command(steps: &mut Vec<Step>, file: &SpecFile, host: &Host, joined: bool) {
+fn command(steps: &mut Vec<Step>, file: &SpecFile, host: &Host, image: &Image, joined: bool) {
     let spec = &file.spec;
     let on = spec.isolation;
     let mut step = |id: &str, shell: String, action| {
         steps.push(step(id, Actor::Command, spec, shell, action));
     };
     if !joined {
-        let top = host.cgroups.hierarchies.first().map(|hierarchy| hierarchy.mount.display());
-        step(
-            "join-cgroup",
-            format!(
-                "echo 0 > {}/minidocker-{}/tasks",
-                top.map_or("/sys/fs/cgroup".to_string(), |top| top.to_string()),
-                file.id.short()
-            ),
-            Action::JoinCgroup,
-        );
+        step("join-cgroup", by_hand::join_cgroup(&host.cgroups), Action::JoinCgroup);
     }
     if on.cgroup {
-        step("cgroup-namespace", "unshare --cgroup sh".into(), Action::CgroupNamespace);
+        step("cgroup-namespace", "exec unshare --cgroup sh".into(), Action::CgroupNamespace);
         if on.rootfs && !host.cgroups.hierarchies.is_empty() {
-            step(
-                "cgroup-mount",
-                "mount -t cgroup2 -o ro cgroup2 /sys/fs/cgroup".into(),
-                Action::MountCgroup,
-            );
+            step("cgroup-mount", by_hand::mount_cgroup(&host.cgroups), Action::MountCgroup);
         }
     }
     step("oom-score", "echo 0 > /proc/self/oom_score_adj".into(), Action::ResetOomScore);
-    step("rlimits", "ulimit -c 0 -n 1024".into(), Action::SetRlimits);
-    step("working-dir", format!("cd {}", spec.working_dir), Action::ChangeDirectory);
+    step("rlimits", by_hand::rlimits(file, host.open_files), Action::SetRlimits);
+    step("working-dir", by_hand::working_dir(spec), Action::ChangeDirectory);
     if spec.tty {
-        step(
-            "terminal",
-            format!("script -qc '{}' /dev/null", spec.command),
-            Action::AllocateTerminal,
-        );
+        step("terminal", "exec script -qc sh /dev/null".into(), Action::AllocateTerminal);
     }
     if on.no_new_privs {
-        step(
-            "no-new-privs",
-            format!("setpriv --no-new-privs {}", spec.command),
-            Action::NoNewPrivileges,
-        );
+        step("no-new-privs", "exec setpriv --no-new-privs sh".into(), Action::NoNewPrivileges);
     }
-    let seccomp = "docker run --security-opt seccomp=default.json";
     // Without no_new_privs the kernel demands CAP_SYS_ADMIN for a filter, so then it
     // must be installed while we still have that.
     if on.seccomp && !on.no_new_privs {
-        step("seccomp", seccomp.into(), Action::InstallSeccomp);
+        step("seccomp", by_hand::seccomp(), Action::InstallSeccomp);
     }
     if on.capabilities {
-        step(
-            "capabilities",
-            "capsh --drop=cap_sys_admin,cap_sys_module,… -- -c sh".into(),
-            Action::DropCapabilities,
-        );
+        step("capabilities", by_hand::capabilities(), Action::DropCapabilities);
     }
     step(
         "user",
-        format!("setpriv --clear-groups --regid {} --reuid {} sh", spec.user.gid, spec.user.uid),
+        format!(
+            "exec setpriv --clear-groups --regid {} --reuid {} sh",
+            spec.user.gid, spec.user.uid
+        ),
         Action::BecomeUser,
     );
     if on.seccomp && on.no_new_privs {
-        step("seccomp", seccomp.into(), Action::InstallSeccomp);
+        step("seccomp", by_hand::seccomp(), Action::InstallSeccomp);
     }
-    step("exec", format!("exec {}", spec.command), Action::Exec);
-}
-
-/// What one would type to have ports forwarded by a well-known program.
-fn forward_command(spec: &ContainerSpec) -> String {
-    let of_port = |port: &PortMapping| {
-        let protocol = match port.protocol() {
-            Protocol::Tcp => "TCP",
-            Protocol::Udp => "UDP",
-        };
-        let (listen, host) = (port.host_port(), port.host_ip());
-        format!(
-            "socat {protocol}-LISTEN:{listen},bind={host},fork {protocol}:$CONTAINER_IP:{} &",
-            port.container_port()
-        )
-    };
-    spec.ports.iter().map(of_port).collect::<Vec<_>>().join(" ")
+    step("exec", by_hand::exec(spec, image), Action::Exec);
 }
 
 /// The namespaces that init is created in. The cgroup namespace comes later: it must
@@ -382,19 +293,6 @@ pub(crate) fn all_namespaces(spec: &ContainerSpec) -> CloneFlags {
     flags.set(CloneFlags::CLONE_NEWNET, spec.isolation.network);
     flags.set(CloneFlags::CLONE_NEWCGROUP, spec.isolation.cgroup);
     flags
-}
-
-fn unshare_options(flags: CloneFlags) -> String {
-    [
-        (CloneFlags::CLONE_NEWPID, "--pid "),
-        (CloneFlags::CLONE_NEWNS, "--mount "),
-        (CloneFlags::CLONE_NEWUTS, "--uts "),
-        (CloneFlags::CLONE_NEWIPC, "--ipc "),
-        (CloneFlags::CLONE_NEWNET, "--net "),
-    ]
-    .into_iter()
-    .filter_map(|(flag, option)| flags.contains(flag).then_some(option))
-    .collect()
 }
 
 impl Step {
@@ -488,6 +386,7 @@ impl Step {
             why: self.why.to_string(),
             syscalls,
             shell: self.shell.clone(),
+            caution: self.caution.clone(),
             manual: self.manual.to_string(),
             simulated: None,
         }

@@ -235,7 +235,8 @@ impl Sys {
     }
 
     /// Says in a preview or a trace that the command is executed; the call itself
-    /// is the last thing this process does, and its end is seen by the supervisor.
+    /// is the last thing this process does, and its end is seen by the supervisor, which
+    /// fills in the time.
     pub fn note_execve(&mut self, path: &str, args: &[CString], env_count: usize) {
         self.calls.push(Call {
             call: execve_text(path, args, env_count),

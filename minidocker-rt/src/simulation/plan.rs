@@ -58,6 +58,7 @@ fn step(id: String, actor: Actor, spec: &ContainerSpec) -> Step {
         why: why.into(),
         syscalls: syscalls.iter().map(ToString::to_string).collect(),
         shell,
+        caution: None,
         manual: manual.into(),
         simulated: Some(instead),
         id,

@@ -84,6 +84,10 @@ fn the_trace_follows_the_plan() {
     }
     assert!(trace.micros >= before);
     let exec = &trace.steps.last().unwrap().calls;
+    // It does not return, so its time is measured from outside, and is a part of the step's.
+    let (execve, step) = (exec.last().unwrap(), trace.steps.last().unwrap());
+    assert!(execve.call.starts_with("execve("), "{execve:?}");
+    assert!(execve.micros > 0.0 && execve.micros <= step.micros, "{execve:?} of {}", step.micros);
     // CVE-2024-21626: the last thing before the exec.
     assert_eq!(exec[exec.len() - 2].call.split('(').next(), Some("access"));
     assert!(exec.iter().any(|call| call.call == "close_range(3, ~0U, CLOSE_RANGE_CLOEXEC)"));

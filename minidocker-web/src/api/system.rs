@@ -1,5 +1,6 @@
 //! `/api/system`: what this machine is and can do, and what would mend what it cannot.
 
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,7 +20,10 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 async fn system(request: HttpRequest, app: web::Data<App>) -> Answer {
     Query::of(&request)?.end()?;
     let shared = app.clone();
-    let system = app.work.quick(move || describe(&shared)).await?;
+    // The address that the client itself has used: another server may listen at the usual one.
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let address = host.unwrap_or("localhost:5000").to_string();
+    let system = app.work.quick(move || describe(&shared, &address)).await?;
     Ok(HttpResponse::Ok().json(system))
 }
 
@@ -37,8 +41,9 @@ struct System {
     doctor: Vec<Check>,
 }
 
-fn describe(app: &App) -> Result<System, ApiError> {
+fn describe(app: &App, address: &str) -> Result<System, ApiError> {
     let mut facts = Facts::gather(app.runtime.root());
+    facts.details.prune = format!("curl -X POST http://{address}/api/prune");
     facts.details.network = Network::gather(&app.runtime);
     Ok(System {
         version: env!("CARGO_PKG_VERSION"),

@@ -378,6 +378,8 @@ fn the_x_ray_shows_what_the_kernel_says() {
         assert_eq!(link.to_str(), Some(expected.as_str()));
         let own = ["pid", "mnt", "uts", "ipc", "net", "cgroup"].contains(&kind);
         assert_eq!(namespace["own"], own, "{kind}");
+        let shows = namespace["shows"].as_str().unwrap();
+        assert_eq!(shows.starts_with("Its own"), own, "{kind}: {shows}");
     }
     let processes = xray["processes"].as_array().unwrap();
     let sleep = processes.iter().find(|process| process["host_pid"] == pid).unwrap();

@@ -4,6 +4,7 @@
 //! line of its main. libtest-mimic speaks the usual test options, and cargo-nextest
 //! understands it. Needs root.
 
+mod by_hand;
 mod errors;
 mod features;
 mod http;
@@ -21,6 +22,7 @@ fn main() {
     minidocker_rt::init();
     let arguments = libtest_mimic::Arguments::from_args();
     let trials = [
+        by_hand::trials(),
         errors::trials(),
         features::trials(),
         life::trials(),

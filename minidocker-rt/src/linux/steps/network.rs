@@ -1,20 +1,21 @@
 //! The steps that connect a container, in the plan's order.
 
-use super::{Action, Step, step};
+use super::{Action, Step, by_hand, step};
 use crate::linux::host::Host;
 use crate::linux::network::{self, DEFAULT_SUBNET};
 use crate::plan::Actor;
 use crate::spec::{ContainerSpec, NetworkMode, Subnet};
 use crate::store::ContainerDir;
 
-/// The addresses that a plan is written with. Which ones are free is known when it is carried
-/// out.
-fn subnet(spec: &ContainerSpec, host: &Host) -> Subnet {
-    match spec.network_mode() {
+/// The addresses that a plan is written with, if the container is on a bridge. Which ones are free
+/// is known when it is carried out.
+pub(super) fn subnet(spec: &ContainerSpec, host: &Host) -> Option<Subnet> {
+    let chosen = match spec.network_mode() {
         NetworkMode::Named(name) => network::subnet_of(host.root(), &name),
-        _ => host.subnet,
-    }
-    .unwrap_or(DEFAULT_SUBNET)
+        mode if mode.is_bridged() => host.subnet,
+        _ => return None,
+    };
+    Some(chosen.unwrap_or(DEFAULT_SUBNET))
 }
 
 /// What the host has to have before the container's namespaces are made.
@@ -29,55 +30,29 @@ pub(super) fn before_clone(
     };
     let mode = spec.network_mode();
     if let NetworkMode::Container(other) = &mode {
-        outside("find-network", format!("pidof # the init of {other}"), Action::FindShared);
+        outside("find-network", by_hand::find_network(other, dir), Action::FindShared);
     }
-    if mode.is_bridged() {
-        let subnet = subnet(spec, host);
-        let (gateway, prefix) = (subnet.gateway(), subnet.prefix());
-        let bridge = "minidocker0";
-        outside(
-            "bridge",
-            format!(
-                "ip link add {bridge} type bridge && ip addr add {gateway}/{prefix} dev {bridge} \
-                 && ip link set {bridge} up"
-            ),
-            Action::TakePlace,
-        );
-        outside(
-            "masquerade",
-            format!(
-                "nft add rule ip minidocker postrouting ip saddr {subnet} oifname != {bridge} \
-                 masquerade && sysctl net.ipv4.conf.{bridge}.forwarding=1"
-            ),
-            Action::OpenWayOut,
-        );
+    let subnet = subnet(spec, host);
+    if let Some(subnet) = subnet {
+        outside("bridge", by_hand::bridge(subnet), Action::TakePlace);
+        outside("masquerade", by_hand::masquerade(subnet), Action::OpenWayOut);
     }
     if mode.is_bridged() || spec.isolation.rootfs {
-        let hosts = dir.path().join("etc/hosts");
-        let line = match mode.is_bridged() {
-            true => format!("ADDRESS {}", spec.name),
-            false => format!("127.0.0.1 {}", spec.name),
-        };
-        outside("names", format!("echo '{line}' >> {}", hosts.display()), Action::TellNames);
+        outside("names", by_hand::names(spec, dir, subnet), Action::TellNames);
     }
 }
 
 /// What takes the container's network namespace.
 pub(super) fn after_clone(steps: &mut Vec<Step>, spec: &ContainerSpec) {
     match spec.network_mode() {
-        mode if mode.is_bridged() => steps.push(step(
-            "veth",
-            Actor::Supervisor,
-            spec,
-            "ip link add veth0 master minidocker0 up type veth peer name eth0 netns CONTAINER"
-                .into(),
-            Action::PlugIn,
-        )),
+        mode if mode.is_bridged() => {
+            steps.push(step("veth", Actor::Supervisor, spec, by_hand::veth(), Action::PlugIn))
+        }
         NetworkMode::Container(_) => steps.push(step(
             "join-network",
             Actor::Init,
             spec,
-            "nsenter --net --target PID sh".into(),
+            by_hand::join_network(),
             Action::JoinShared,
         )),
         _ => {}
@@ -94,11 +69,8 @@ pub(super) fn inside(steps: &mut Vec<Step>, spec: &ContainerSpec, host: &Host) {
     if mode == NetworkMode::None || mode.is_bridged() {
         init("loopback", "ip link set lo up".into(), Action::LoopbackUp);
     }
-    if mode.is_bridged() {
-        let subnet = subnet(spec, host);
-        let prefix = subnet.prefix();
-        let address = format!("ip addr add ADDRESS/{prefix} dev eth0 && ip link set eth0 up");
-        init("address", address, Action::AddAddress);
+    if let Some(subnet) = subnet(spec, host) {
+        init("address", by_hand::add_address(subnet), Action::AddAddress);
         let route = format!("ip route add default via {}", subnet.gateway());
         init("default-route", route, Action::AddRoute);
     }

@@ -160,6 +160,8 @@ export interface Step {
   why: string;
   syscalls: string[];
   shell: string;
+  /** What to mind before the command is typed. */
+  caution?: string;
   manual: string;
   /** What the simulation does instead. */
   simulated?: string;

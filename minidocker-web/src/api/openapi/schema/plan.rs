@@ -15,6 +15,8 @@ struct Step {
     why: String,
     syscalls: Vec<String>,
     shell: String,
+    #[schema(nullable = false)]
+    caution: Option<String>,
     manual: String,
 }
 

@@ -292,6 +292,7 @@ function StepRow({ number, step, traced, total, failure, open, toggle }: RowProp
                 <div>
                   <h3>The same by hand</h3>
                   <Code text={step.shell} label={`Shell equivalent of: ${step.title}`} />
+                  {step.caution && <p class="notice warn small">{step.caution}</p>}
                 </div>
               )}
               <p class="small soft">

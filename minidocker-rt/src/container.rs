@@ -13,6 +13,7 @@ mod stats;
 
 pub use self::stats::StatsStream;
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use crate::backend::Started;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
 use crate::health::HealthReport;
+use crate::lock::{Holder, LONGEST_WAIT};
 use crate::logs::Logs;
 use crate::network::NetworkInfo;
 use crate::plan::{Plan, Trace};
@@ -37,6 +39,9 @@ pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// How long the kernel may take to end what was killed.
 const KILL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the lock is held for while the files are exported.
+pub(crate) const EXPORT: &str = "export the files";
 
 /// How long a supervisor may take to answer, or to end what it was asked to.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
@@ -114,7 +119,7 @@ impl Container {
     /// everything made for the start was removed; [`Error::WrongState`] if it runs;
     /// [`Error::HelperMissing`] if [`crate::init`] was not called.
     pub fn start(&self) -> Result<()> {
-        let locked = self.lock()?;
+        let locked = self.lock("start")?;
         self.start_locked(&locked)
     }
 
@@ -145,13 +150,38 @@ impl Container {
         self.stop_within(STOP_GRACE)
     }
 
-    /// As [`Container::stop`], with another grace period; zero kills at once.
+    /// As [`Container::stop`], with another grace period; zero kills at once. Of several stops
+    /// at once, the earliest end counts.
     ///
     /// # Errors
     /// As [`Container::stop`].
     pub fn stop_within(&self, grace: Duration) -> Result<()> {
-        let locked = self.lock()?;
+        let locked = self.lock_to_end("stop", grace)?;
         self.stop_locked(&locked, grace)
+    }
+
+    /// Locks it for an operation that ends its run. Who has the lock may be waiting for that end
+    /// too, and for longer: so the supervisor is asked before the lock is waited for.
+    fn lock_to_end(&self, operation: &'static str, grace: Duration) -> Result<LockedContainer> {
+        let store = &self.runtime.store;
+        let at_once = store.lock_within(Duration::ZERO, &self.name, &self.id, operation)?;
+        if let Some(locked) = at_once {
+            return Ok(locked);
+        }
+        self.ask_whoever_runs_it_to_stop(&self.dir()?, grace)?;
+        let longest = grace.saturating_add(LONGEST_WAIT);
+        let locked = store.lock_within(longest, &self.name, &self.id, operation)?;
+        locked.ok_or_else(|| store.locked_by_another(&self.name, operation, longest))
+    }
+
+    /// Asks the supervisor of one that runs, or is being started, to end it.
+    fn ask_whoever_runs_it_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<()> {
+        let (record, status, _) = self.status_in(dir)?;
+        let starting = record.is_some_and(|record| record.phase == Phase::Starting);
+        match status.is_alive() || starting {
+            true => self.ask_to_stop(dir, grace),
+            false => Ok(()),
+        }
     }
 
     fn stop_locked(&self, locked: &LockedContainer, grace: Duration) -> Result<()> {
@@ -249,7 +279,7 @@ impl Container {
             } else if !self.wait_for_supervisor(&dir, &record, left)? {
                 let seconds = timeout.unwrap_or_default().as_secs();
                 let name = self.name.to_string();
-                return Err(Error::Timeout { name, operation: "the end", seconds });
+                return Err(Error::Timeout { name, operation: "the end", seconds, because: None });
             }
         }
     }
@@ -267,7 +297,7 @@ impl Container {
     /// # Errors
     /// As [`Container::restart`].
     pub fn restart_within(&self, grace: Duration) -> Result<()> {
-        let locked = self.lock()?;
+        let locked = self.lock_to_end("restart", grace)?;
         self.stop_locked(&locked, grace)?;
         self.start_locked(&locked)
     }
@@ -277,7 +307,7 @@ impl Container {
     /// # Errors
     /// [`Error::WrongState`] if it runs.
     pub fn delete(self) -> Result<()> {
-        let locked = self.lock()?;
+        let locked = self.lock("delete")?;
         let (record, status, _) = self.status_in(&locked.dir)?;
         if status.is_alive() {
             return Err(self.wrong_state("delete", status));
@@ -292,15 +322,36 @@ impl Container {
     /// [`Error::Timeout`] if the kernel cannot end it.
     pub fn delete_force(self) -> Result<()> {
         // Before the lock: a stop in its grace period holds that.
-        let dir = self.dir()?;
-        if self.status_in(&dir)?.1.is_alive() {
-            self.ask_to_stop(&dir, Duration::ZERO)?;
-        }
-        let locked = self.lock()?;
+        self.ask_whoever_runs_it_to_stop(&self.dir()?, Duration::ZERO)?;
+        let locked = match self.lock_beside_export()? {
+            Some(locked) => locked,
+            None => self.lock_to_end("delete", Duration::ZERO)?,
+        };
         self.stop_locked(&locked, Duration::ZERO)?;
         let (record, ..) = self.status_in(&locked.dir)?;
         self.clean_up(&locked.dir, record.as_ref())?;
         self.runtime.store.delete(locked)
+    }
+
+    /// Waits for the lock for a moment. Who still exports the files then may take as long as its
+    /// client likes; it does not run meanwhile, and reading what is being removed does no harm,
+    /// so the lock is not needed to remove it.
+    fn lock_beside_export(&self) -> Result<Option<LockedContainer>> {
+        const MOMENT: Duration = Duration::from_secs(1);
+        let store = &self.runtime.store;
+        let locked = store.lock_within(MOMENT, &self.name, &self.id, "delete")?;
+        if locked.is_some() {
+            return Ok(locked);
+        }
+        let (dir, spec_file) = self.dir_and_spec()?;
+        let path = dir.lock_path();
+        match Holder::of(&path) {
+            Some(holder) if holder.operation == EXPORT => {
+                let lock = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
+                Ok(Some(LockedContainer { dir, spec_file, lock }))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Its state now.
@@ -382,8 +433,8 @@ impl Container {
         }
     }
 
-    pub(crate) fn lock(&self) -> Result<LockedContainer> {
-        self.runtime.store.lock(&self.name, &self.id)
+    pub(crate) fn lock(&self, operation: &'static str) -> Result<LockedContainer> {
+        self.runtime.store.lock(&self.name, &self.id, operation)
     }
 
     /// The record, what it means, and why if that is an error. A record that cannot be
@@ -457,6 +508,7 @@ impl Container {
             name: self.name.to_string(),
             operation: "the end after SIGKILL",
             seconds: KILL_PATIENCE.as_secs(),
+            because: None,
         })
     }
 

@@ -165,7 +165,10 @@ pub enum Error {
         why: String,
     },
     /// The operation did not finish within the time allowed.
-    #[error("{operation} of container {name:?} did not finish within {seconds} s")]
+    #[error(
+        "{operation} of container {name:?} did not finish within {seconds} s{}",
+        because.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
+    )]
     Timeout {
         /// Which container.
         name: String,
@@ -173,6 +176,8 @@ pub enum Error {
         operation: &'static str,
         /// The time allowed, in seconds.
         seconds: u64,
+        /// What it waited for, if that is not the container: who holds its lock, and what for.
+        because: Option<String>,
     },
     /// The program that asked did not want to wait any longer; see [`crate::interruptible`].
     #[error("the wait was interrupted")]
@@ -275,6 +280,9 @@ impl Error {
                 "Try again; a new helper is started when needed. If it persists, look at the \
                  kernel log for an out-of-memory kill."
                     .into()
+            }
+            Error::Timeout { because: Some(_), .. } => {
+                "Try again when that is done, or end that program.".into()
             }
             Error::Timeout { .. } => "Allow more time, or kill the container.".into(),
             Error::Interrupted => "What was asked for may go on; ask again to see.".into(),

@@ -82,11 +82,13 @@ mod life;
 mod lines;
 #[cfg(linux_backend)]
 mod linux;
+mod lock;
 mod logs;
 mod network;
 mod networks;
 mod next;
 mod plan;
+mod private;
 mod restart;
 mod runtime;
 mod signal;

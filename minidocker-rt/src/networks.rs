@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::lock::{self, Mode};
+use crate::private;
 use crate::spec::{ContainerId, NetworkName, Subnet};
 use crate::store::{read_json, write_json};
 
@@ -108,19 +110,19 @@ pub(crate) struct NetworksLock(#[expect(dead_code, reason = "held, not used")] F
 
 /// Keeps all networks where they are.
 pub(crate) fn keep(root: &Path) -> Result<NetworksLock> {
-    lock(root, File::lock_shared)
+    lock(root, Mode::Shared)
 }
 
 /// For a change.
 pub(crate) fn change(root: &Path) -> Result<NetworksLock> {
-    lock(root, File::lock)
+    lock(root, Mode::Exclusive)
 }
 
-fn lock(root: &Path, take: fn(&File) -> std::io::Result<()>) -> Result<NetworksLock> {
+fn lock(root: &Path, mode: Mode) -> Result<NetworksLock> {
     let path = folder(root).join(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let locked = file.and_then(|file| take(&file).map(|()| file));
-    locked.map(NetworksLock).map_err(|error| Error::io("lock", &path, error))
+    let file = private::lock_file(&path)?;
+    lock::take_soon(&file, mode, &path)?;
+    Ok(NetworksLock(file))
 }
 
 /// Writes a network down.

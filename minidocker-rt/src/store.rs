@@ -19,7 +19,7 @@
 //! There is no daemon and no index: listing reads the folder, so any number of
 //! programs see the same truth.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,8 +30,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::events::{EventKind, Journal};
-use crate::interrupt;
+use crate::lock::{self, Holder};
 use crate::plan::Trace;
+use crate::private;
 use crate::spec::{ContainerId, ContainerName, ContainerSpec, Fault};
 use crate::status::StatusRecord;
 
@@ -78,12 +79,11 @@ impl Store {
     /// Opens the store at `root`, making its folders if needed, and sweeps what
     /// earlier creates and deletes left when they were killed half-way.
     pub fn open(root: &Path) -> Result<Store> {
-        for folder in ["containers", "images", "layers", "networks"] {
-            let path = root.join(folder);
-            fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
+        private::root(root)?;
+        for folder in ["containers", "images", "layers", "networks", "templates"] {
             // A rootfs may hold set-user-ID programs that only the container's own limits
             // make harmless: no other user of the host may reach them (CVE-2021-41091).
-            set_mode(&path, 0o700)?;
+            private::folder(&root.join(folder))?;
         }
         let root = absolute(root).map_err(|error| Error::io("open", root, error))?;
         let store = Store { root };
@@ -187,21 +187,64 @@ impl Store {
         Ok(names)
     }
 
-    /// Locks a container for one operation. `id` guards against a container of the
-    /// same name that was made since.
-    pub fn lock(&self, name: &ContainerName, id: &ContainerId) -> Result<LockedContainer> {
+    /// Locks a container for one operation, named in words, after waiting for it at most
+    /// `longest`. None if it was not to be had. `id` guards against a container of the same name
+    /// that was made since.
+    pub fn lock_within(
+        &self,
+        longest: Duration,
+        name: &ContainerName,
+        id: &ContainerId,
+        operation: &'static str,
+    ) -> Result<Option<LockedContainer>> {
         let dir = self.dir(name);
         let not_found = || Error::NotFound { name: name.to_string() };
-        let path = dir.path.join("lock");
+        let path = dir.lock_path();
         let lock = match File::options().read(true).write(true).open(&path) {
             Ok(lock) => lock,
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(not_found()),
             Err(error) => return Err(Error::io("open", &path, error)),
         };
-        wait_for_lock(&lock, &path)?;
+        if !lock::take(&lock, lock::Mode::Exclusive, longest, &path)? {
+            return Ok(None);
+        }
+        lock::note(&lock, operation);
         // While we waited it may have been deleted, and even made anew.
         let spec_file = dir.spec_file()?.filter(|file| file.id == *id).ok_or_else(not_found)?;
-        Ok(LockedContainer { dir, spec_file, lock })
+        Ok(Some(LockedContainer { dir, spec_file, lock }))
+    }
+
+    /// As [`Store::lock_within`], for as long as locks are waited for.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], which names who holds it and what for.
+    pub fn lock(
+        &self,
+        name: &ContainerName,
+        id: &ContainerId,
+        operation: &'static str,
+    ) -> Result<LockedContainer> {
+        let locked = self.lock_within(lock::LONGEST_WAIT, name, id, operation)?;
+        locked.ok_or_else(|| self.locked_by_another(name, operation, lock::LONGEST_WAIT))
+    }
+
+    /// The error of an operation that did not get the lock in time.
+    pub fn locked_by_another(
+        &self,
+        name: &ContainerName,
+        operation: &'static str,
+        waited: Duration,
+    ) -> Error {
+        let holder = Holder::of(&self.dir(name).lock_path());
+        Error::Timeout {
+            name: name.to_string(),
+            operation,
+            seconds: waited.as_secs(),
+            because: Some(match holder {
+                Some(holder) => format!("its lock was not to be had: {holder}"),
+                None => "its lock was not to be had: another program holds it".into(),
+            }),
+        }
     }
 
     /// Removes half-made and half-removed folders whose maker is gone.
@@ -249,7 +292,8 @@ impl HalfMade {
                 .tempdir_in(parent)
                 .map_err(|error| Error::io("create a folder in", parent, error))?;
             let path = folder.path().join("lock");
-            let lock = match File::create_new(&path) {
+            let made = private::file().read(true).write(true).create_new(true).open(&path);
+            let lock = match made {
                 Ok(lock) => lock,
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(Error::io("create", &path, error)),
@@ -332,15 +376,21 @@ impl ContainerDir {
         self.path.join("control")
     }
 
-    /// Takes the container's lock if nobody has it.
-    pub fn try_lock(&self) -> Result<Option<File>> {
-        let path = self.path.join("lock");
-        let lock = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Some(lock)),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => Err(Error::io("lock", &path, error)),
-        }
+    /// The file that is locked for an operation.
+    pub fn lock_path(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// Takes the container's lock for an operation if nobody has it.
+    pub fn try_lock(&self, operation: &'static str) -> Result<Option<File>> {
+        let path = self.lock_path();
+        let opened = File::options().read(true).write(true).open(&path);
+        let lock = opened.map_err(|error| Error::io("open", &path, error))?;
+        let free = lock::take(&lock, lock::Mode::Exclusive, Duration::ZERO, &path)?;
+        Ok(free.then(|| {
+            lock::note(&lock, operation);
+            lock
+        }))
     }
 
     /// The log file.
@@ -399,7 +449,11 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 /// content, never half of it. Each file has one writer, so one spare name suffices.
 fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let spare = path.with_extension("json.new");
-    File::create(&spare)
+    private::file()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&spare)
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&spare, path))
         .map_err(|error| Error::io("write", path, error))
@@ -422,28 +476,6 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     #[cfg(not(unix))]
     let _ = (path, mode);
     Ok(())
-}
-
-/// Waits until nobody has the lock, and takes it. Nothing tells that a lock is let go of but
-/// getting it, which flock(2) cannot be called away from: whoever may be asked to go looks again
-/// and again instead.
-fn wait_for_lock(lock: &File, path: &Path) -> Result<()> {
-    const AGAIN: Duration = Duration::from_millis(5);
-    while !interrupt::is_possible() {
-        match lock.lock() {
-            // A signal is no reason to give up.
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => return result.map_err(|error| Error::io("lock", path, error)),
-        }
-    }
-    loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) => interrupt::check()?,
-            Err(TryLockError::Error(error)) => return Err(Error::io("lock", path, error)),
-        }
-        std::thread::sleep(AGAIN);
-    }
 }
 
 /// Windows does not rename or remove a folder while a file in it is open: there the lock is let
@@ -517,7 +549,9 @@ mod tests {
                     for number in 0..50 {
                         let name = format!("c{worker}-{number}");
                         let file = store.create(ContainerSpec::new(&name, "true")).unwrap();
-                        store.delete(store.lock(&file.spec.name, &file.id).unwrap()).unwrap();
+                        store
+                            .delete(store.lock(&file.spec.name, &file.id, "delete").unwrap())
+                            .unwrap();
                     }
                 });
                 scope.spawn(move || (0..100).for_each(|_| drop(Store::open(root).unwrap())));
@@ -531,9 +565,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(root.path()).unwrap();
         let old = store.create(ContainerSpec::new("a", "true")).unwrap();
-        store.delete(store.lock(&old.spec.name, &old.id).unwrap()).unwrap();
+        store.delete(store.lock(&old.spec.name, &old.id, "delete").unwrap()).unwrap();
         store.create(ContainerSpec::new("a", "true")).unwrap();
-        assert!(matches!(store.lock(&old.spec.name, &old.id), Err(Error::NotFound { .. })));
+        assert!(matches!(
+            store.lock(&old.spec.name, &old.id, "delete"),
+            Err(Error::NotFound { .. })
+        ));
     }
 
     #[test]

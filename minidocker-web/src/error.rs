@@ -194,7 +194,8 @@ mod tests {
         let unsupported =
             Error::Unsupported { feature: text(), backend: "simulation", why: text() };
         assert_eq!(ApiError::from(unsupported).status, 501);
-        let timeout = Error::Timeout { name: text(), operation: "the end", seconds: 30 };
+        let timeout =
+            Error::Timeout { name: text(), operation: "the end", seconds: 30, because: None };
         assert_eq!(ApiError::from(timeout).status, 504);
         assert_eq!(ApiError::from(Error::System { call: text(), errno: 5 }).status, 500);
         assert_eq!(ApiError::from(Error::HelperMissing { why: text() }).status, 500);

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use super::Container;
+use super::{Container, EXPORT};
 use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
 use crate::error::Result;
 use crate::status::Status;
@@ -32,7 +32,7 @@ impl Container {
         if matches!(status, Status::Running | Status::Paused) {
             return backend.pack(&dir, &file, record.as_ref(), status, content, output);
         }
-        let locked = self.lock()?;
+        let locked = self.lock(EXPORT)?;
         let (record, status, _) = self.status_in(&locked.dir)?;
         if !status.is_alive() {
             self.clean_up(&locked.dir, record.as_ref())?;
@@ -66,7 +66,7 @@ impl Container {
         archive: &mut dyn Read,
         limits: ArchiveLimits,
     ) -> Result<ArchiveSummary> {
-        let locked = self.lock()?;
+        let locked = self.lock("replace the files")?;
         let (record, status, _) = self.status_in(&locked.dir)?;
         if status.is_alive() {
             return Err(self.wrong_state("replace the files of", status));

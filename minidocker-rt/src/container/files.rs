@@ -57,7 +57,7 @@ impl Container {
             }
         }
         let deadline = Instant::now() + ANSWER_PATIENCE;
-        let locked = self.lock()?;
+        let locked = self.lock("look into")?;
         loop {
             let (record, status, _) = self.status_in(&locked.dir)?;
             if !status.is_alive() {

@@ -33,7 +33,7 @@ impl Container {
             true => ("pause", Status::Running, EventKind::Paused),
             false => ("resume", Status::Paused, EventKind::Resumed),
         };
-        let locked = self.lock()?;
+        let locked = self.lock(operation)?;
         let (record, status, _) = self.status_in(&locked.dir)?;
         let Some(record) = record.filter(|_| status == from) else {
             return Err(self.wrong_state(operation, status));
@@ -47,6 +47,7 @@ impl Container {
                 name: self.name.to_string(),
                 operation,
                 seconds: FREEZE_PATIENCE.as_secs(),
+                because: None,
             }),
             // Perhaps it ended by itself in the meantime.
             ended => match (self.status_in(&locked.dir)?.1, ended) {

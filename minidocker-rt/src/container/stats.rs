@@ -107,7 +107,7 @@ impl StatsStream {
     /// Whether the container, whose supervisor has ended, has another. An operator's restart
     /// holds the lock from the stop to the start, so with the lock there is no in between.
     fn was_restarted(&mut self) -> Result<bool> {
-        let locked = match self.container.lock() {
+        let locked = match self.container.lock("look at") {
             Err(Error::NotFound { .. }) => return Ok(false),
             result => result?,
         };

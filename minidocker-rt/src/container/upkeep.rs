@@ -39,7 +39,7 @@ impl Container {
     pub(crate) fn prune(self) -> Result<Option<u64>> {
         let (dir, file) = self.dir_and_spec()?;
         // Whoever holds the lock is about to start it, or to delete it anyway.
-        let Some(lock) = dir.try_lock()? else { return Ok(None) };
+        let Some(lock) = dir.try_lock("delete")? else { return Ok(None) };
         // Before we had the lock it may have been deleted, and even made anew.
         let spec_file = match dir.spec_file()? {
             Some(now) if now.id == file.id => now,

@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use super::{Event, EventKind};
 use crate::error::{Error, Result};
 use crate::lines::Lines;
+use crate::lock;
+use crate::private;
 use crate::spec::ContainerId;
 
 /// The journal is rotated when it would grow beyond this: 4 MiB, some 20,000 events.
@@ -71,7 +73,7 @@ impl Journal {
 
     fn append(&self, name: &str, container: Option<&ContainerId>, kind: EventKind) -> Result<()> {
         let lock = self.lock_file()?;
-        lock.lock().map_err(|error| Error::io("lock", &self.path, error))?;
+        lock::take_soon(&lock, lock::Mode::Exclusive, &self.path)?;
         let mut part = self.current()?;
         let mut bytes = Vec::new();
         // A line without its end is what a power cut left: closed, it can do no more harm.
@@ -116,7 +118,7 @@ impl Journal {
             return Ok(None);
         }
         let lock = self.lock_file()?;
-        lock.lock_shared().map_err(|error| Error::io("lock", &self.path, error))?;
+        lock::take_soon(&lock, lock::Mode::Shared, &self.path)?;
         Ok(Some(look(self.current()?, self.part(&self.older(), None)?)))
     }
 
@@ -145,7 +147,7 @@ impl Journal {
     }
 
     fn open_for_append(&self) -> Result<File> {
-        File::options()
+        private::file()
             .read(true)
             .append(true)
             .create(true)
@@ -155,13 +157,7 @@ impl Journal {
 
     /// The lock has a file of its own, because the journal's is renamed by rotation.
     fn lock_file(&self) -> Result<File> {
-        let path = self.path.with_extension("lock");
-        File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| Error::io("open", &path, error))
+        private::lock_file(&self.path.with_extension("lock"))
     }
 }
 

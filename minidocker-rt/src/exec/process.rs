@@ -80,6 +80,7 @@ impl ExecProcess {
                 name: self.container.clone(),
                 operation: "the command",
                 seconds: timeout.as_secs(),
+                because: None,
             });
         }
         self.wait()

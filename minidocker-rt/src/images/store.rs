@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use super::ImageInfo;
 use crate::error::{Error, Result};
+use crate::lock::{self, Mode};
+use crate::private;
 use crate::spec::ImageName;
 use crate::store::{DELETING, read_json, remove_folder};
 
@@ -53,19 +55,18 @@ pub(crate) struct ImagesLock(#[expect(dead_code, reason = "held, not used")] Fil
 
 /// Keeps all images where they are.
 pub(crate) fn keep(root: &Path) -> Result<ImagesLock> {
-    lock(root, File::lock_shared)
+    lock(root, Mode::Shared)
 }
 
 /// For a change.
 pub(crate) fn change(root: &Path) -> Result<ImagesLock> {
-    lock(root, File::lock)
+    lock(root, Mode::Exclusive)
 }
 
-fn lock(root: &Path, lock: impl Fn(&File) -> std::io::Result<()>) -> Result<ImagesLock> {
+fn lock(root: &Path, mode: Mode) -> Result<ImagesLock> {
     let path = root.join("images/.lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|error| Error::io("open", &path, error))?;
-    lock(&file).map_err(|error| Error::io("lock", &path, error))?;
+    let file = private::lock_file(&path)?;
+    lock::take_soon(&file, mode, &path)?;
     Ok(ImagesLock(file))
 }
 

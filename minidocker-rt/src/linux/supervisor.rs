@@ -519,7 +519,7 @@ impl<'h> Supervisor<'h> {
                 return Ok(None);
             }
             if deadline <= Instant::now() {
-                if let Some(lock) = self.life.dir.try_lock()? {
+                if let Some(lock) = self.life.dir.try_lock("restart")? {
                     return Ok(Some(lock));
                 }
                 // Somebody works on it, perhaps to stop it, and will knock then. A lock

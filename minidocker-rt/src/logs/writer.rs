@@ -10,6 +10,7 @@ use memchr::memchr_iter;
 
 use super::Stream;
 use crate::error::{Error, Result};
+use crate::private;
 use crate::spec::{Command, ContainerId, Memory, RestartPolicy};
 use crate::status::ExitStatus;
 
@@ -169,7 +170,7 @@ fn ends_a_line(mut file: &File) -> std::io::Result<bool> {
 }
 
 fn open_for_append(path: &Path) -> Result<File> {
-    File::options()
+    private::file()
         .read(true)
         .append(true)
         .create(true)

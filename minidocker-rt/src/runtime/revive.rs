@@ -70,7 +70,7 @@ impl Runtime {
 impl Container {
     /// None if it was not lost.
     fn recover(&self) -> Result<Option<(String, Result<()>)>> {
-        let locked = self.lock()?;
+        let locked = self.lock("recover")?;
         match self.status_in(&locked.dir)? {
             (Some(record), Status::Error, Some(reason)) if record.phase.is_lasting() => {
                 Ok(Some((reason, self.clean_up(&locked.dir, Some(&record)))))

@@ -1,13 +1,15 @@
 //! The templates of a root: the built-in ones, and those saved as
 //! `<root>/templates/<name>.json`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use super::Runtime;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
+use crate::lock::{self, Mode};
+use crate::private;
 use crate::spec::refuse;
 use crate::store::{read_json, write_json};
 use crate::templates::{Template, TemplateName, builtin, is_builtin};
@@ -105,12 +107,11 @@ impl Runtime {
         let name = template.name();
         refuse_builtin(name)?;
         let folder = self.templates_folder();
-        fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+        private::folder(&folder)?;
         // Of two programs that save one name at once, one is the first.
         let lock_path = folder.join("lock");
-        let _lock = File::create(&lock_path)
-            .and_then(|lock| lock.lock().map(|()| lock))
-            .map_err(|error| Error::io("lock", &lock_path, error))?;
+        let lock = private::lock_file(&lock_path)?;
+        lock::take_soon(&lock, Mode::Exclusive, &lock_path)?;
         let path = self.template_path(name);
         allow(path.exists())?;
         write_json(&path, template)?;

@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::governor::Report;
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::lock;
+use crate::private;
 use crate::status::ProcessIdentity;
 use crate::store::{ContainerDir, read_json, write_json};
 
@@ -82,13 +84,8 @@ fn life_file(dir: &ContainerDir) -> PathBuf {
 /// still ending is waited for.
 pub(super) fn begin_life(dir: &ContainerDir) -> Result<File> {
     let path = life_file(dir);
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|error| Error::io("open", &path, error))?;
-    file.lock().map_err(|error| Error::io("lock", &path, error))?;
+    let file = private::lock_file(&path)?;
+    lock::take_soon(&file, lock::Mode::Exclusive, &path)?;
     Ok(file)
 }
 

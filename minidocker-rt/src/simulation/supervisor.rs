@@ -452,7 +452,7 @@ impl Supervisor {
                 return Ok(None);
             }
             if deadline <= Instant::now() {
-                if let Some(lock) = self.life.dir.try_lock()? {
+                if let Some(lock) = self.life.dir.try_lock("restart")? {
                     return Ok(Some(lock));
                 }
                 // Somebody works on it, perhaps to stop it, and will call then. A lock

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use minidocker_rt::{ContainerSpec, Error, Status, Stream};
+use minidocker_rt::{Container, ContainerSpec, Error, Status, Stream};
 
 use crate::lab::{Lab, PATIENCE, eventually, printed, python, sleeper};
 
@@ -15,6 +15,7 @@ crate::trials![
     what_makes_no_sense_in_a_state_is_refused,
     a_stop_asks_the_command_first,
     a_command_that_does_not_listen_is_killed_after_the_grace_period,
+    the_earliest_end_of_several_stops_counts,
     a_kill_is_told_as_such,
     a_restart_begins_anew_and_keeps_the_files,
     what_it_left_running_ends_with_it,
@@ -137,6 +138,49 @@ fn a_command_that_does_not_listen_is_killed_after_the_grace_period(lab: &Lab) {
     container.stop_within(Duration::from_millis(200)).unwrap();
     assert!(container.wait().unwrap().signal.is_some());
     assert_eq!(container.status().unwrap(), Status::Stopped);
+}
+
+fn the_earliest_end_of_several_stops_counts(lab: &Lab) {
+    // Not on Windows, where nothing asks a command to end.
+    if cfg!(windows) {
+        return;
+    }
+    let code = "import signal, time\n\
+                signal.signal(signal.SIGTERM, lambda *_: print('asked'))\n\
+                print('ready')\n\
+                while True: time.sleep(1000)";
+    let hour = Duration::from_secs(3600);
+    let enders: [fn(&Container); 5] = [
+        |container| container.stop_within(Duration::ZERO).unwrap(),
+        |container| container.stop_within(Duration::from_millis(100)).unwrap(),
+        |container| container.restart_within(Duration::ZERO).unwrap(),
+        |container| container.clone().delete_force().unwrap(),
+        // Stopped by somebody else meanwhile, one that is being restarted is stopped afterwards.
+        |container| {
+            container.restart_within(Duration::ZERO).unwrap();
+            container.stop_within(Duration::ZERO).unwrap();
+        },
+    ];
+    for (number, end) in enders.into_iter().enumerate() {
+        for restarted in [false, true] {
+            let container = lab.start(python(&format!("c{number}-{restarted}"), code));
+            eventually("ready", || printed(&container) == "ready\n");
+            let longer = container.clone();
+            let thread = std::thread::spawn(move || match restarted {
+                true => longer.restart_within(hour),
+                false => longer.stop_within(hour),
+            });
+            eventually("the long stop", || printed(&container) == "ready\nasked\n");
+            let began = std::time::Instant::now();
+            end(&container);
+            assert!(began.elapsed() < PATIENCE, "it waited for the long one");
+            // Deleted before it got to its second half, a restart has nothing to start.
+            match thread.join().unwrap() {
+                Ok(()) | Err(Error::NotFound { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
 }
 
 fn a_kill_is_told_as_such(lab: &Lab) {

@@ -17,6 +17,7 @@ crate::trials![
     what_is_mounted_is_not_packed,
     a_running_container_is_packed_as_it_is,
     another_program_reads_what_was_packed,
+    who_exports_slowly_keeps_nobody_from_deleting,
     an_import_replaces_what_was_changed,
     a_hostile_archive_leaves_a_container_as_it_was,
     files_are_not_replaced_under_a_running_container,
@@ -185,6 +186,43 @@ fn another_program_reads_what_was_packed() {
     python.stdout.take().unwrap().read_to_string(&mut output).unwrap();
     python.wait().unwrap();
     assert_eq!(output, "read\n");
+}
+
+/// An archive's reader who takes the first piece and then nothing more until he is let go.
+struct Slow {
+    begun: std::sync::mpsc::Sender<()>,
+    go: std::sync::mpsc::Receiver<()>,
+}
+
+impl std::io::Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = self.begun.send(());
+        let _ = self.go.recv();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn who_exports_slowly_keeps_nobody_from_deleting() {
+    let lab = Lab::new();
+    let container = ran(&lab, "a", "echo x > /file");
+    let (exported, (begun, begins), (go, gone)) =
+        (container.clone(), std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    let thread = std::thread::spawn(move || {
+        let mut slow = Slow { begun, go: gone };
+        exported.export_rootfs(ArchiveContent::Merged, &mut slow)
+    });
+    begins.recv_timeout(PATIENCE).unwrap();
+    let began = std::time::Instant::now();
+    container.delete_force().unwrap();
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    assert!(lab.runtime.names().unwrap().is_empty());
+    drop(go);
+    // Complete or not, it comes to its end.
+    let _ = thread.join().unwrap();
 }
 
 fn an_import_replaces_what_was_changed() {

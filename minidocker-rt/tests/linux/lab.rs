@@ -337,6 +337,7 @@ pub fn run_as_child() -> Option<i32> {
         "leaky" => crate::helpers::leaky(root),
         "start-probed" => crate::health::start_probed(root),
         "deaf" => crate::signals::deaf(root),
+        "stranger" => crate::root_folder::stranger(),
         "soak" => crate::soak::program(root),
         "start-and-end" => crate::restart::start_and_end(root),
         "old-kernel" => crate::open::old_kernel(root),

@@ -68,6 +68,8 @@ mod recovery;
 #[cfg(linux_backend)]
 mod restart;
 #[cfg(linux_backend)]
+mod root_folder;
+#[cfg(linux_backend)]
 mod rootfs;
 #[cfg(linux_backend)]
 mod signals;
@@ -129,6 +131,7 @@ fn main() {
         ports::trials(),
         recovery::trials(),
         restart::trials(),
+        root_folder::trials(),
         rootfs::trials(),
         signals::trials(),
         soak::trials(),

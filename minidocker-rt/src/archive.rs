@@ -63,6 +63,11 @@ pub struct ArchiveSummary {
     pub bytes: u64,
     /// The number of files, folders and links.
     pub entries: u64,
+    /// How many files an export left out, because no archive can hold them: those whose path is
+    /// longer than 4095 bytes (a folder counts once, with all that is in it), or that are in more
+    /// than a million pieces; and those whose content or attributes could not be read just then.
+    #[serde(default)]
+    pub left_out: u64,
 }
 
 /// Which files of a container go into an archive.

@@ -496,6 +496,9 @@ class ArchiveSummary:
     bytes: int
     #: The number of files, folders and links.
     entries: int
+    #: How many files an export left out, because no archive can hold them or they could not be
+    #: read just then.
+    left_out: int = 0
 
 
 @dataclass(frozen=True)

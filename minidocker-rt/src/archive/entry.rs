@@ -95,6 +95,27 @@ impl EntryPath {
         Ok(EntryPath(path))
     }
 
+    /// The path that these names make, each in the one before.
+    pub fn of_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> EntryPath {
+        EntryPath(names.collect::<Vec<_>>().join(&b'/'))
+    }
+
+    /// The path that the walk through a folder tells.
+    pub fn of_path(path: &[u8]) -> EntryPath {
+        EntryPath(path.to_vec())
+    }
+
+    /// Whether no program could open it by its path.
+    pub fn is_too_long(&self) -> bool {
+        // Its slash at the beginning and the NUL at the end count.
+        self.0.len() + 2 > LONGEST_PATH
+    }
+
+    /// The names that it is made of.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|&byte| byte == b'/').filter(|name| !name.is_empty())
+    }
+
     /// The path of something in this folder.
     pub fn join(&self, name: &[u8]) -> EntryPath {
         let mut path = self.0.clone();

@@ -11,6 +11,9 @@ use crate::error::Result;
 
 const BLOCK: u64 = 512;
 
+/// The longest map of a sparse file: that of one in a million pieces.
+const MAP: u64 = 40 << 20;
+
 /// Reads a tar archive. Between two entries it is itself the reader of the entry's content:
 /// the data of its extents, one after the other.
 pub(crate) struct Reader<R> {
@@ -54,6 +57,11 @@ impl<R: Read> Reader<R> {
     pub fn new(input: R, limits: ArchiveLimits) -> Reader<R> {
         let seen = ArchiveSummary::default();
         Reader { input, limits, seen, names: 0, position: 0, left: 0, padding: 0 }
+    }
+
+    /// How much the archive may hold.
+    pub fn limits(&self) -> ArchiveLimits {
+        self.limits
     }
 
     /// What was read so far.
@@ -256,7 +264,7 @@ impl<R: Read> Reader<R> {
         let mut read = 0;
         while more {
             read += BLOCK;
-            if read > METADATA {
+            if read > MAP {
                 return Err(fail("the map of a sparse file is too long".into()));
             }
             let mut further = GnuExtSparseHeader::new();
@@ -293,7 +301,7 @@ impl<R: Read> Reader<R> {
                 };
                 let longer = number.checked_mul(10).and_then(|ten| ten.checked_add(digit));
                 number = longer
-                    .filter(|_| used < METADATA)
+                    .filter(|_| used < MAP)
                     .ok_or_else(|| fail("the map of a sparse file is too long".into()))?;
             }
         };

@@ -45,6 +45,9 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Where every start mounts the kernel's own files; images need not have them.
 const KERNEL_PLACES: [&str; 3] = ["/dev", "/proc", "/sys"];
 
+/// How many changes are told, or packed, at most.
+const MOST_CHANGES: usize = 1_000_000;
+
 /// Real containers, from this kernel's own means.
 #[derive(Debug)]
 pub(crate) struct LinuxBackend {
@@ -100,8 +103,24 @@ impl LinuxBackend {
             .chain([spec.working_dir.as_str(), "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"])
             .collect();
         let upper = dir.rootfs();
-        diff::changes(&upper, &image.layers, &made_by_start)
-            .map_err(|errno| Error::io("compare", &upper, errno.into()))
+        let comparison = diff::Comparison {
+            upper: &upper,
+            layers: &image.layers,
+            made_by_start: &made_by_start,
+            folder: None,
+            limits: diff::Limits { changes: MOST_CHANGES, bytes: 256 << 20 },
+        };
+        let found =
+            comparison.changes().map_err(|errno| Error::io("compare", &upper, errno.into()))?;
+        match found.complete {
+            true => Ok(found.changes),
+            false => Err(Error::Io {
+                action: "compare",
+                path: upper,
+                why: format!("it changed more than {MOST_CHANGES} files"),
+                errno: Some(nix::libc::E2BIG),
+            }),
+        }
     }
 }
 

@@ -10,72 +10,159 @@
 //! After the last two, what shines through from below is not what the image has at that
 //! path. From there on three things are compared: the upper directory, what shines
 //! through, and the image's original.
+//!
+//! A container decides how deep, how wide and how many its changes are. So nothing here recurses:
+//! the folders that were met are a list, gone through from its beginning, each opened by its
+//! path, once; what is known of a folder only when all below it was seen (is anything in it
+//! changed?) is found out at the end, from the end of the list back.
 
-use std::collections::BTreeSet;
-use std::ffi::CString;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{FileType, Statx};
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Statx};
 use rustix::io::{Errno, Result};
 
 use super::tree;
 use crate::archive::EntryPath;
 use crate::diff::ChangeKind;
 
-/// Compares the changes in `upper` with the image's `layers`, topmost first. `made_by_start`
-/// are the full paths that the start itself makes, as places to mount on: left out, unless
-/// the container put something there.
-pub(crate) fn changes(
-    upper: &Path,
-    layers: &[PathBuf],
-    made_by_start: &[&str],
-) -> Result<Vec<(ChangeKind, EntryPath)>> {
-    let layers = layers.iter().map(|layer| tree::open_root(layer)).collect::<Result<_>>()?;
-    let image = Rc::new(Below { layers });
-    let mut comparison = Comparison {
-        image: image.clone(),
-        nothing: Rc::new(Below { layers: Vec::new() }),
-        made_by_start,
-        changes: Vec::new(),
-    };
-    let upper = Some(tree::open_root(upper)?);
-    let sides = Sides { upper, through: image.clone(), original: image };
-    comparison.compare(&EntryPath::default(), &sides)?;
-    comparison.changes.sort_by(|(_, a), (_, b)| a.cmp(b));
-    Ok(comparison.changes)
+/// How much is told at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The number of changes.
+    pub changes: usize,
+    /// The bytes of their paths together.
+    pub bytes: usize,
 }
 
-struct Comparison<'a> {
+/// What is compared with what.
+#[derive(Debug)]
+pub(crate) struct Comparison<'a> {
+    /// What the container changed: the overlay's upper directory.
+    pub upper: &'a Path,
+    /// The image's layers, topmost first.
+    pub layers: &'a [PathBuf],
+    /// The full paths that the start itself makes, as places to mount on: left out, unless the
+    /// container put something there.
+    pub made_by_start: &'a [&'a str],
+    /// The folder whose names are told of, and not what is below them. None for everything.
+    pub folder: Option<&'a EntryPath>,
+    pub limits: Limits,
+}
+
+/// What was found, sorted by path.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    pub changes: Vec<(ChangeKind, EntryPath)>,
+    /// Whether it is all. What has a path longer than the kernel takes is left out of it without
+    /// a word: nobody can name it.
+    pub complete: bool,
+}
+
+impl Comparison<'_> {
+    pub fn changes(&self) -> Result<Changes> {
+        let all = (0..self.layers.len()).collect();
+        let image = Rc::new(Below { layers: all, path: EntryPath::default() });
+        let sides = Sides { upper: true, through: image.clone(), original: image.clone() };
+        let mut walk = Walk {
+            upper: tree::open_root(self.upper)?,
+            layers: self
+                .layers
+                .iter()
+                .map(|layer| tree::open_root(layer))
+                .collect::<Result<_>>()?,
+            image,
+            nothing: Rc::new(Below { layers: Vec::new(), path: EntryPath::default() }),
+            comparison: self,
+            nodes: vec![Node::root(sides)],
+            told: 0,
+            bytes: 0,
+        };
+        let mut next = 0;
+        while next < walk.nodes.len() && !walk.is_full() {
+            walk.look_into(next)?;
+            next += 1;
+        }
+        Ok(walk.changes())
+    }
+}
+
+/// The comparison under way.
+struct Walk<'a> {
+    comparison: &'a Comparison<'a>,
+    upper: OwnedFd,
+    layers: Vec<OwnedFd>,
     /// The root of the image, where absolute redirects begin.
     image: Rc<Below>,
     /// A directory that is not there.
     nothing: Rc<Below>,
-    made_by_start: &'a [&'a str],
-    changes: Vec<(ChangeKind, EntryPath)>,
+    /// The folders that were met, each before what is in it, and the other files that changed.
+    nodes: Vec<Node>,
+    /// How many of them are surely changed, and the length of their paths.
+    told: usize,
+    bytes: usize,
 }
 
-/// A directory as the lower layers make it up, topmost first.
+/// A folder, or a file that changed.
+struct Node {
+    /// The number of the folder that it is in.
+    parent: usize,
+    name: CString,
+    /// The length of its path.
+    length: usize,
+    /// How many names its path has.
+    depth: usize,
+    /// The number of the node in the folder asked for that it is in or below.
+    top: Option<usize>,
+    /// What to tell if it changed.
+    kind: ChangeKind,
+    changed: bool,
+    /// Whether it is a folder that the image has too, with another time: that is a change, unless
+    /// it was the start that made a place in it.
+    other_time: bool,
+    /// Whether a place that the start made was left out below it.
+    left_out: bool,
+    /// What is to be compared in it.
+    sides: Option<Sides>,
+}
+
+/// A directory as the lower layers make it up: which of them have it, topmost first, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Below {
-    layers: Vec<OwnedFd>,
+    layers: Vec<usize>,
+    path: EntryPath,
 }
 
 /// Something in the lower layers.
 struct Lower {
     data: Statx,
     /// If it is a directory: what makes it up.
-    directory: Option<Rc<Below>>,
+    directory: Option<Below>,
 }
 
 /// The three sides of a comparison of one directory.
 struct Sides {
-    /// Its part in the upper directory, if there is one.
-    upper: Option<OwnedFd>,
+    /// Whether it is in the upper directory, too.
+    upper: bool,
     /// What shines through from below that.
     through: Rc<Below>,
     /// What the image has at its path.
     original: Rc<Below>,
+}
+
+/// The directories of [`Sides`], open.
+struct Open {
+    upper: Option<OwnedFd>,
+    through: Rc<OpenBelow>,
+    original: Rc<OpenBelow>,
+}
+
+struct OpenBelow {
+    path: EntryPath,
+    layers: Vec<(usize, OwnedFd)>,
 }
 
 /// What the container sees at a name.
@@ -86,105 +173,275 @@ enum Seen {
     Lower(Lower),
 }
 
-/// What a comparison of two directories found.
-#[derive(Default)]
-struct Found {
-    changed: bool,
-    /// Whether a place that the start made was left out.
-    left_out: bool,
+impl Node {
+    fn root(sides: Sides) -> Node {
+        Node {
+            parent: 0,
+            name: CString::default(),
+            length: 0,
+            depth: 0,
+            top: None,
+            kind: ChangeKind::Modified,
+            changed: false,
+            other_time: false,
+            left_out: false,
+            sides: Some(sides),
+        }
+    }
 }
 
-impl Sides {
+impl Open {
     /// Whether what is not in the upper part is unchanged.
     fn same(&self) -> bool {
         Rc::ptr_eq(&self.through, &self.original)
     }
 
-    fn names(&self) -> Result<BTreeSet<CString>> {
-        let mut names = BTreeSet::new();
-        if let Some(upper) = &self.upper {
-            names.extend(tree::names(upper)?);
-        }
+    /// Tells each name of the three sides once, until it is enough.
+    fn names(&self, mut tell: impl FnMut(&CStr) -> Result<bool>) -> Result<()> {
+        let mut sides: Vec<BorrowedFd<'_>> = self.upper.iter().map(AsFd::as_fd).collect();
         if !self.same() {
-            names.extend(self.through.names()?);
-            names.extend(self.original.names()?);
+            let below = self.through.layers.iter().chain(&self.original.layers);
+            sides.extend(below.map(|(_, layer)| layer.as_fd()));
         }
-        Ok(names)
+        for (number, side) in sides.iter().enumerate() {
+            for entry in Dir::read_from(side)? {
+                let entry = match entry {
+                    // It was removed while we looked.
+                    Err(Errno::NOENT) => break,
+                    result => result?,
+                };
+                let name = entry.file_name();
+                if matches!(name.to_bytes(), b"." | b"..") {
+                    continue;
+                }
+                let is_new = |side: &BorrowedFd<'_>| Ok(tree::look(side, name)?.is_none());
+                let new = sides[..number].iter().map(is_new).collect::<Result<Vec<_>>>()?;
+                if new.into_iter().all(|new| new) && !tell(name)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
-    fn seen(&self, name: &CString) -> Result<Option<Seen>> {
+    fn seen(&self, name: &CStr) -> Result<Option<Seen>> {
         if let Some(upper) = &self.upper
             && let Some(data) = tree::look(upper, name)?
         {
-            return Ok((!is_whiteout(upper, name, &data)?).then_some(Seen::Upper(data)));
+            return Ok((!is_whiteout(upper.as_fd(), name, &data)?).then_some(Seen::Upper(data)));
         }
         Ok(self.through.child(name)?.map(Seen::Lower))
     }
 }
 
-impl Comparison<'_> {
-    fn compare(&mut self, path: &EntryPath, sides: &Sides) -> Result<Found> {
-        let mut found = Found::default();
-        for name in sides.names()? {
-            let child = path.join(name.to_bytes());
-            let was = sides.original.child(&name)?;
-            let (now, kind) = match (sides.seen(&name)?, &was) {
-                // It went out of the upper part while we looked.
-                (Some(Seen::Lower(_)), _) if sides.same() => continue,
-                (Some(now), Some(_)) => (now, ChangeKind::Modified),
-                (Some(now), None) => (now, ChangeKind::Added),
-                (None, Some(_)) => {
-                    found.changed = true;
-                    self.tell(ChangeKind::Deleted, child);
-                    continue;
+impl Walk<'_> {
+    /// How many folders are remembered at most that may turn out to be unchanged, and so count for
+    /// no limit.
+    const MOST_UNCHANGED: usize = 1_000_000;
+
+    fn is_full(&self) -> bool {
+        let limits = self.comparison.limits;
+        self.told > limits.changes
+            || self.bytes > limits.bytes
+            || self.nodes.len() - self.told > Self::MOST_UNCHANGED
+    }
+
+    /// Compares what is in a folder.
+    fn look_into(&mut self, number: usize) -> Result<()> {
+        let node = &mut self.nodes[number];
+        let (depth, top) = (node.depth, node.top);
+        let Some(sides) = node.sides.take() else { return Ok(()) };
+        // Only whether there is any change below it is asked for, and there is.
+        if top.is_some_and(|top| self.nodes[top].changed) {
+            return Ok(());
+        }
+        let path = self.path(number);
+        let Some(open) = self.open(&path, &sides)? else { return Ok(()) };
+        if let Some(folder) = self.comparison.folder
+            && let Some(name) = folder.names().nth(depth)
+        {
+            return self.compare(number, &sides, &open, &c_string(name)?);
+        }
+        open.names(|name| {
+            self.compare(number, &sides, &open, name)?;
+            Ok(!self.is_full())
+        })
+    }
+
+    /// Compares what is at a name.
+    fn compare(&mut self, parent: usize, sides: &Sides, open: &Open, name: &CStr) -> Result<()> {
+        let was = open.original.child(name)?;
+        let (now, kind) = match (open.seen(name)?, &was) {
+            // It went out of the upper part while we looked.
+            (Some(Seen::Lower(_)), _) if open.same() => return Ok(()),
+            (Some(now), Some(_)) => (now, ChangeKind::Modified),
+            (Some(now), None) => (now, ChangeKind::Added),
+            (None, Some(_)) => {
+                self.meet(parent, name, ChangeKind::Deleted, true, false, None);
+                return Ok(());
+            }
+            (None, None) => return Ok(()),
+        };
+        let (now, below) = self.enter(sides, open, name, now, was.as_ref())?;
+        let path = || self.path(parent).join(name.to_bytes());
+        let (changed, other_time) = match (&was, &below) {
+            // A directory that was one before: is there anything new about it?
+            (Some(Lower { data: before, directory: Some(_) }), Some(_)) => {
+                (other_rights(before, &now), other_time(before, &now))
+            }
+            (None, Some(_)) => (!self.is_way_to_place(&path()), false),
+            (None, None) => (!self.is_empty_place(&path(), &now), false),
+            _ => (true, false),
+        };
+        if changed || below.is_some() {
+            self.meet(parent, name, kind, changed, other_time, below);
+        } else {
+            self.nodes[parent].left_out = true;
+        }
+        Ok(())
+    }
+
+    /// Remembers what was met.
+    fn meet(
+        &mut self,
+        parent: usize,
+        name: &CStr,
+        kind: ChangeKind,
+        changed: bool,
+        other_time: bool,
+        mut sides: Option<Sides>,
+    ) {
+        let Node { length, depth, top, .. } = self.nodes[parent];
+        let length = length + 1 + name.to_bytes().len();
+        let mut node = Node {
+            parent,
+            name: name.to_owned(),
+            length,
+            depth: depth + 1,
+            top,
+            kind,
+            changed,
+            other_time,
+            left_out: false,
+            sides: None,
+        };
+        let wanted = self.comparison.folder.map(|folder| folder.names().count());
+        match wanted {
+            Some(wanted) if depth == wanted => node.top = Some(self.nodes.len()),
+            Some(wanted) if depth > wanted && changed => {
+                if let Some(top) = top {
+                    self.nodes[top].changed = true;
+                    return;
                 }
-                (None, None) => continue,
-            };
-            let (now, below) = self.enter(sides, &name, now, was.as_ref())?;
-            let below = below.map(|below| self.compare(&child, &below)).transpose()?;
-            let changed = match (&was, &below) {
-                // A directory that was one before: is there anything new about it?
-                (Some(Lower { data: before, directory: Some(_) }), Some(below)) => {
-                    below.changed || differs(before, &now, below.left_out)
-                }
-                (None, Some(below)) => below.changed || !self.is_way_to_place(&child.to_string()),
-                (None, None) => !self.is_empty_place(&child.to_string(), &now),
-                _ => true,
-            };
-            if changed {
-                found.changed = true;
-                self.tell(kind, child);
-            } else {
-                found.left_out |= was.is_none();
+            }
+            _ => {}
+        }
+        if length >= LONGEST_PATH {
+            // Nobody can open what is in it by a path, and so neither can we.
+            sides = None;
+            node.changed = true;
+        }
+        node.sides = sides;
+        if node.changed {
+            self.told += 1;
+            self.bytes += length;
+        }
+        self.nodes.push(node);
+    }
+
+    /// What is told in the end.
+    fn changes(mut self) -> Changes {
+        for number in (1..self.nodes.len()).rev() {
+            let node = &mut self.nodes[number];
+            node.changed |= node.other_time && !node.left_out;
+            let (parent, changed, added) =
+                (node.parent, node.changed, node.kind == ChangeKind::Added);
+            let parent = &mut self.nodes[parent];
+            parent.changed |= changed;
+            parent.left_out |= !changed && added;
+        }
+        let mut complete = !self.is_full();
+        let depth = self.comparison.folder.map(|folder| folder.names().count() + 1);
+        let wanted = |node: &&Node| {
+            node.changed
+                && node.depth > 0
+                && node.length < LONGEST_PATH
+                && depth.is_none_or(|depth| node.depth == depth)
+        };
+        let Limits { changes, mut bytes } = self.comparison.limits;
+        let mut told = Vec::new();
+        // Those near the root come first in the list, and are told when not all are.
+        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| wanted(node)) {
+            if told.len() == changes || node.length > bytes {
+                complete = false;
+                break;
+            }
+            bytes -= node.length;
+            told.push((node.kind, self.path(number)));
+        }
+        told.sort_unstable_by(|(_, one), (_, other)| one.cmp(other));
+        Changes { changes: told, complete }
+    }
+
+    fn path(&self, mut number: usize) -> EntryPath {
+        let mut names = Vec::with_capacity(self.nodes[number].depth);
+        while number != 0 {
+            names.push(self.nodes[number].name.to_bytes());
+            number = self.nodes[number].parent;
+        }
+        EntryPath::of_names(names.into_iter().rev())
+    }
+
+    /// Opens the sides of a folder. None if the upper part was removed or exchanged meanwhile.
+    fn open(&self, path: &EntryPath, sides: &Sides) -> Result<Option<Open>> {
+        let upper = match sides.upper.then(|| open_directory(&self.upper, path)).transpose() {
+            Err(errno) if tree::is_gone(errno) => return Ok(None),
+            result => result?,
+        };
+        let through = Rc::new(self.open_below(&sides.through)?);
+        let original = match Rc::ptr_eq(&sides.through, &sides.original) {
+            true => through.clone(),
+            false => Rc::new(self.open_below(&sides.original)?),
+        };
+        Ok(Some(Open { upper, through, original }))
+    }
+
+    fn open_below(&self, below: &Below) -> Result<OpenBelow> {
+        let mut layers = Vec::with_capacity(below.layers.len());
+        for &number in &below.layers {
+            match open_directory(&self.layers[number], &below.path) {
+                Ok(directory) => layers.push((number, directory)),
+                // A folder renamed to a longer name has a path above that cannot be below.
+                Err(errno) if tree::is_gone(errno) || errno == Errno::NAMETOOLONG => {}
+                Err(errno) => return Err(errno),
             }
         }
-        Ok(found)
+        Ok(OpenBelow { path: below.path.clone(), layers })
     }
 
     /// The three sides of what is seen at a name, if it is a directory.
     fn enter(
         &self,
         sides: &Sides,
-        name: &CString,
+        open: &Open,
+        name: &CStr,
         seen: Seen,
         was: Option<&Lower>,
     ) -> Result<(Statx, Option<Sides>)> {
         let original = was.and_then(|was| was.directory.clone());
-        let original = original.unwrap_or_else(|| self.nothing.clone());
-        match (seen, &sides.upper) {
+        let original = original.map_or_else(|| self.nothing.clone(), Rc::new);
+        match (seen, &open.upper) {
             (Seen::Lower(lower), _) => {
-                let below = lower.directory.map(|through| Sides { upper: None, through, original });
+                let below = lower.directory.map(|through| Sides {
+                    upper: false,
+                    through: Rc::new(through),
+                    original,
+                });
                 Ok((lower.data, below))
             }
             (Seen::Upper(data), Some(parent)) if tree::is_directory(&data) => {
-                let upper = match tree::open_directory(parent, name) {
-                    Ok(directory) => Some(directory),
-                    // It was removed or exchanged while we looked.
-                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok((data, None)),
-                    Err(errno) => return Err(errno),
-                };
-                let through = self.below(sides, parent, name, &original)?;
-                Ok((data, Some(Sides { upper, through, original })))
+                let through = self.below(sides, open, parent.as_fd(), name, &original)?;
+                Ok((data, Some(Sides { upper: true, through, original })))
             }
             (Seen::Upper(data), _) => Ok((data, None)),
         }
@@ -194,90 +451,100 @@ impl Comparison<'_> {
     fn below(
         &self,
         sides: &Sides,
-        parent: &OwnedFd,
-        name: &CString,
+        open: &Open,
+        parent: BorrowedFd<'_>,
+        name: &CStr,
         original: &Rc<Below>,
     ) -> Result<Rc<Below>> {
         if is_opaque(parent, name)? {
             return Ok(self.nothing.clone());
         }
         let lower = match attribute(parent, name, "redirect")? {
-            None if sides.same() => return Ok(original.clone()),
-            None => sides.through.child(name)?,
+            None if open.same() => return Ok(original.clone()),
+            None => open.through.child(name)?,
             Some(path) => match path.strip_prefix(b"/") {
-                Some(path) => self.image.descend(path)?,
-                None => sides.through.descend(&path)?,
+                Some(path) => self.descend(&self.image, path)?,
+                None => self.descend(&sides.through, &path)?,
             },
         };
-        Ok(lower.and_then(|lower| lower.directory).unwrap_or_else(|| self.nothing.clone()))
+        let below = lower.and_then(|lower| lower.directory);
+        Ok(below.map_or_else(|| self.nothing.clone(), Rc::new))
     }
 
-    fn tell(&mut self, kind: ChangeKind, path: EntryPath) {
-        self.changes.push((kind, path));
-    }
-
-    /// Whether a directory is a place to mount on, or leads to one.
-    fn is_way_to_place(&self, path: &str) -> bool {
-        self.made_by_start.iter().any(|place| Path::new(place).starts_with(path))
-    }
-
-    /// Whether it is the empty file that the start makes to show a file on.
-    fn is_empty_place(&self, path: &str, data: &Statx) -> bool {
-        tree::kind(data) == FileType::RegularFile
-            && data.stx_size == 0
-            && self.made_by_start.contains(&path)
-    }
-}
-
-impl Below {
-    /// What the layers together show at a name.
-    fn child(&self, name: &CString) -> Result<Option<Lower>> {
+    /// What the layers together show at a path below.
+    fn descend(&self, from: &Below, path: &[u8]) -> Result<Option<Lower>> {
         let mut found: Option<Lower> = None;
-        let mut layers = Vec::new();
-        for layer in &self.layers {
-            let Some(data) = tree::look(layer, name)? else { continue };
-            if is_whiteout(layer, name, &data)? {
+        for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
+            let directory = match &found {
+                None => from,
+                Some(Lower { directory: Some(directory), .. }) => directory,
+                Some(_) => return Ok(None),
+            };
+            found = self.open_below(directory)?.child(&c_string(name)?)?;
+            if found.is_none() {
                 break;
             }
-            if !tree::is_directory(&data) {
-                // A file hides what is below, and is hidden by a directory above.
-                found.get_or_insert(Lower { data, directory: None });
-                break;
-            }
-            layers.push(tree::open_directory(layer, name)?);
-            found.get_or_insert(Lower { data, directory: None });
-            if is_opaque(layer, name)? {
-                break;
-            }
-        }
-        if let (Some(lower), false) = (&mut found, layers.is_empty()) {
-            lower.directory = Some(Rc::new(Below { layers }));
         }
         Ok(found)
     }
 
-    /// What the layers together show at a path below.
-    fn descend(&self, path: &[u8]) -> Result<Option<Lower>> {
-        let mut names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
-        let first = names.next().map(c_string).transpose()?;
-        let Some(mut lower) = first.map(|name| self.child(&name)).transpose()?.flatten() else {
-            return Ok(None);
-        };
-        for name in names {
-            let Some(directory) = lower.directory else { return Ok(None) };
-            let Some(next) = directory.child(&c_string(name)?)? else { return Ok(None) };
-            lower = next;
-        }
-        Ok(Some(lower))
+    /// Whether a directory is a place to mount on, or leads to one.
+    fn is_way_to_place(&self, path: &EntryPath) -> bool {
+        let path = full(path);
+        let mut places = self.comparison.made_by_start.iter();
+        places.any(|place| Path::new(place).starts_with(OsStr::from_bytes(&path)))
     }
 
-    /// All names that the layers have, also hidden ones.
-    fn names(&self) -> Result<Vec<CString>> {
-        let mut names = Vec::new();
-        for layer in &self.layers {
-            names.extend(tree::names(layer)?);
+    /// Whether it is the empty file that the start makes to show a file on.
+    fn is_empty_place(&self, path: &EntryPath, data: &Statx) -> bool {
+        let mut places = self.comparison.made_by_start.iter();
+        tree::kind(data) == FileType::RegularFile
+            && data.stx_size == 0
+            && places.any(|place| place.as_bytes() == full(path))
+    }
+}
+
+/// The longest path that the kernel takes, and one more.
+const LONGEST_PATH: usize = 4096;
+
+fn full(path: &EntryPath) -> Vec<u8> {
+    [b"/", path.as_bytes()].concat()
+}
+
+/// Opens a folder by its path from a root, whoever exchanges what meanwhile.
+fn open_directory(root: &OwnedFd, path: &EntryPath) -> Result<OwnedFd> {
+    let path = if path.is_root() { b"." } else { path.as_bytes() };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)
+}
+
+impl OpenBelow {
+    /// What the layers together show at a name.
+    fn child(&self, name: &CStr) -> Result<Option<Lower>> {
+        let mut found: Option<Lower> = None;
+        let mut layers = Vec::new();
+        for (number, layer) in &self.layers {
+            let Some(data) = tree::look(layer, name)? else { continue };
+            if is_whiteout(layer.as_fd(), name, &data)? {
+                break;
+            }
+            let is_directory = tree::is_directory(&data);
+            found.get_or_insert(Lower { data, directory: None });
+            if !is_directory {
+                // A file hides what is below, and is hidden by a directory above.
+                break;
+            }
+            layers.push(*number);
+            if is_opaque(layer.as_fd(), name)? {
+                break;
+            }
         }
-        Ok(names)
+        if let (Some(lower), false) = (&mut found, layers.is_empty()) {
+            let path = self.path.join(name.to_bytes());
+            lower.directory = Some(Below { layers, path });
+        }
+        Ok(found)
     }
 }
 
@@ -285,18 +552,21 @@ fn c_string(name: &[u8]) -> Result<CString> {
     CString::new(name).map_err(|_| Errno::INVAL)
 }
 
-/// Whether a directory differs from the image's in more than its content. Its time counts,
-/// as for Docker, because it tells of names that came and went; but not if it may have been
-/// the start that made a place in it.
-fn differs(before: &Statx, now: &Statx, left_out: bool) -> bool {
+fn other_rights(before: &Statx, now: &Statx) -> bool {
     let rights = |data: &Statx| (data.stx_mode, data.stx_uid, data.stx_gid);
+    rights(before) != rights(now)
+}
+
+/// Whether a directory has another time than the image's: that counts, as for Docker, because it
+/// tells of names that came and went.
+fn other_time(before: &Statx, now: &Statx) -> bool {
     let time = |data: &Statx| (data.stx_mtime.tv_sec, data.stx_mtime.tv_nsec);
-    rights(before) != rights(now) || (!left_out && time(before) != time(now))
+    time(before) != time(now)
 }
 
 /// Whether a name stands for one that was deleted: as a device 0:0, or (Linux 6.7, for
 /// overlays inside containers) as an empty file with a mark.
-fn is_whiteout(parent: &OwnedFd, name: &CString, data: &Statx) -> Result<bool> {
+fn is_whiteout(parent: BorrowedFd<'_>, name: &CStr, data: &Statx) -> Result<bool> {
     match tree::kind(data) {
         FileType::CharacterDevice => Ok((data.stx_rdev_major, data.stx_rdev_minor) == (0, 0)),
         FileType::RegularFile if data.stx_size == 0 => {
@@ -306,17 +576,17 @@ fn is_whiteout(parent: &OwnedFd, name: &CString, data: &Statx) -> Result<bool> {
     }
 }
 
-fn is_opaque(parent: &OwnedFd, name: &CString) -> Result<bool> {
+fn is_opaque(parent: BorrowedFd<'_>, name: &CStr) -> Result<bool> {
     Ok(attribute(parent, name, "opaque")?.is_some_and(|value| value == b"y"))
 }
 
 /// One of the overlay's extended attributes. Only the kernel and the host's root can set
 /// those that begin with `trusted.`, so no container can forge one.
-fn attribute(parent: &OwnedFd, name: &CString, key: &str) -> Result<Option<Vec<u8>>> {
+fn attribute(parent: BorrowedFd<'_>, name: &CStr, key: &str) -> Result<Option<Vec<u8>>> {
     // There is no getxattrat(2) before Linux 6.13: the directory is reached by its
     // descriptor, and the last name is not followed.
     let mut path = format!("/proc/self/fd/{}/", parent.as_raw_fd()).into_bytes();
-    path.extend(name.as_bytes());
+    path.extend(name.to_bytes());
     // The longest is a redirect: a path.
     let mut value = vec![0; 4096];
     match rustix::fs::lgetxattr(&path[..], format!("trusted.overlay.{key}"), &mut value[..]) {
@@ -337,6 +607,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use rustix::fs::{CWD, Mode, XattrFlags};
+
+    const PLENTY: Limits = Limits { changes: 1000, bytes: 1 << 20 };
 
     /// An upper directory and layers made by hand, with every sign an overlay can make.
     struct Layers {
@@ -384,10 +656,26 @@ mod tests {
 
         /// The changes; times are made equal, so that only what is asked about differs.
         fn changes(&self, made_by_start: &[&str]) -> Vec<String> {
+            let (changes, complete) = self.compare(made_by_start, None, PLENTY);
+            assert!(complete);
+            changes
+        }
+
+        fn compare(
+            &self,
+            made_by_start: &[&str],
+            folder: Option<&str>,
+            limits: Limits,
+        ) -> (Vec<String>, bool) {
             even_times(self.dir.path());
             let layers = [self.path("top"), self.path("bottom")];
-            let changes = changes(&self.path("upper"), &layers, made_by_start).unwrap();
-            changes.iter().map(|(kind, path)| format!("{} {path}", kind.letter())).collect()
+            let folder = folder.map(|folder| EntryPath::parse(folder.as_bytes()).unwrap());
+            let upper = &self.path("upper");
+            let (layers, folder) = (&layers, folder.as_ref());
+            let found =
+                Comparison { upper, layers, made_by_start, folder, limits }.changes().unwrap();
+            let told = |(kind, path): &(ChangeKind, _)| format!("{} {path}", kind.letter());
+            (found.changes.iter().map(told).collect(), found.complete)
         }
     }
 
@@ -492,5 +780,64 @@ mod tests {
         assert_eq!(layers.changes(&made), expected);
         layers.file("upper/srv/app/config");
         assert!(layers.changes(&made).contains(&"A /srv/app/config".to_string()));
+    }
+
+    #[test]
+    fn of_a_folder_its_names_alone_are_told() {
+        let layers = Layers::new();
+        layers.file("bottom/a/b/kept").file("bottom/a/b/sub/deep/old").file("top/a/b/gone");
+        layers.file("bottom/a/b/copied/same").folder("upper/a/b/copied");
+        layers.file("upper/a/b/new").file("upper/a/b/sub/deep/deeper/x").whiteout("upper/a/b/gone");
+        layers.file("upper/other");
+        let at = |folder| layers.compare(&[], Some(folder), PLENTY).0;
+        assert_eq!(at("a/b"), ["D /a/b/gone", "A /a/b/new", "C /a/b/sub"]);
+        assert_eq!(at(""), ["C /a", "A /other"]);
+        assert_eq!(at("a"), ["C /a/b"]);
+        assert_eq!(at("a/b/sub/deep/deeper"), ["A /a/b/sub/deep/deeper/x"]);
+        for nothing in ["a/b/copied", "a/b/kept", "a/b/kept/x", "nowhere"] {
+            assert_eq!(at(nothing), [""; 0], "{nothing}");
+        }
+    }
+
+    #[test]
+    fn of_too_many_changes_those_near_the_root_are_told() {
+        let layers = Layers::new();
+        layers.file("upper/z").file("upper/a/b/c/x").file("upper/a/b/c/y");
+        let few = Limits { changes: 3, ..PLENTY };
+        let expected = (["A /a", "A /a/b", "A /z"].map(String::from).to_vec(), false);
+        assert_eq!(layers.compare(&[], None, few), expected);
+        let short = Limits { bytes: 7, ..PLENTY };
+        let expected = (["A /a", "A /z"].map(String::from).to_vec(), false);
+        assert_eq!(layers.compare(&[], None, short), expected);
+        assert!(layers.compare(&[], None, Limits { changes: 6, ..PLENTY }).1, "that is all");
+    }
+
+    #[test]
+    fn folders_of_any_depth_are_compared_with_few_descriptors_and_little_stack() {
+        let layers = Layers::new();
+        let mut at = tree::open_root(&layers.path("upper")).unwrap();
+        for _ in 0..2500 {
+            rustix::fs::mkdirat(&at, c"d", Mode::from(0o755)).unwrap();
+            at = tree::open_directory(&at, &c"d".to_owned()).unwrap();
+        }
+        let plenty = Limits { changes: 10_000, bytes: 1 << 30 };
+        let compare = || {
+            let upper = layers.path("upper");
+            let comparison = Comparison {
+                upper: &upper,
+                layers: &[],
+                made_by_start: &[],
+                folder: None,
+                limits: plenty,
+            };
+            comparison.changes().unwrap()
+        };
+        let found = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(64 << 10);
+            thread.spawn_scoped(scope, compare).unwrap().join().unwrap()
+        });
+        assert!(found.complete);
+        let longest = found.changes.iter().map(|(_, path)| path.as_bytes().len()).max();
+        assert_eq!((found.changes.len(), longest), (2047, Some(4093)), "what a path can name");
     }
 }

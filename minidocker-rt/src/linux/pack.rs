@@ -1,21 +1,34 @@
 //! Packing a folder into an archive, while a container may be changing it.
 //!
-//! Folders are opened by their path from the root, one at a time, and no symlink is followed:
-//! however deep a container nests them, it costs one descriptor, and whatever it exchanges
-//! meanwhile, nothing outside its root is read.
+//! The folders are walked through one in the other, or opened by their path from the root, and no
+//! symlink is followed: however deep and wide a container nests them, it costs few descriptors and
+//! little memory, and whatever it exchanges meanwhile, nothing outside its root is read.
+//!
+//! Nothing that a container makes may keep the rest from being packed: what no archive can hold is
+//! left out and counted.
 
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, SeekFrom, Statx};
 use rustix::io::Errno;
 
-use super::tree;
+use super::tree::{self, Met, Walk};
 use crate::archive::{ArchiveSummary, Entry, EntryPath, Extent, Kind, Time, Writer};
 use crate::diff::ChangeKind;
+
+/// How many bytes of paths are remembered of files with several names, and what each takes besides.
+const LINKS: usize = 64 << 20;
+const PER_LINK: usize = 64;
+
+/// How many bytes of extended attributes one file may have: an archive with more is refused.
+const XATTRS: usize = 512 << 10;
+
+/// In how many pieces a sparse file may be.
+const EXTENTS: usize = 1_000_000;
 
 /// Why a folder could not be packed, and at which path.
 #[derive(Debug)]
@@ -34,6 +47,7 @@ pub(crate) fn pack(
         root,
         writer: Writer::new(output),
         links: HashMap::new(),
+        link_bytes: 0,
         packed: ArchiveSummary::default(),
     };
     match changes {
@@ -55,6 +69,8 @@ struct Packer<'a, W: Write> {
     writer: Writer<W>,
     /// Files with several names, by device and inode, and the name they were packed under.
     links: HashMap<(u32, u32, u64), EntryPath>,
+    /// What these take in memory.
+    link_bytes: usize,
     packed: ArchiveSummary,
 }
 
@@ -62,30 +78,38 @@ impl<'a, W: Write> Packer<'a, W> {
     /// Packs all that is in the root, each folder before what is in it. What is mounted there
     /// is not part of the tree: of a folder that is mounted on, an empty one is packed.
     fn everything(&mut self) -> Result<(), Trouble> {
-        let mut folders = vec![EntryPath::default()];
-        while let Some(folder) = folders.pop() {
-            let fail = |error: io::Error| Trouble { path: folder.clone(), error };
-            let directory = match self.open_directory(&folder) {
-                Ok(directory) => directory,
-                // Removed or exchanged since it was listed.
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
-                Err(errno) => return Err(fail(errno.into())),
+        let root = EntryPath::default();
+        let fail = |path: &EntryPath| {
+            let path = path.clone();
+            move |errno: Errno| Trouble { path, error: errno.into() }
+        };
+        let directory = self.open_directory(&root).map_err(fail(&root))?;
+        let data = tree::look_at(&directory).map_err(fail(&root))?;
+        self.special(directory.as_fd(), None, &root, &data, Kind::Directory)
+            .map_err(|error| Trouble { path: root.clone(), error })?;
+        let mut walk = Walk::below(directory).map_err(fail(&root))?;
+        loop {
+            let name = match walk.next() {
+                Ok(Some(Met::Name(name))) => name,
+                Ok(Some(Met::End(_))) => continue,
+                Ok(None) => return Ok(()),
+                Err(errno) => return Err(fail(&EntryPath::of_path(walk.path()))(errno)),
             };
-            if folder.is_root() {
-                let data = tree::look_at(&directory).map_err(|errno| fail(errno.into()))?;
-                self.special(&directory, None, &folder, &data, Kind::Directory).map_err(fail)?;
+            let path = EntryPath::of_path(walk.path()).join(name.to_bytes());
+            if path.is_too_long() {
+                self.packed.left_out += 1;
+                continue;
             }
-            let mut inner = Vec::new();
-            for name in tree::names(&directory).map_err(|errno| fail(errno.into()))? {
-                let path = folder.join(name.to_bytes());
-                let packed = self.name(&directory, &name, &path);
-                if packed.map_err(|error| Trouble { path: path.clone(), error })? {
-                    inner.push(path);
+            let directory = walk.directory().map_err(fail(&path))?;
+            let packed = self.name(directory, &name, &path);
+            if packed.map_err(|error| Trouble { path: path.clone(), error })? {
+                match walk.enter(&name) {
+                    // Removed or exchanged since.
+                    Err(errno) if tree::is_gone(errno) => {}
+                    result => result.map_err(fail(&path))?,
                 }
             }
-            folders.extend(inner.into_iter().rev());
         }
-        Ok(())
     }
 
     /// Packs what is at one path; of a folder, not what is in it.
@@ -95,9 +119,9 @@ impl<'a, W: Write> Packer<'a, W> {
         match self.open_directory(&folder) {
             Ok(directory) => {
                 let name = CString::new(name).map_err(|error| fail(error.into()))?;
-                self.name(&directory, &name, path).map(drop).map_err(fail)
+                self.name(directory.as_fd(), &name, path).map(drop).map_err(fail)
             }
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(()),
+            Err(errno) if tree::is_gone(errno) => Ok(()),
             Err(errno) => Err(fail(errno.into())),
         }
     }
@@ -131,7 +155,12 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 
     /// Packs a name in a directory. Returns whether it is a folder to be looked into.
-    fn name(&mut self, parent: &OwnedFd, name: &CString, path: &EntryPath) -> io::Result<bool> {
+    fn name(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &CString,
+        path: &EntryPath,
+    ) -> io::Result<bool> {
         let Some(data) = tree::look(parent, name)? else { return Ok(false) };
         let is_mount = tree::is_mount(&data);
         let kind = match tree::kind(&data) {
@@ -161,7 +190,7 @@ impl<'a, W: Write> Packer<'a, W> {
     /// Packs what has no content.
     fn special(
         &mut self,
-        parent: &OwnedFd,
+        parent: BorrowedFd<'_>,
         name: Option<&CString>,
         path: &EntryPath,
         data: &Statx,
@@ -175,16 +204,22 @@ impl<'a, W: Write> Packer<'a, W> {
             place.push(b'/');
             place.extend_from_slice(name.as_bytes());
         }
-        let xattrs = xattrs(name.is_some(), &place)?;
+        let xattrs = self.xattrs(name.is_some(), &place)?;
         self.append(&entry(path, data, kind, xattrs), &mut io::empty())
     }
 
-    fn file(&mut self, parent: &OwnedFd, name: &CString, path: &EntryPath) -> io::Result<()> {
+    fn file(&mut self, parent: BorrowedFd<'_>, name: &CString, path: &EntryPath) -> io::Result<()> {
         // O_NONBLOCK, because it may just have become a pipe, on which an open would wait.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let flags = flags | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
-            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(()),
+            // Gone; or now a symlink, a socket, a device.
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO | Errno::ACCESS) => return Ok(()),
+            // The container has a lease on it (`man 2 fcntl`), which would have to be waited for.
+            Err(Errno::AGAIN) => {
+                self.packed.left_out += 1;
+                return Ok(());
+            }
             result => result?,
         };
         let data = tree::look_at(&file)?;
@@ -195,9 +230,13 @@ impl<'a, W: Write> Packer<'a, W> {
             return self.append(&entry, &mut io::empty());
         }
         let size = data.stx_size;
-        let kind = Kind::File { size, data: extents(&file, size)? };
+        let Some(extents) = extents(&file, size)? else {
+            self.packed.left_out += 1;
+            return Ok(());
+        };
+        let kind = Kind::File { size, data: extents };
         let place = format!("/proc/self/fd/{}", file.as_raw_fd()).into_bytes();
-        let entry = entry(path, &data, kind, xattrs(false, &place)?);
+        let entry = entry(path, &data, kind, self.xattrs(false, &place)?);
         self.append(&entry, &mut File::from(file))
     }
 
@@ -207,15 +246,66 @@ impl<'a, W: Write> Packer<'a, W> {
             return None;
         }
         let key = (data.stx_dev_major, data.stx_dev_minor, data.stx_ino);
-        match self.links.entry(key) {
-            std::collections::hash_map::Entry::Occupied(first) => {
-                Some(entry(path, data, Kind::HardLink(first.get().clone()), Vec::new()))
-            }
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(path.clone());
-                None
-            }
+        if let Some(first) = self.links.get(&key) {
+            return Some(entry(path, data, Kind::HardLink(first.clone()), Vec::new()));
         }
+        // What is not remembered is packed once more under its other names.
+        let bytes = self.link_bytes + path.as_bytes().len() + PER_LINK;
+        if bytes <= LINKS {
+            self.link_bytes = bytes;
+            self.links.insert(key, path.clone());
+        }
+        None
+    }
+
+    /// The extended attributes of a file, without those that mean something on this machine
+    /// alone. `itself` if the path may name a symlink, which is then not followed.
+    fn xattrs(&mut self, itself: bool, path: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let get = |name: &[u8]| -> rustix::io::Result<Vec<u8>> {
+            // The kernel allows no longer value.
+            let mut value = vec![0; 64 << 10];
+            let length = match itself {
+                true => rustix::fs::lgetxattr(path, name, &mut value[..])?,
+                false => rustix::fs::getxattr(path, name, &mut value[..])?,
+            };
+            value.truncate(length);
+            value.shrink_to_fit();
+            Ok(value)
+        };
+        let mut names = vec![0; 64 << 10];
+        let listed = match itself {
+            true => rustix::fs::llistxattr(path, &mut names[..]),
+            false => rustix::fs::listxattr(path, &mut names[..]),
+        };
+        let length = match listed {
+            Ok(length) => length,
+            Err(Errno::NOTSUP | Errno::NOENT) => return Ok(Vec::new()),
+            // So many that the kernel does not list them.
+            Err(Errno::TOOBIG) => {
+                self.packed.left_out += 1;
+                return Ok(Vec::new());
+            }
+            Err(errno) => return Err(errno.into()),
+        };
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        for name in names[..length].split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+            if name.starts_with(b"trusted.") || name == b"security.selinux" {
+                continue;
+            }
+            let value = match get(name) {
+                Ok(value) => value,
+                Err(Errno::NODATA | Errno::NOENT) => continue,
+                Err(errno) => return Err(errno.into()),
+            };
+            bytes += name.len() + value.len();
+            if bytes > XATTRS {
+                self.packed.left_out += 1;
+                break;
+            }
+            found.push((name.to_vec(), value));
+        }
+        Ok(found)
     }
 
     fn append(
@@ -243,8 +333,8 @@ fn entry(path: &EntryPath, data: &Statx, kind: Kind, xattrs: Vec<(Vec<u8>, Vec<u
     }
 }
 
-/// Where a file has data (SEEK_DATA in `man 2 lseek`).
-fn extents(file: &OwnedFd, size: u64) -> io::Result<Vec<Extent>> {
+/// Where a file has data (SEEK_DATA in `man 2 lseek`). None if it is in more than [`EXTENTS`] pieces.
+fn extents(file: &OwnedFd, size: u64) -> io::Result<Option<Vec<Extent>>> {
     let mut extents = Vec::new();
     let mut at = 0;
     while at < size {
@@ -258,47 +348,13 @@ fn extents(file: &OwnedFd, size: u64) -> io::Result<Vec<Extent>> {
             Err(Errno::NXIO) => break,
             result => result?.min(size),
         };
+        if extents.len() == EXTENTS {
+            return Ok(None);
+        }
         if end > offset {
             extents.push(Extent { offset, length: end - offset });
         }
         at = end.max(offset + 1);
     }
-    Ok(extents)
-}
-
-/// The extended attributes of a file, without those that mean something on this machine alone.
-/// `itself` if the path may name a symlink, which is then not followed.
-fn xattrs(itself: bool, path: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let get = |name: &[u8]| -> rustix::io::Result<Vec<u8>> {
-        // The kernel allows no longer value.
-        let mut value = vec![0; 64 << 10];
-        let length = match itself {
-            true => rustix::fs::lgetxattr(path, name, &mut value[..])?,
-            false => rustix::fs::getxattr(path, name, &mut value[..])?,
-        };
-        value.truncate(length);
-        Ok(value)
-    };
-    let mut names = vec![0; 64 << 10];
-    let listed = match itself {
-        true => rustix::fs::llistxattr(path, &mut names[..]),
-        false => rustix::fs::listxattr(path, &mut names[..]),
-    };
-    let length = match listed {
-        Ok(length) => length,
-        Err(Errno::NOTSUP | Errno::NOENT) => return Ok(Vec::new()),
-        Err(errno) => return Err(errno.into()),
-    };
-    let mut found = Vec::new();
-    for name in names[..length].split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
-        if name.starts_with(b"trusted.") || name == b"security.selinux" {
-            continue;
-        }
-        match get(name) {
-            Ok(value) => found.push((name.to_vec(), value)),
-            Err(Errno::NODATA | Errno::NOENT) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(found)
+    Ok(Some(extents))
 }

@@ -55,8 +55,9 @@ pub(crate) fn unpack(
     whiteouts: Whiteouts,
 ) -> Result<ArchiveSummary> {
     let parent = (EntryPath::default(), root.try_clone().map_err(cannot_copy)?);
-    let mut unpacker =
-        Unpacker { root, whiteouts, parent, made: HashSet::new(), times: Vec::new() };
+    let limits = reader.limits();
+    let (made, times) = (HashSet::new(), Vec::new());
+    let mut unpacker = Unpacker { root, whiteouts, limits, parent, implied: 0, made, times };
     while let Some(entry) = reader.next_entry()? {
         unpacker.entry(&entry, reader).map_err(|trouble| trouble.at(&entry.path))?;
     }
@@ -136,6 +137,9 @@ fn trouble<T>(why: impl Into<String>) -> std::result::Result<T, Trouble> {
 struct Unpacker {
     root: OwnedFd,
     whiteouts: Whiteouts,
+    limits: ArchiveLimits,
+    /// How many folders were made that the archive only implies.
+    implied: u64,
     /// The folder that the last entry was in: the next one is probably in it too.
     parent: (EntryPath, OwnedFd),
     /// What this archive made, for an opaque mark to spare: it is about lower layers.
@@ -179,39 +183,46 @@ impl Unpacker {
     /// Opens the folder of an entry, making what is missing of it: an archive need not name
     /// the folders before what is in them.
     fn enter(&mut self, folder: &EntryPath) -> Done {
+        let most = self.limits.entries;
         if self.parent.0 == *folder {
             return Ok(());
         }
-        let opened = match self.open_directory(folder) {
-            Err(Errno::NOENT) => {
-                let Some((above, name)) = folder.split() else { return Err(Errno::NOENT.into()) };
-                self.enter(&above)?;
-                match rustix::fs::mkdirat(&self.parent.1, &c_name(name)?, Mode::from(0o755)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
-                    Err(errno) => return Err(errno.into()),
+        let mut missing = Vec::new();
+        let mut there = folder.clone();
+        let opened = loop {
+            match (self.open_directory(&there), there.split()) {
+                (Err(Errno::NOENT), Some((above, _))) => {
+                    missing.push(std::mem::replace(&mut there, above));
                 }
-                if self.whiteouts == Whiteouts::Deletions {
-                    self.remember(folder);
-                }
-                self.open_directory(folder)
+                (result, _) => break result,
             }
-            result => result,
         };
-        match opened {
-            Ok(opened) => self.parent = (folder.clone(), opened),
-            Err(Errno::LOOP) => return trouble("its way leads through a symlink"),
-            Err(Errno::NOTDIR) => return trouble("its way leads through a file"),
-            Err(errno) => return Err(errno.into()),
+        let mut opened = opened.map_err(bad_way)?;
+        while let Some(path) = missing.pop() {
+            let Some((_, name)) = path.split() else { continue };
+            match rustix::fs::mkdirat(&opened, &c_name(name)?, Mode::from(0o755)) {
+                // A symlink that leads nowhere is there, too.
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            if self.whiteouts == Whiteouts::Deletions {
+                self.remember(&path);
+            }
+            opened = open_below(&opened, name).map_err(bad_way)?;
+            // A path can name two thousand folders that are not there: they count like entries.
+            self.implied += 1;
+            if self.implied > most {
+                return trouble(format!(
+                    "the folders that it lies in make more than {most} entries"
+                ));
+            }
         }
+        self.parent = (folder.clone(), opened);
         Ok(())
     }
 
     fn open_directory(&self, path: &EntryPath) -> rustix::io::Result<OwnedFd> {
-        let path = if path.is_root() { b"." } else { path.as_bytes() };
-        // Not O_PATH: some of what is done with it needs it open.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-        rustix::fs::openat2(&self.root, path, flags, Mode::empty(), resolve)
+        open_below(&self.root, if path.is_root() { b"." } else { path.as_bytes() })
     }
 
     /// Makes what an entry describes, in the place of what may be there.
@@ -435,6 +446,23 @@ fn set_time(file: impl AsFd, time: Time) -> rustix::io::Result<()> {
 fn timestamps(time: Time) -> Timestamps {
     let time = Timespec { tv_sec: time.seconds, tv_nsec: time.nanoseconds.into() };
     Timestamps { last_access: time, last_modification: time }
+}
+
+/// Opens a folder below another: no symlink, nothing that is mounted there.
+fn open_below(folder: &OwnedFd, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+    // Not O_PATH: some of what is done with it needs it open.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    rustix::fs::openat2(folder, path, flags, Mode::empty(), resolve)
+}
+
+/// Why the folder of an entry cannot be opened.
+fn bad_way(errno: Errno) -> Trouble {
+    match errno {
+        Errno::LOOP => Trouble { why: "its way leads through a symlink".into(), errno: None },
+        Errno::NOTDIR => Trouble { why: "its way leads through a file".into(), errno: None },
+        errno => errno.into(),
+    }
 }
 
 fn c_name(name: &[u8]) -> std::result::Result<CString, Trouble> {

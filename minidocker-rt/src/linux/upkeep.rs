@@ -8,7 +8,11 @@ use std::path::Path;
 use rustix::fs::Statx;
 use rustix::io::{Errno, Result};
 
-use super::tree;
+use super::tree::{self, Met, Walk};
+
+/// How many files with several names are remembered. Of one that is met after these, each name
+/// counts for its share.
+const MOST: usize = 1_000_000;
 
 /// Counts the bytes of allocated blocks, of a file with several names once.
 #[derive(Debug, Default)]
@@ -37,29 +41,43 @@ impl Measure {
     /// What is allocated at a name and below.
     fn entry(&mut self, parent: &OwnedFd, name: &CString) -> Result<u64> {
         let Some(data) = tree::look(parent, name)? else { return Ok(0) };
-        // What is mounted here is not stored here.
-        if tree::is_mount(&data) || !self.is_new(&data) {
-            return Ok(0);
+        let mut bytes = self.count(&data);
+        if !tree::is_directory(&data) || tree::is_mount(&data) {
+            return Ok(bytes);
         }
-        // stat(2) counts blocks of 512 bytes on every filesystem.
-        let mut bytes = data.stx_blocks * 512;
-        if tree::is_directory(&data) {
-            let directory = match tree::open_directory(parent, name) {
-                Ok(directory) => directory,
-                // A running container may have removed or exchanged it since.
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(bytes),
-                Err(errno) => return Err(errno),
-            };
-            for name in tree::names(&directory)? {
-                bytes += self.entry(&directory, &name)?;
+        let mut walk = match tree::open_directory(parent, name) {
+            // A running container may have removed or exchanged it since.
+            Err(errno) if tree::is_gone(errno) => return Ok(bytes),
+            result => Walk::below(result?)?,
+        };
+        while let Some(met) = walk.next()? {
+            let Met::Name(name) = met else { continue };
+            let Some(data) = tree::look(walk.directory()?, &name)? else { continue };
+            bytes += self.count(&data);
+            if tree::is_directory(&data) && !tree::is_mount(&data) {
+                match walk.enter(&name) {
+                    Err(errno) if tree::is_gone(errno) => {}
+                    result => result?,
+                }
             }
         }
         Ok(bytes)
     }
 
-    fn is_new(&mut self, data: &Statx) -> bool {
-        tree::is_directory(data)
-            || data.stx_nlink < 2
-            || self.met.insert((data.stx_dev_major, data.stx_dev_minor, data.stx_ino))
+    /// What is allocated for one file. stat(2) counts blocks of 512 bytes on every filesystem.
+    fn count(&mut self, data: &Statx) -> u64 {
+        let bytes = data.stx_blocks * 512;
+        // What is mounted here is not stored here.
+        if tree::is_mount(data) {
+            return 0;
+        }
+        if tree::is_directory(data) || data.stx_nlink < 2 {
+            return bytes;
+        }
+        let key = (data.stx_dev_major, data.stx_dev_minor, data.stx_ino);
+        if self.met.len() >= MOST && !self.met.contains(&key) {
+            return bytes / u64::from(data.stx_nlink);
+        }
+        if self.met.insert(key) { bytes } else { 0 }
     }
 }

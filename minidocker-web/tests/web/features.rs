@@ -113,6 +113,17 @@ fn the_list_is_filtered_by_state_name_image_and_words() {
     assert!(names("search=env:MODE=prod").is_empty());
     assert_eq!(names("search=volume:/usr/share%20name:web"), ["web-2"]);
     assert_eq!(names("search=web%20status:created"), ["web-1", "web-2"]);
+    assert!(names("search=health:unhealthy").is_empty());
+    lab.create(json!({"name": "ill", "command": "sleep 1000",
+                      "health_check": {"command": "false", "interval_seconds": 1, "retries": 1}}));
+    lab.post("/api/containers/ill/start");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while names("search=unhealthy") != ["ill"] {
+        assert!(Instant::now() < deadline, "never unhealthy");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(names("search=health:unhealthy%20status:running"), ["ill"]);
+    assert!(names("search=oom").is_empty());
     let id = lab.get("/api/containers/db").json()["short_id"].as_str().unwrap().to_string();
     assert_eq!(names(&format!("search={id}")), ["db"]);
     lab.get("/api/containers?status=asleep").refusal(400, "invalid_query");

@@ -4,6 +4,7 @@ import "./styles/base.css";
 import "./styles/components.css";
 import "./styles/shell.css";
 import "./styles/views.css";
+import "./styles/logs.css";
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { live } from "./state.ts";

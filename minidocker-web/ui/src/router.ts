@@ -36,4 +36,23 @@ export function href(...path: string[]): string {
 
 export function go(...path: string[]): void {
   location.hash = href(...path);
+  // At once: the browser tells of it later, and what comes next belongs to the new page.
+  here.value = location.hash;
+}
+
+/** The parameters of the address, for a view that keeps its state there. */
+export function useQuery(): URLSearchParams {
+  return route.value.query;
+}
+
+/** Changes some of them; null takes one out. The history of the browser gets no new entry. */
+export function setQuery(change: Record<string, string | null>): void {
+  const { path, query } = parseHash(here.peek());
+  for (const [key, value] of Object.entries(change)) {
+    if (value === null) query.delete(key);
+    else query.set(key, value);
+  }
+  const text = query.toString();
+  history.replaceState(history.state, "", `${href(...path)}${text && `?${text}`}`);
+  here.value = location.hash;
 }

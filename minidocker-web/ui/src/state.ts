@@ -4,8 +4,11 @@ import { api, type Problem, problemOf } from "./api/client.ts";
 import { stream } from "./api/stream.ts";
 import type { Container, System, Template, Usage } from "./api/types.ts";
 import { done } from "./components/toast.tsx";
+import { isAlive } from "./lib/condition.ts";
 
 export type Connection = "connecting" | "live" | "lost";
+
+export { isAlive };
 
 export const connection = signal<Connection>("connecting");
 /** Why the server refuses us, if it does. */
@@ -25,10 +28,6 @@ const RECENT = 60;
 export function usageOf(container: Container): Usage | null {
   if (!isAlive(container)) return null;
   return usages.value[container.name] ?? container.usage ?? null;
-}
-
-export function isAlive({ status }: Container): boolean {
-  return status === "running" || status === "paused" || status === "restarting";
 }
 
 /** Why the backend cannot do this, if it cannot. */

@@ -38,7 +38,7 @@ test("before the start the timeline is a plan, after it what was done", async ()
   await page.getByText(plan.steps[0]!.why).waitFor();
   await page.getByText(plan.steps[0]!.syscalls[0]!, { exact: true }).waitFor();
 
-  await page.getByRole("button", { name: "Start, and see how long each takes" }).click();
+  await page.getByRole("button", { name: "Start, and see how long each step takes" }).click();
   await page.getByText(/Built in/).waitFor();
   const trace = await lab.trace("ticker");
   expect(await titles.allInnerTexts()).toEqual(trace.steps.map(({ title }) => title));

@@ -189,7 +189,6 @@ test("a volume is the host's folder, and its files show inside", async () => {
     .fill(
       "sh -c 'cat /app/data/from-host.txt > /app/data/from-inside.txt; touch /own.txt; sleep 60'",
     );
-  await page.getByText("Advanced options").click();
   await page.getByRole("button", { name: "Add volume" }).click();
   await page.getByLabel("Volume 1", { exact: true }).fill(`${shared}:/app/data`);
   await page.getByText(`--volume ${shared}:/app/data`).waitFor();
@@ -214,10 +213,13 @@ test("out of memory is said plainly", async () => {
     mem_limit_mb: 32,
   });
   await goto("containers/hog");
-  await page.getByText("Out of memory: the kernel killed it at its limit.").waitFor();
+  await page
+    .getByText("Out of memory: the kernel killed the command at its memory limit.")
+    .waitFor();
   await goto("containers");
   const card = page.locator(".card", { hasText: "hog" });
-  await card.getByText("it went over its memory limit").waitFor();
+  await card.getByText("killed by the kernel at its memory limit").waitFor();
+  await card.locator(".status.pill", { hasText: "Out of memory" }).waitFor();
   expect(await card.innerText()).toContain("137");
 });
 
@@ -264,10 +266,10 @@ test("the menu opens by right click, long press and keyboard, and says why not",
     "X-ray",
     "Export",
     "Save as template",
-    "Make a copy",
+    "Duplicate",
     "Delete",
   ]);
-  expect(items[1]).toContain("it does not run");
+  expect(items[1]).toContain("not running");
   await page.keyboard.press("Escape");
   await menu.waitFor({ state: "detached" });
 
@@ -349,7 +351,6 @@ test("bad input is told beside its field, with the server's hint", async () => {
   await page.locator("#memory").fill("64");
 
   // What only create can find: the folder, the name that is taken.
-  await page.getByText("Advanced options").click();
   await page.getByRole("button", { name: "Add volume" }).click();
   await page.getByLabel("Volume 1", { exact: true }).fill("/no/such/folder:/data");
   await page.getByRole("button", { name: "Create", exact: true }).click();

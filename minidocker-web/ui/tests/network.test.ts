@@ -64,7 +64,6 @@ test("the form says what is wrong with a port, and which one is taken", async ()
   await goto("create");
   await page.getByLabel("Name", { exact: true }).fill("web");
   await page.getByLabel("Command", { exact: true }).fill("sleep 1000");
-  await page.getByText("Advanced options").click();
   await page.getByRole("button", { name: "Add port" }).click();
   await page.getByLabel("Port 1", { exact: true }).fill("80:0");
   await page.getByText(/no program can listen at port 0/).waitFor();

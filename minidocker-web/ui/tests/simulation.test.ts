@@ -24,14 +24,14 @@ test("simulation has a banner, and greys out with the reason what it cannot do",
   expect(await run.getAttribute("aria-disabled")).toBe("true");
   await page.getByText("Not now: commands in a running container: needs Linux").waitFor();
   await goto("experiments");
-  await page.getByText("Not here: own processes, files, network and hostname").waitFor();
+  await page.getByText("Not available here: own processes, files, network and hostname").waitFor();
   expect(view.complaints).toEqual([]);
 });
 
 test("each step says what the simulation does instead", async () => {
   const { page, goto } = view;
   await goto("containers/ticker/how");
-  await page.getByText("of Linux, imitated; each says what was done instead").waitFor();
+  await page.getByText("of Linux, simulated; each says what was done instead").waitFor();
   const step = page.locator("#step-overlay");
   await step.getByText("simulated", { exact: true }).waitFor();
   await step.getByRole("button").click();

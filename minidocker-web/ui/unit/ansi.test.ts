@@ -45,7 +45,8 @@ describe("what a container could try", () => {
     ["an unfinished string", "x\x1b]0;never ended", "x"],
     ["a device control string", "\x1bPq#0\x1b\\x", "x"],
     ["private modes", "\x1b[?1049hx\x1b[>4;2mx", "xx"],
-    ["bells, backspaces, carriage returns", "a\x07b\x08c\rd", "abcd"],
+    ["bells", "a\x07b", "ab"],
+    ["eight-bit strings", "a\x9dtitle\x9cb", "atitleb"],
     ["eight-bit controls", "a\x9b31mb", "a31mb"],
     ["a lone escape", "a\x1b", "a"],
   ])("%s has no effect", (_, line, expected) => {
@@ -62,6 +63,13 @@ describe("what a container could try", () => {
     expect(parseAnsi(html).spans).toEqual([{ text: html, style: PLAIN }]);
   });
 
+  test("a very long line that is written over and over is read in no time", () => {
+    const begin = performance.now();
+    const line = `${"\r\x1b[2K0123456789".repeat(500_000)}\rdone\x1b[K`;
+    expect(stripAnsi(line)).toBe("done");
+    expect(performance.now() - begin).toBeLessThan(1500);
+  });
+
   test("tabs stay", () => {
     expect(stripAnsi("a\tb")).toBe("a\tb");
   });
@@ -70,5 +78,33 @@ describe("what a container could try", () => {
     const begin = performance.now();
     parseAnsi("\x1b[".repeat(50_000) + "\x1b]".repeat(50_000));
     expect(performance.now() - begin).toBeLessThan(1000);
+  });
+});
+
+describe("a cursor that moves within the line, as on a terminal", () => {
+  test.each([
+    ["progress", "p 1%\rp 50%\rp 100%", "p 100%"],
+    ["a shorter text leaves the rest", "abcdef\rxy", "xycdef"],
+    ["erasing to the end", "abcdef\rxy\x1b[K", "xy"],
+    ["erasing all", "abcdef\x1b[2K\rxy", "xy"],
+    ["erasing up to the cursor", "abc\x1b[1Kd", "   d"],
+    ["backspaces", "abc\b\bX", "aXc"],
+    ["a backspace at the beginning", "\b\ba", "a"],
+    ["the end of a terminal's line", "text\r", "text"],
+    ["a return alone", "\r", ""],
+    ["characters outside the first plane", "😀😀\rx", "x😀"],
+  ])("%s", (_, line, expected) => {
+    expect(stripAnsi(line)).toBe(expected);
+    expect(
+      parseAnsi(line)
+        .spans.map(({ text }) => text)
+        .join(""),
+    ).toBe(expected);
+  });
+
+  test("colours belong to what is seen in the end", () => {
+    const { spans, style } = parseAnsi("\x1b[31m10%\r\x1b[32m100%\x1b[0m");
+    expect(spans.map((one) => [one.text, one.style.fg])).toEqual([["100%", 2]]);
+    expect(style).toEqual(PLAIN);
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Spec } from "../src/api/types.ts";
-import { draftOf, emptyDraft, specOf, usesAdvanced } from "../src/lib/draft.ts";
+import { draftOf, draftProblems, emptyDraft, specOf, usesAdvanced } from "../src/lib/draft.ts";
 
 test("an untouched form asks for nothing but a name and a command", () => {
   expect(specOf({ ...emptyDraft(), name: " a ", command: "true" })).toEqual({
@@ -39,7 +39,14 @@ test("what fills the form comes out of it again", () => {
   expect(specOf(draftOf(spec))).toEqual(spec);
   expect(specOf(draftOf({ ...spec, network: "bridge" })).network).toBeUndefined();
   expect(usesAdvanced(draftOf(spec))).toBe(true);
-  expect(usesAdvanced(draftOf({ name: "a", command: "b", mem_limit_mb: 1 }))).toBe(false);
+  const everyday = {
+    name: "a",
+    command: "b",
+    mem_limit_mb: 1,
+    ports: ["0:80"],
+    volumes: ["/a:/b"],
+  };
+  expect(usesAdvanced(draftOf(everyday))).toBe(false);
 });
 
 test("what is no number is sent as it is, for the server to refuse", () => {
@@ -49,5 +56,26 @@ test("what is no number is sent as it is, for the server to refuse", () => {
 test("empty lines of volumes and variables count for nothing", () => {
   const spec = specOf({ ...emptyDraft(), volumes: ["", " "], env: ["", "A"] });
   expect(spec.volumes).toBeUndefined();
-  expect(spec.env_vars).toEqual({ A: "" });
+  expect(spec.env_vars).toBeUndefined();
+});
+
+test("a variable without a value is asked about, not made empty", () => {
+  const draft = { ...emptyDraft(), name: "a", command: "true", env: ["A=1", " HOME ", ""] };
+  expect(specOf(draft).env_vars).toEqual({ A: "1" });
+  const [problem, ...others] = draftProblems(draft, true);
+  expect(others).toEqual([]);
+  expect(problem?.field).toBe("env_vars");
+  expect(problem?.message).toContain('HOME has no "="');
+  expect(problem?.hint).toContain("HOME=value");
+  expect(draftProblems({ ...draft, env: ["A=", "B=x=y"] }, true)).toEqual([]);
+  expect(draftProblems({ ...draft, env: ["A=1", "A=2"] }, true)[0]?.message).toContain("A is set");
+});
+
+test("what is still empty is missing only when the form is finished", () => {
+  expect(draftProblems(emptyDraft(), false)).toEqual([]);
+  const fields = draftProblems(emptyDraft(), true).map(({ field, message }) => [field, message]);
+  expect(fields).toEqual([
+    ["name", "Enter a name."],
+    ["command", "Enter a command."],
+  ]);
 });

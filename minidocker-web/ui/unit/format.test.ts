@@ -1,15 +1,6 @@
 import { expect, test } from "vitest";
-import {
-  ago,
-  bytes,
-  bytesOf,
-  commandLine,
-  duration,
-  exitMeaning,
-  micros,
-  percent,
-  shellQuote,
-} from "../src/lib/format.ts";
+import { ago, bytes, bytesOf, duration, exitMeaning, micros, percent } from "../src/lib/format.ts";
+import { commandLine, shellQuote } from "../src/lib/words.ts";
 
 test.each([
   [0, "0 B"],

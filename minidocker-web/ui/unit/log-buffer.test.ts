@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { LogLine } from "../src/api/types.ts";
-import { found, LogBuffer, Repeated } from "../src/lib/log-buffer.ts";
+import { found, LogBuffer, placesOf, Repeated, searchFor } from "../src/lib/log-buffer.ts";
 
 function line(text: string, more: Partial<LogLine> = {}): LogLine {
   return { time: "2030-01-01T00:00:00.5Z", stream: "stdout", text, full: true, ...more };
@@ -39,5 +39,25 @@ test("what a new stream repeats is left out, once", () => {
 test("a line is found whatever its colours and capitals", () => {
   const buffer = new LogBuffer(100);
   buffer.append([line("\x1b[1mHel\x1b[0mlo")]);
-  expect(found(buffer.entries[0]!, "HELLO")).toBe(true);
+  expect(found(buffer.entries[0]!, searchFor("HELLO", false)!)).toBe(true);
+  expect(found(buffer.entries[0]!, searchFor("h.l+o$", true)!)).toBe(true);
+  expect(found(buffer.entries[0]!, searchFor("h.l+o$", false)!)).toBe(false);
+});
+
+test("the places of a search are those of the text, also where capitals are longer", () => {
+  const text = "İ one (1) one";
+  expect(placesOf(text, searchFor("ONE", false)!)).toEqual([
+    [2, 5],
+    [10, 13],
+  ]);
+  expect(placesOf(text, searchFor("(1)", false)!)).toEqual([[6, 9]]);
+  expect(placesOf(text, searchFor("x*", true)!)).toEqual([]);
+  expect(searchFor("", true)).toBeNull();
+  expect(() => searchFor("(", true)).toThrow();
+});
+
+test("how wide a line is counts what is seen", () => {
+  const buffer = new LogBuffer(100);
+  buffer.append([line("\x1b[31mred\x1b[0m"), line("1%\r20%"), line("a\tb"), line("日本")]);
+  expect(buffer.entries.map(({ columns }) => columns)).toEqual([3, 3, 9, 4]);
 });

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use minidocker_rt::{ContainerInfo, Status};
+use minidocker_rt::{ContainerInfo, Health, Status};
 
 /// What must be true of a container; everything, if nothing was asked.
 #[derive(Debug, Default)]
@@ -38,6 +38,7 @@ pub(crate) struct Search(Vec<Word>);
 enum Word {
     Anywhere(String),
     Status(String),
+    Health(String),
     Name(String),
     Image(String),
     Env(String),
@@ -52,6 +53,7 @@ impl FromStr for Search {
             let (place, rest) = word.split_once(':').unwrap_or(("", word));
             match place {
                 "status" => Word::Status(rest.to_lowercase()),
+                "health" => Word::Health(rest.to_lowercase()),
                 "name" => Word::Name(rest.to_lowercase()),
                 "image" => Word::Image(rest.to_lowercase()),
                 // Variables and paths tell upper from lower case.
@@ -83,7 +85,7 @@ impl Filter {
                 search.0.iter().all(|word| match word {
                     Word::Anywhere(text) | Word::Name(text) => name.contains(text),
                     Word::Status(text) => Status::Error.to_string().contains(text),
-                    Word::Image(_) | Word::Env(_) | Word::Volume(_) => false,
+                    Word::Health(_) | Word::Image(_) | Word::Env(_) | Word::Volume(_) => false,
                 })
             })
     }
@@ -99,8 +101,11 @@ impl Word {
                     || info.id.as_str().starts_with(part)
                     || holds(&spec.command().to_string(), part)
                     || holds(&spec.image_name().to_string(), part)
+                    || health_word(info) == Some(part)
+                    || (part == "oom" && is_out_of_memory(info))
             }
             Word::Status(part) => info.status.to_string().contains(part),
+            Word::Health(word) => health_word(info) == Some(word),
             Word::Name(part) => holds(&info.name, part),
             Word::Image(part) => holds(&spec.image_name().to_string(), part),
             Word::Env(wanted) => spec.env_vars().iter().any(|var| match wanted.split_once('=') {
@@ -110,4 +115,19 @@ impl Word {
             Word::Volume(part) => spec.volumes().iter().any(|v| v.to_string().contains(part)),
         }
     }
+}
+
+/// The verdict of the health check of a container that is alive.
+fn health_word(info: &ContainerInfo) -> Option<&'static str> {
+    let health = info.health.as_ref().filter(|_| info.status.is_alive())?;
+    Some(match health.status {
+        Health::Starting => "starting",
+        Health::Healthy => "healthy",
+        Health::Unhealthy => "unhealthy",
+    })
+}
+
+/// Whether the last run ended at the memory limit.
+fn is_out_of_memory(info: &ContainerInfo) -> bool {
+    !info.status.is_alive() && info.exit.is_some_and(|exit| exit.oom_killed)
 }

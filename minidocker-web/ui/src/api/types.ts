@@ -78,6 +78,8 @@ export interface Container {
   health?: Health | null;
   not_enforced?: string[];
   rootfs?: string;
+  /** How much of the log was removed at its beginning, to keep it within its size. */
+  dropped_bytes?: number;
   network?: NetworkInfo;
   usage?: Usage | null;
 }

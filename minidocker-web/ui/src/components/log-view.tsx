@@ -1,44 +1,81 @@
 /** Log lines: as text and nothing else, and only those in sight. */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { LogLine } from "../api/types.ts";
-import { type Colour, PLAIN, parseAnsi, type Span, type Style } from "../lib/ansi.ts";
+import { PLAIN, parseStart, type Span, type Style } from "../lib/ansi.ts";
+import { drawnColours } from "../lib/contrast.ts";
 import { clock, exact } from "../lib/format.ts";
-import { type Entry, LogBuffer } from "../lib/log-buffer.ts";
+import { type Entry, LogBuffer, placesOf } from "../lib/log-buffer.ts";
 import { Button } from "./button.tsx";
 
 const ROW = 20;
 /** Rows drawn above and below what is in sight. */
 const SPARE = 20;
-/** As much of one line as is drawn; the download has all of it. */
+/** As much of one line is drawn; the download has all of it. */
 const LONGEST = 5000;
 
 interface Props {
   entries: Entry[];
   /** Changes with the entries, which are changed in place. */
   version: number;
-  search: string;
+  search: RegExp | null;
+  /** The line that is looked at: the log goes there whenever this changes. */
+  target: Entry | null;
   timestamps: boolean;
+  wrap: boolean;
   label: string;
 }
 
-export function LogView({ entries, version, search, timestamps, label }: Props) {
+export function LogView(props: Props) {
+  const { entries, version, search, target, timestamps, wrap, label } = props;
   const box = useRef<HTMLDivElement>(null);
+  const ruler = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(600);
   const [following, setFollowing] = useState(true);
+  const [columns, setColumns] = useState(80);
 
   useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
-    const observer = new ResizeObserver(() => setHeight(element.clientHeight));
+    const measure = () => {
+      setHeight(element.clientHeight);
+      const text = ruler.current?.querySelector<HTMLElement>(".log-text");
+      const digits = text?.firstElementChild?.getBoundingClientRect().width;
+      if (text && digits) setColumns(Math.max(8, Math.floor((text.clientWidth / digits) * 10)));
+    };
+    const observer = new ResizeObserver(measure);
     observer.observe(element);
+    measure();
     return () => observer.disconnect();
-  }, []);
+  }, [timestamps]);
+
+  // Where each line begins, in rows; without wrapping a line is a row.
+  const starts = useMemo(
+    () => (wrap ? rowsBefore(entries, columns) : null),
+    [entries, version, entries.length, wrap, columns],
+  );
+  const rows = starts ? starts[entries.length]! : entries.length;
+  const startOf = (index: number) => (starts ? starts[index]! : index);
 
   useLayoutEffect(() => {
     const element = box.current;
     if (following && element) element.scrollTop = element.scrollHeight;
-  }, [version, following, entries.length, height]);
+  }, [version, following, rows, height]);
+
+  useLayoutEffect(() => {
+    const element = box.current;
+    const index = target ? entries.indexOf(target) : -1;
+    if (!element || index < 0) return;
+    setFollowing(false);
+    element.scrollTop = Math.max(0, startOf(index) * ROW - height / 2 + ROW);
+    setTop(element.scrollTop);
+    // The line is drawn by then; what is found may be far to the right.
+    requestAnimationFrame(() => {
+      element
+        .querySelector(".log-line.current mark")
+        ?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    });
+  }, [target]);
 
   const scrolled = () => {
     const element = box.current;
@@ -47,12 +84,12 @@ export function LogView({ entries, version, search, timestamps, label }: Props) 
     setFollowing(element.scrollTop + element.clientHeight >= element.scrollHeight - ROW);
   };
 
-  const first = Math.max(0, Math.floor(top / ROW) - SPARE);
-  const last = Math.min(entries.length, Math.ceil((top + height) / ROW) + SPARE);
+  const first = Math.max(0, lineAt(starts, top / ROW - SPARE));
+  const last = Math.min(entries.length, lineAt(starts, (top + height) / ROW + SPARE) + 1);
   const shown = entries.slice(first, last);
 
   return (
-    <div class="log-frame">
+    <div class={wrap ? "log-frame wrapped" : "log-frame"}>
       <div
         class="log"
         ref={box}
@@ -62,14 +99,16 @@ export function LogView({ entries, version, search, timestamps, label }: Props) 
         tabIndex={0}
         onScroll={scrolled}
       >
-        <div class="log-space" style={{ height: `${entries.length * ROW}px` }}>
-          <div class="log-lines" style={{ transform: `translateY(${first * ROW}px)` }}>
+        <div class="log-space" style={{ height: `${rows * ROW}px` }}>
+          <Ruler element={ruler} timestamps={timestamps} />
+          <div class="log-lines" style={{ transform: `translateY(${startOf(first) * ROW}px)` }}>
             {shown.map((entry, index) => (
               <Line
                 key={first + index}
                 entry={entry}
                 text={entry.text}
                 search={search}
+                current={entry === target}
                 timestamps={timestamps}
               />
             ))}
@@ -87,6 +126,41 @@ export function LogView({ entries, version, search, timestamps, label }: Props) 
   );
 }
 
+/** A line that nobody sees: how many characters fit beside the time. */
+function Ruler(props: { element: { current: HTMLDivElement | null }; timestamps: boolean }) {
+  return (
+    <div class="log-ruler" ref={props.element} aria-hidden="true">
+      {props.timestamps && <span class="log-time" />}
+      <span class="log-mark" />
+      <span class="log-text">
+        <span>0000000000</span>
+      </span>
+    </div>
+  );
+}
+
+function rowsBefore(entries: Entry[], columns: number): Float64Array {
+  const starts = new Float64Array(entries.length + 1);
+  for (let at = 0; at < entries.length; at += 1) {
+    const shown = Math.min(entries[at]!.columns, LONGEST);
+    starts[at + 1] = starts[at]! + Math.max(1, Math.ceil(shown / columns));
+  }
+  return starts;
+}
+
+/** The line that is in this row. */
+function lineAt(starts: Float64Array | null, row: number): number {
+  if (!starts) return Math.floor(row);
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (starts[middle]! <= row) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
 /** A few lines, all drawn. */
 export function LogText({ lines }: { lines: LogLine[] }) {
   const buffer = useMemo(() => {
@@ -102,19 +176,32 @@ export function LogText({ lines }: { lines: LogLine[] }) {
     <div class="log short" ref={box} tabIndex={0} role="region" aria-label="Last lines of the log">
       <div class="log-lines">
         {buffer.entries.map((entry, index) => (
-          <Line key={index} entry={entry} text={entry.text} search="" timestamps={false} />
+          <Line
+            key={index}
+            entry={entry}
+            text={entry.text}
+            search={null}
+            current={false}
+            timestamps={false}
+          />
         ))}
       </div>
     </div>
   );
 }
 
-function Line(props: { entry: Entry; text: string; search: string; timestamps: boolean }) {
-  const { entry, text, search, timestamps } = props;
-  const cut = text.length > LONGEST;
-  const { spans } = parseAnsi(cut ? text.slice(0, LONGEST) : text, entry.style);
+function Line(props: {
+  entry: Entry;
+  text: string;
+  search: RegExp | null;
+  current: boolean;
+  timestamps: boolean;
+}) {
+  const { entry, text, search, current, timestamps } = props;
+  const own = entry.stream === "system" ? inThisZone(text, entry.time) : text;
+  const [spans, beyond] = parseStart(own, entry.style, LONGEST);
   return (
-    <div class={`log-line ${entry.stream}`}>
+    <div class={`log-line ${entry.stream}${current ? " current" : ""}`}>
       {timestamps && (
         <time class="log-time" title={exact(entry.time)}>
           {clock(entry.time)}
@@ -123,10 +210,15 @@ function Line(props: { entry: Entry; text: string; search: string; timestamps: b
       <span class="log-mark" aria-hidden="true" />
       <span class="log-text">
         {search ? marked(spans, search) : spans.map(plain)}
-        {cut && <em class="soft"> … {text.length - LONGEST} more characters in the download</em>}
+        {beyond > 0 && <em class="soft"> … {beyond} more characters in the download</em>}
       </span>
     </div>
   );
+}
+
+/** The header names the server's time of day; the page has one zone for all times. */
+function inThisZone(text: string, time: string): string {
+  return text.replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/, exact(time));
 }
 
 function plain({ text, style }: Span, key: number) {
@@ -140,14 +232,9 @@ function plain({ text, style }: Span, key: number) {
 }
 
 /** Spans with the places marked where the search is found, also across colours. */
-function marked(spans: Span[], search: string) {
+function marked(spans: Span[], search: RegExp) {
   const all = spans.map(({ text }) => text).join("");
-  const lower = all.toLowerCase();
-  const wanted = search.toLowerCase();
-  const hits: [number, number][] = [];
-  for (let at = lower.indexOf(wanted); at >= 0; at = lower.indexOf(wanted, at + wanted.length)) {
-    hits.push([at, at + wanted.length]);
-  }
+  const hits = placesOf(all, search);
   let from = 0;
   return spans.map(({ text, style }, key) => {
     const to = from + text.length;
@@ -173,24 +260,17 @@ function marked(spans: Span[], search: string) {
 }
 
 function drawn(style: Style): { className: string; css: Record<string, string> } {
-  const fg = style.inverse ? (style.bg ?? "ground") : style.fg;
-  const bg = style.inverse ? (style.fg ?? "ink") : style.bg;
+  const { fg, bg } = drawnColours(style);
   const classes = [
     style.bold && "bold",
-    style.dim && "dim",
+    // What is faint on a coloured ground could not be read.
+    style.dim && bg === null && "dim",
     style.italic && "italic",
     style.underline && "underline",
     style.strike && "strike",
   ].filter(Boolean);
   const css: Record<string, string> = {};
-  if (fg !== null) css.color = value(fg);
-  if (bg !== null) css.backgroundColor = value(bg);
+  if (fg !== null) css.color = fg;
+  if (bg !== null) css.backgroundColor = bg;
   return { className: classes.join(" "), css };
-}
-
-function value(colour: Colour): string {
-  if (typeof colour === "number") return `var(--ansi-${colour})`;
-  if (colour === "ground") return "var(--log-ground)";
-  if (colour === "ink") return "var(--log-ink)";
-  return colour;
 }

@@ -1,6 +1,7 @@
 /** Short messages in a corner: what was done, and what went wrong with the advice. */
-import { signal } from "@preact/signals";
-import { type Problem, problemOf } from "../api/client.ts";
+import { effect, signal } from "@preact/signals";
+import { problemOf } from "../api/client.ts";
+import { route } from "../router.ts";
 import { Button } from "./button.tsx";
 
 interface Toast {
@@ -8,6 +9,8 @@ interface Toast {
   kind: "good" | "bad" | "warn";
   message: string;
   hint?: string | undefined;
+  /** Where there is more about it. */
+  link?: { to: string; label: string } | undefined;
 }
 
 const toasts = signal<Toast[]>([]);
@@ -16,13 +19,22 @@ let last = 0;
 function show(toast: Omit<Toast, "id">): void {
   const id = ++last;
   toasts.value = [...toasts.value.slice(-3), { ...toast, id }];
-  // What went wrong stays until it is read.
+  // What went wrong stays until it is read, or until somebody goes elsewhere.
   if (toast.kind === "good") setTimeout(() => dismiss(id), 4000);
 }
 
 function dismiss(id: number): void {
   toasts.value = toasts.value.filter((toast) => toast.id !== id);
 }
+
+let page = "";
+
+effect(() => {
+  const now = route.value.path.join("/");
+  if (now === page) return;
+  page = now;
+  toasts.value = toasts.peek().filter(({ kind }) => kind === "good");
+});
 
 export function done(message: string): void {
   show({ kind: "good", message });
@@ -32,9 +44,13 @@ export function warn(message: string, hint?: string): void {
   show({ kind: "warn", message, hint });
 }
 
+export function bad(message: string, link: Toast["link"]): void {
+  show({ kind: "bad", message, link });
+}
+
 export function failed(error: unknown): void {
-  const problem: Problem = problemOf(error);
-  show({ kind: "bad", message: problem.message, hint: problem.hint });
+  const { message, hint } = problemOf(error);
+  show({ kind: "bad", message, hint });
 }
 
 /** Does something and tells in a toast if it went wrong. Whether it went well. */
@@ -61,6 +77,7 @@ export function Toasts() {
           <div>
             <strong>{toast.message}</strong>
             {toast.hint && <span>{toast.hint}</span>}
+            {toast.link && <a href={toast.link.to}>{toast.link.label}</a>}
           </div>
           <Button
             icon="close"

@@ -1,7 +1,8 @@
 /**
  * The text of a log line: colours of ANSI escape sequences become spans of a closed set of
- * styles; every other control sequence is dropped, so that what a container prints can colour
- * its text and nothing else.
+ * styles, and what moves the cursor within the line (a carriage return, a backspace) overwrites
+ * what is there, as on a terminal. Every other control sequence is dropped, so that what a
+ * container prints can change its own line and nothing else.
  */
 
 export interface Style {
@@ -41,6 +42,72 @@ const CONTROL =
 
 /** Splits a line into spans, beginning in `style`; also the style that the next begins in. */
 export function parseAnsi(line: string, style: Style = PLAIN): { spans: Span[]; style: Style } {
+  return MOVES.test(line) ? overwritten(line, style) : straight(line, style);
+}
+
+/** What changes text that is there: a carriage return before more text, a backspace, `CSI 2K`. */
+const MOVES = /\r(?!$)|\x08|\x1b\[[12]K/;
+
+/** A line that was written over and over can be long: only its last writings are looked at. */
+const MOST_OVERWRITTEN = 100_000;
+
+/** A line in which the cursor moves, character by character. */
+function overwritten(whole: string, style: Style): { spans: Span[]; style: Style } {
+  const line = whole.length > MOST_OVERWRITTEN ? lastWritings(whole) : whole;
+  const cells: Span[] = [];
+  let now = style;
+  let cursor = 0;
+  let from = 0;
+  const write = (text: string) => {
+    for (const char of text) {
+      cells[cursor] = { text: char, style: now };
+      cursor += 1;
+    }
+  };
+  for (const match of line.matchAll(CONTROL)) {
+    write(line.slice(from, match.index));
+    from = match.index + match[0].length;
+    const [all, parameters = "", final] = match;
+    if (all === "\r") cursor = 0;
+    else if (all === "\b") cursor = Math.max(0, cursor - 1);
+    else if (final === "m" && !/[<=>?]/.test(parameters)) now = styled(now, parameters);
+    else if (final === "K") erase(cells, cursor, parameters);
+  }
+  write(line.slice(from));
+  return { spans: joined(cells), style: now };
+}
+
+/** From the first carriage return within the last part. */
+function lastWritings(line: string): string {
+  const end = line.slice(-MOST_OVERWRITTEN);
+  const at = end.indexOf("\r");
+  return at < 0 ? end : end.slice(at);
+}
+
+/** `CSI K`: clears to the end of the line, `1K` up to the cursor, `2K` all of it. */
+function erase(cells: Span[], cursor: number, which: string): void {
+  if (which === "2") cells.length = 0;
+  else if (which === "1") {
+    for (let at = 0; at < Math.min(cursor, cells.length); at += 1) {
+      cells[at] = { text: " ", style: PLAIN };
+    }
+  } else if (cells.length > cursor) cells.length = cursor;
+}
+
+/** Cells of one style become one span; a cell that was never written is a blank. */
+function joined(cells: Span[]): Span[] {
+  const spans: Span[] = [];
+  for (let at = 0; at < cells.length; at += 1) {
+    const { text, style } = cells[at] ?? { text: " ", style: PLAIN };
+    const last = spans.at(-1);
+    if (last && last.style === style) last.text += text;
+    else spans.push({ text, style });
+  }
+  return spans;
+}
+
+/** A line that is written from left to right, as nearly all are. */
+function straight(line: string, style: Style): { spans: Span[]; style: Style } {
   const spans: Span[] = [];
   let now = style;
   let from = 0;
@@ -59,9 +126,28 @@ export function parseAnsi(line: string, style: Style = PLAIN): { spans: Span[]; 
   return { spans, style: now };
 }
 
+/** At most so many characters of the line, and how many there are beyond. */
+export function parseStart(line: string, style: Style, most: number): [Span[], number] {
+  if (!MOVES.test(line)) {
+    return [parseAnsi(line.slice(0, most), style).spans, Math.max(0, line.length - most)];
+  }
+  const shown: Span[] = [];
+  let left = most;
+  let beyond = 0;
+  for (const { text, style: own } of parseAnsi(line, style).spans) {
+    if (left > 0) shown.push({ text: text.slice(0, left), style: own });
+    beyond += Math.max(0, text.length - left);
+    left = Math.max(0, left - text.length);
+  }
+  return [shown, beyond];
+}
+
 /** The line without any control sequence: what is searched, copied and counted. */
 export function stripAnsi(line: string): string {
-  return line.replace(CONTROL, "");
+  if (!MOVES.test(line)) return line.replace(CONTROL, "");
+  return overwritten(line, PLAIN)
+    .spans.map(({ text }) => text)
+    .join("");
 }
 
 /** The style after `CSI … m`. */

@@ -1,6 +1,12 @@
 /** What the form holds while somebody types, and the specification it stands for. */
-import { type HealthCheck, ISOLATION, type Isolation, type Spec } from "../api/types.ts";
-import { commandLine } from "./format.ts";
+import {
+  type FieldProblem,
+  type HealthCheck,
+  ISOLATION,
+  type Isolation,
+  type Spec,
+} from "../api/types.ts";
+import { commandLine } from "./words.ts";
 
 export interface Draft {
   name: string;
@@ -167,20 +173,59 @@ function healthCheck(health: Draft["health"]): HealthCheck | undefined {
   };
 }
 
-/** Without a "=" it is a name without a value; the server says what it thinks of the name. */
-function variables(lines: string[]): Record<string, string> | undefined {
-  const given = lines.filter((line) => line.trim() !== "");
-  const pairs = given.map((line) => {
-    const at = line.indexOf("=");
-    return at < 0 ? [line.trim(), ""] : [line.slice(0, at).trim(), line.slice(at + 1)];
-  });
-  return some(given) && Object.fromEntries(pairs);
+/**
+ * What the form itself finds wrong, and no specification can express: the server is not asked
+ * then. `finished` is whether what is still empty is missing too.
+ */
+export function draftProblems(draft: Draft, finished: boolean): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const say = (field: string, code: string, message: string, hint: string) =>
+    problems.push({ field, code, message, hint });
+  if (finished && !draft.name.trim()) say("name", "missing", "Enter a name.", "");
+  if (finished && !draft.command.trim() && !draft.image.trim()) {
+    say("command", "missing", "Enter a command.", "");
+  }
+  const given = draft.env.map((line) => line.trim()).filter(Boolean);
+  const bare = given.find((line) => !line.includes("="));
+  if (bare !== undefined) {
+    const hint = `Write ${bare}=value, or ${bare}= for an empty value.`;
+    say("env_vars", "no_value", `${bare} has no "=" and no value.`, hint);
+  }
+  const names = given.map((line) => line.split("=", 1)[0]!.trim());
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined && bare === undefined) {
+    say("env_vars", "duplicate", `${twice} is set twice.`, "Remove one of the two lines.");
+  }
+  return problems;
 }
 
-/** Whether anything but the everyday fields is set: then the form shows its second half. */
+/** Lines without a "=" are no variables; the form says what they lack. */
+function variables(lines: string[]): Record<string, string> | undefined {
+  const pairs = lines
+    .filter((line) => line.includes("="))
+    .map((line) => {
+      const at = line.indexOf("=");
+      return [line.slice(0, at).trim(), line.slice(at + 1)];
+    });
+  return some(pairs) && Object.fromEntries(pairs);
+}
+
+/** The fields that the form always shows; the others are below "Advanced options". */
+export const EVERYDAY = [
+  "name",
+  "command",
+  "mem_limit_mb",
+  "cpu_limit_percent",
+  "volumes",
+  "env_vars",
+  "ports",
+  "network",
+] as const;
+
+/** Whether a field below "Advanced options" is set. */
 export function usesAdvanced(draft: Draft): boolean {
-  const { name, command, mem_limit_mb, cpu_limit_percent, ...rest } = specOf(draft);
-  return Object.keys(rest).length > 0;
+  const everyday: readonly string[] = EVERYDAY;
+  return Object.keys(specOf(draft)).some((field) => !everyday.includes(field));
 }
 
 function text(value: number | undefined): string {

@@ -1,4 +1,5 @@
 /** How figures are written. */
+import type { Exit } from "../api/types.ts";
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 
@@ -62,35 +63,37 @@ export function ago(time: string | null | undefined, now: number = Date.now()): 
   return passed < 5 ? "just now" : `${duration(passed).replace(/ \d+ (s|min|h)$/, "")} ago`;
 }
 
+/** The date and the time, the same in every place and language: `2030-01-31 19:23:05`. */
 export function exact(time: string | null | undefined): string {
   if (!time) return "never";
   const date = new Date(time);
-  return Number.isNaN(date.getTime()) ? time : date.toLocaleString();
+  if (Number.isNaN(date.getTime())) return time;
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
+  return `${day} ${timeOfDay(date)}`;
 }
 
 /** The time of day with milliseconds, as logs show it. */
 export function clock(time: string): string {
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) return time;
-  const two = (n: number) => String(n).padStart(2, "0");
-  const ms = String(date.getMilliseconds()).padStart(3, "0");
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${ms}`;
+  return `${timeOfDay(date)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
+/** The zone in which this page tells all times: the browser's. */
+export function timeZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+function timeOfDay(date: Date): string {
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+}
+
+function two(n: number): string {
+  return String(n).padStart(2, "0");
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
-}
-
-/** A command as one line, whichever of its two forms it has. */
-export function commandLine(command: string | string[] | null | undefined): string {
-  if (command == null) return "";
-  return Array.isArray(command) ? command.map(shellQuote).join(" ") : command;
-}
-
-/** A word as a POSIX shell takes it. */
-export function shellQuote(word: string): string {
-  if (word !== "" && /^[\w@%+=:,./-]+$/.test(word)) return word;
-  return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 const SIGNALS: Record<number, string> = {
@@ -107,13 +110,21 @@ const SIGNALS: Record<number, string> = {
   31: "SIGSYS",
 };
 
-/** What an exit code tells, in a few words. */
+/** How a run ended, in a few words. */
+export function exitWords({ code, oom_killed, timed_out }: Exit): string {
+  return timed_out ? "killed: its time limit was over" : exitMeaning(code, oom_killed);
+}
+
+/** What an exit code tells. */
 export function exitMeaning(code: number, oomKilled = false): string {
-  if (oomKilled) return "killed by the kernel: it went over its memory limit";
+  if (oomKilled) return "out of memory: killed by the kernel at its memory limit";
   if (code === 0) return "success";
-  if (code === 125) return "the container could not be made";
+  if (code === 125) return "the container could not be created";
   if (code === 126) return "the command was found but could not be executed";
   if (code === 127) return "the command was not found";
+  if (code === 130) return "ended by SIGINT, as Ctrl+C asks";
+  if (code === 137) return "killed by SIGKILL";
+  if (code === 143) return "ended by SIGTERM, as a stop asks";
   if (code > 128 && code < 193) {
     const signal = code - 128;
     return `ended by ${SIGNALS[signal] ?? `signal ${signal}`}`;

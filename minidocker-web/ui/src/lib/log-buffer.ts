@@ -9,6 +9,8 @@ export interface Entry {
   text: string;
   style: Style;
   open: boolean;
+  /** How many columns of a terminal the text takes. */
+  columns: number;
 }
 
 /** A growing log. Colours carry over from line to line of a stream. */
@@ -31,8 +33,16 @@ export class LogBuffer {
       if (before) {
         before.text += text;
         before.open = !full;
+        before.columns = columnsOf(before.text);
       } else {
-        this.entries.push({ time, stream, text, style: this.styles[stream], open: !full });
+        this.entries.push({
+          time,
+          stream,
+          text,
+          style: this.styles[stream],
+          open: !full,
+          columns: columnsOf(text),
+        });
       }
       const entry = before ?? this.entries[this.entries.length - 1];
       if (text.includes("\x1b")) this.styles[stream] = parseAnsi(text, this.styles[stream]).style;
@@ -73,6 +83,39 @@ export class Repeated {
   }
 }
 
-export function found(entry: Entry, search: string): boolean {
-  return stripAnsi(entry.text).toLowerCase().includes(search.toLowerCase());
+/** So much of a line is searched: an expression of somebody's own may be slow. */
+const SEARCHED = 20_000;
+
+/** What is searched for, whatever its capitals; null for nothing. Throws if it is no expression. */
+export function searchFor(words: string, expression: boolean): RegExp | null {
+  if (words === "") return null;
+  return new RegExp(expression ? words : words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "giu");
+}
+
+export function found(entry: Entry, search: RegExp): boolean {
+  search.lastIndex = 0;
+  return search.test(stripAnsi(entry.text).slice(0, SEARCHED));
+}
+
+/** Where in a text it is found. What has no length is not shown. */
+export function placesOf(text: string, search: RegExp): [number, number][] {
+  const places: [number, number][] = [];
+  for (const { 0: match, index } of text.slice(0, SEARCHED).matchAll(search)) {
+    if (match !== "") places.push([index, index + match.length]);
+  }
+  return places;
+}
+
+const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/g;
+
+/** A tab goes to the next eighth column; a character of East Asia takes two. */
+function columnsOf(line: string): number {
+  const text = stripAnsi(line);
+  if (/^[ -~]*$/.test(text)) return text.length;
+  let columns = 0;
+  for (const piece of text.split(/(\t)/)) {
+    if (piece === "\t") columns += 8 - (columns % 8);
+    else columns += piece.length + (piece.match(WIDE)?.length ?? 0);
+  }
+  return columns;
 }

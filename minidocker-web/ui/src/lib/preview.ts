@@ -1,120 +1,163 @@
-/** The same container in other words: for docker, for curl and for Python. */
+/** Commands that make the same container with docker, curl and Python. */
 import type { Spec } from "../api/types.ts";
-import { commandLine, shellQuote } from "./format.ts";
 import { dockerPort } from "./ports.ts";
+import { literalCommand, shellQuote, splitWords } from "./words.ts";
 
-/** The `docker run` that comes nearest. */
+/** Where the containers of this page are, for a program that is not this page. */
+export interface Place {
+  /** The address of the server. */
+  server: string;
+  /** The root folder of the server; null while it is not known. */
+  root: string | null;
+}
+
+/**
+ * The options of `docker run` for each field, in the order in which they are written. A field of
+ * the specification that is missing here does not compile.
+ */
+const DOCKER: Record<keyof Spec, (spec: Spec) => string[][]> = {
+  name: ({ name }) => (name ? [["--name", name]] : []),
+  mem_limit_mb: ({ mem_limit_mb: mb }) =>
+    mb === undefined
+      ? []
+      : [
+          ["--memory", `${mb}m`],
+          ["--memory-swap", `${mb}m`],
+        ],
+  cpu_limit_percent: ({ cpu_limit_percent: percent }) =>
+    percent === undefined ? [] : [["--cpus", String(percent / 100)]],
+  pids_limit: ({ pids_limit }) => [["--pids-limit", String(pids_limit ?? 512)]],
+  volumes: ({ volumes }) => each("--volume", volumes),
+  env_vars: ({ env_vars }) =>
+    each(
+      "--env",
+      Object.entries(env_vars ?? {}).map(([name, value]) => `${name}=${value}`),
+    ),
+  ports: ({ ports }) => each("--publish", ports?.map(dockerPort)),
+  aliases: ({ aliases }) => each("--network-alias", aliases),
+  dns: ({ dns }) => each("--dns", dns),
+  extra_hosts: ({ extra_hosts }) => each("--add-host", extra_hosts),
+  hostname: ({ hostname }) => some("--hostname", hostname),
+  working_dir: ({ working_dir }) => some("--workdir", working_dir),
+  user: ({ user }) => some("--user", user),
+  rlimits: ({ rlimits }) =>
+    each(
+      "--ulimit",
+      rlimits?.map(({ resource, soft, hard }) => `${resource}=${soft}:${hard}`),
+    ),
+  restart: ({ restart }) => some("--restart", restart),
+  // Docker has no such limit.
+  timeout_seconds: () => [],
+  health_check: ({ health_check: check }) => {
+    if (!check) return [];
+    const { start_period_seconds: startPeriod } = check;
+    return [
+      // Docker gives this to a shell, and here no shell reads it.
+      ["--health-cmd", literalCommand(check.command)],
+      ["--health-interval", `${check.interval_seconds ?? 30}s`],
+      ["--health-timeout", `${check.timeout_seconds ?? 30}s`],
+      ["--health-retries", String(check.retries ?? 3)],
+      ...(startPeriod ? [["--health-start-period", `${startPeriod}s`]] : []),
+    ];
+  },
+  init: ({ init }) => (init === false ? [] : [["--init"]]),
+  stdin_open: ({ stdin_open }) => (stdin_open ? [["--interactive"]] : []),
+  tty: ({ tty }) => (tty ? [["--tty"]] : []),
+  network: ({ network, isolation }) => [
+    ["--network", network ?? (isolation?.network === false ? "host" : "bridge")],
+  ],
+  isolation: ({ isolation = {} }) => [
+    ...(isolation.pid === false ? [["--pid", "host"]] : []),
+    ...(isolation.uts === false ? [["--uts", "host"]] : []),
+    ...(isolation.ipc === false ? [["--ipc", "host"]] : []),
+    ...(isolation.cgroup === false ? [["--cgroupns", "host"]] : []),
+    ...(isolation.masked_paths === false ? [["--security-opt", "systempaths=unconfined"]] : []),
+    ...(isolation.capabilities === false ? [["--cap-add", "ALL"]] : []),
+    ...(isolation.no_new_privs === false ? [] : [["--security-opt", "no-new-privileges"]]),
+    ...(isolation.seccomp === false ? [["--security-opt", "seccomp=unconfined"]] : []),
+  ],
+  // Docker refuses a limit that it cannot enforce, or warns; there is no option for it.
+  best_effort_limits: () => [],
+  // These two stand behind all options.
+  image: () => [],
+  command: () => [],
+};
+
+function each(option: string, values: string[] | undefined): string[][] {
+  return (values ?? []).map((value) => [option, value]);
+}
+
+function some(option: string, value: string | undefined): string[][] {
+  return value ? [[option, value]] : [];
+}
+
+/** The `docker run` that comes nearest, each word quoted so that a shell takes it literally. */
 export function dockerRun(spec: Spec): string {
-  const options: string[][] = [];
-  const option = (...words: string[]) => options.push(words.map(shellQuote));
-  const isolation = spec.isolation ?? {};
-
-  if (spec.name) option("--name", spec.name);
-  if (spec.mem_limit_mb !== undefined) {
-    option("--memory", `${spec.mem_limit_mb}m`);
-    option("--memory-swap", `${spec.mem_limit_mb}m`);
-  }
-  if (spec.cpu_limit_percent !== undefined) option("--cpus", String(spec.cpu_limit_percent / 100));
-  option("--pids-limit", String(spec.pids_limit ?? 512));
-  for (const volume of spec.volumes ?? []) option("--volume", volume);
-  for (const [name, value] of Object.entries(spec.env_vars ?? {})) {
-    option("--env", `${name}=${value}`);
-  }
-  for (const port of spec.ports ?? []) option("--publish", dockerPort(port));
-  for (const alias of spec.aliases ?? []) option("--network-alias", alias);
-  for (const server of spec.dns ?? []) option("--dns", server);
-  for (const host of spec.extra_hosts ?? []) option("--add-host", host);
-  if (spec.hostname) option("--hostname", spec.hostname);
-  if (spec.working_dir) option("--workdir", spec.working_dir);
-  if (spec.user) option("--user", spec.user);
-  for (const { resource, soft, hard } of spec.rlimits ?? []) {
-    option("--ulimit", `${resource}=${soft}:${hard}`);
-  }
-  if (spec.restart) option("--restart", spec.restart);
-  if (spec.health_check) {
-    const check = spec.health_check;
-    option("--health-cmd", commandLine(check.command));
-    option("--health-interval", `${check.interval_seconds ?? 30}s`);
-    option("--health-timeout", `${check.timeout_seconds ?? 30}s`);
-    option("--health-retries", String(check.retries ?? 3));
-    if (check.start_period_seconds) {
-      option("--health-start-period", `${check.start_period_seconds}s`);
-    }
-  }
-  if (spec.init !== false) option("--init");
-  if (spec.stdin_open) option("--interactive");
-  if (spec.tty) option("--tty");
-  option("--network", spec.network ?? (isolation.network === false ? "host" : "bridge"));
-  if (isolation.pid === false) option("--pid", "host");
-  if (isolation.uts === false) option("--uts", "host");
-  if (isolation.ipc === false) option("--ipc", "host");
-  if (isolation.cgroup === false) option("--cgroupns", "host");
-  if (isolation.masked_paths === false) option("--security-opt", "systempaths=unconfined");
-  if (isolation.capabilities === false) option("--cap-add", "ALL");
-  if (isolation.no_new_privs !== false) option("--security-opt", "no-new-privileges");
-  if (isolation.seccomp === false) option("--security-opt", "seccomp=unconfined");
-
-  const lines = ["docker run --detach", ...options.map((words) => words.join(" "))];
-  return [...lines, `${shellQuote(dockerImage(spec))} ${commandLine(spec.command)}`].join(
-    " \\\n  ",
-  );
+  const options = Object.values(DOCKER).flatMap((option) => option(spec));
+  const lines = ["docker run --detach", ...options.map((words) => words.map(shellQuote).join(" "))];
+  const end = [shellQuote(dockerImage(spec)), literalCommand(spec.command)];
+  return [...lines, end.filter(Boolean).join(" ")].join(" \\\n  ");
 }
 
 /** The image `host` shows this machine's programs; Docker has no such thing. */
 function dockerImage({ image, command }: Spec): string {
   if (image && image !== "host") return image;
-  return /^\W*python/.test(commandLine(command)) ? "python:3-slim" : "debian:stable-slim";
+  const [program = ""] = Array.isArray(command) ? command : (splitWords(command ?? "") ?? []);
+  return /^python/.test(program) ? "python:3-slim" : "debian:stable-slim";
 }
 
-export function curl(spec: Spec, server: string): string {
-  const json = JSON.stringify(spec, null, 2);
+export function curl(spec: Spec, { server }: Place): string {
+  const containers = `${server}/api/containers`;
   const name = encodeURIComponent(spec.name || "NAME");
   return [
-    `curl -sS ${server}/api/containers \\`,
+    `curl -sS ${shellQuote(containers)} \\`,
     "  -H 'Content-Type: application/json' \\",
-    `  -d ${shellQuote(json)}`,
-    `curl -sS -X POST ${server}/api/containers/${name}/start`,
+    `  -d ${shellQuote(JSON.stringify(spec, null, 2))}`,
+    `curl -sS -X POST ${shellQuote(`${containers}/${name}/start`)}`,
   ].join("\n");
 }
 
-/** The names by which the Python package calls what the API calls otherwise. */
-const KEYWORDS: Partial<Record<keyof Spec, string>> = {
+/**
+ * What the Python package calls each field, in the order in which one would explain them. A
+ * field of the specification that is missing here does not compile.
+ */
+export const KEYWORDS = {
+  name: null,
+  command: null,
+  image: "image",
   mem_limit_mb: "memory_mb",
   cpu_limit_percent: "cpu_percent",
+  pids_limit: "pids_limit",
+  volumes: "volumes",
   env_vars: "env",
-};
+  ports: "ports",
+  network: "network",
+  aliases: "aliases",
+  dns: "dns",
+  extra_hosts: "extra_hosts",
+  hostname: "hostname",
+  working_dir: "working_dir",
+  user: "user",
+  rlimits: "rlimits",
+  restart: "restart",
+  timeout_seconds: "timeout_seconds",
+  health_check: "health_check",
+  stdin_open: "stdin_open",
+  tty: "tty",
+  init: "init",
+  best_effort_limits: "best_effort_limits",
+  isolation: "isolation",
+} satisfies Record<keyof Spec, string | null>;
 
-/** The keywords in the order in which one would explain them. */
-const ORDER: (keyof Spec)[] = [
-  "image",
-  "mem_limit_mb",
-  "cpu_limit_percent",
-  "pids_limit",
-  "volumes",
-  "env_vars",
-  "hostname",
-  "working_dir",
-  "user",
-  "rlimits",
-  "restart",
-  "timeout_seconds",
-  "health_check",
-  "stdin_open",
-  "tty",
-  "init",
-  "best_effort_limits",
-  "isolation",
-];
-
-export function python(spec: Spec): string {
-  const keywords = ORDER.flatMap((field) => {
-    const value = pythonKeyword(field, spec);
-    return value === undefined ? [] : [`    ${KEYWORDS[field] ?? field}=${value},`];
+export function python(spec: Spec, { root }: Place): string {
+  const keywords = Object.entries(KEYWORDS).flatMap(([field, keyword]) => {
+    const value = pythonField(field as keyof Spec, spec);
+    return keyword === null || value === undefined ? [] : [`    ${keyword}=${value},`];
   });
   return [
     "import minidocker as md",
     "",
-    "rt = md.Runtime()",
+    `rt = md.Runtime(${root === null ? "" : pythonValue(root)})`,
     "container = rt.create(",
     `    ${pythonValue(spec.name || "NAME")},`,
     `    ${pythonValue(spec.command)},`,
@@ -127,13 +170,25 @@ export function python(spec: Spec): string {
 }
 
 /** A field of the specification as the Python package takes it, if it is given. */
-function pythonKeyword(field: keyof Spec, spec: Spec): string | undefined {
+function pythonField(field: keyof Spec, spec: Spec): string | undefined {
+  const value = spec[field];
+  if (value === undefined || (typeof value === "object" && Object.keys(value).length === 0)) {
+    return undefined;
+  }
   if (field === "isolation" && spec.isolation) return pythonCall("md.Isolation", spec.isolation);
   if (field === "rlimits" && spec.rlimits) {
     const pairs = spec.rlimits.map(
-      ({ resource, soft, hard }) => `"${resource}": (${soft}, ${hard})`,
+      ({ resource, soft, hard }) =>
+        `${pythonValue(resource)}: (${pythonValue(soft)}, ${pythonValue(hard)})`,
     );
     return `{${pairs.join(", ")}}`;
+  }
+  if (field === "extra_hosts" && spec.extra_hosts) {
+    const pairs = spec.extra_hosts.map((line) => {
+      const at = line.indexOf(":");
+      return at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + 1)];
+    });
+    return pythonValue(Object.fromEntries(pairs));
   }
   if (field === "health_check" && spec.health_check) {
     const { command, interval_seconds, timeout_seconds, start_period_seconds, ...rest } =
@@ -149,9 +204,7 @@ function pythonKeyword(field: keyof Spec, spec: Spec): string | undefined {
       [pythonValue(command)],
     );
   }
-  const value = spec[field];
-  const isEmpty = typeof value === "object" && Object.keys(value).length === 0;
-  return value === undefined || isEmpty ? undefined : pythonValue(value);
+  return pythonValue(value);
 }
 
 function pythonCall(name: string, keywords: object, values: string[] = []): string {

@@ -19,6 +19,8 @@ export function useLoad<T>(
   const [problem, setProblem] = useState<Problem | null>(null);
   const [loading, setLoading] = useState(true);
   const question = useRef(0);
+  /** Whether there was an answer. */
+  const known = useRef(false);
 
   const reload = useCallback(async () => {
     const mine = ++question.current;
@@ -27,10 +29,13 @@ export function useLoad<T>(
       const answer = await load();
       if (mine !== question.current) return;
       setData(answer);
+      known.current = true;
       setProblem(null);
     } catch (error) {
       if (mine !== question.current) return;
-      setProblem(problemOf(error));
+      const problem = problemOf(error);
+      // The banner says that the server is gone; what was known last stays.
+      setProblem((before) => (problem.code === "unreachable" && known.current ? before : problem));
     }
     setLoading(false);
   }, dependencies);

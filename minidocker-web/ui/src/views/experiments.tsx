@@ -109,7 +109,7 @@ function Bench({ experiment }: { experiment: Experiment }) {
           </div>
         </form>
         {unsupported("isolation") && (
-          <p class="notice warn">Not here: {unsupported("isolation")}.</p>
+          <p class="notice warn">Not available here: {unsupported("isolation")}.</p>
         )}
         {problem && <Notice problem={problem} />}
       </div>

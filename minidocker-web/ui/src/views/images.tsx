@@ -6,8 +6,9 @@ import { ask } from "../components/dialog.tsx";
 import { Heading } from "../components/heading.tsx";
 import { Notice } from "../components/notice.tsx";
 import { done } from "../components/toast.tsx";
-import { ago, bytes, commandLine, plural } from "../lib/format.ts";
+import { ago, bytes, plural } from "../lib/format.ts";
 import { useLoad } from "../lib/use-load.ts";
+import { commandLine } from "../lib/words.ts";
 import { containers, unsupported } from "../state.ts";
 import { startDraft } from "./create/form-state.ts";
 

@@ -6,13 +6,13 @@ import { Code } from "../components/copy.tsx";
 import { ask } from "../components/dialog.tsx";
 import { Heading } from "../components/heading.tsx";
 import { Icon } from "../components/icon.tsx";
+import { Meter } from "../components/meter.tsx";
 import { Notice } from "../components/notice.tsx";
 import { StatusWord } from "../components/status.tsx";
 import { done } from "../components/toast.tsx";
 import { ago, bytes, exact, plural } from "../lib/format.ts";
 import { useLoad } from "../lib/use-load.ts";
 import { containers, isAlive, system } from "../state.ts";
-import { Meter } from "./containers.tsx";
 
 export function SystemView() {
   const { data, problem } = useLoad(

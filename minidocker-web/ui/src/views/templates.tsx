@@ -6,11 +6,11 @@ import { Button } from "../components/button.tsx";
 import { ask } from "../components/dialog.tsx";
 import { Heading } from "../components/heading.tsx";
 import { attempt, done } from "../components/toast.tsx";
-import { commandLine } from "../lib/format.ts";
+import { commandLine, shortCommand } from "../lib/words.ts";
 import { containers, loadTemplates, templates } from "../state.ts";
 import { startDraft } from "./create/form-state.ts";
 
-const HELLO: Spec = {
+export const HELLO: Spec = {
   name: "hello",
   command: "python -c \"print('Hello from Mini Docker!')\"",
   mem_limit_mb: 50,
@@ -66,7 +66,7 @@ function TemplateCard({ template, manage }: { template: Template; manage: boolea
       </div>
       <p class="soft grow">{description || "No description."}</p>
       <code class="truncate" title={commandLine(spec.command)}>
-        {commandLine(spec.command).replace(/\s+/g, " ")}
+        {shortCommand(spec.command)}
       </code>
       <div class="row">
         <Button onClick={() => startDraft({ ...spec, name: freeName(name) })}>Use {name}</Button>

@@ -6,7 +6,7 @@ import { Code } from "../../components/copy.tsx";
 import { Notice } from "../../components/notice.tsx";
 import { copyContainer, exportUrl, saveAsTemplate } from "../../lib/actions.tsx";
 import { useLoad } from "../../lib/use-load.ts";
-import { OtherWords } from "../create/other-words.tsx";
+import { Equivalents } from "../create/equivalents.tsx";
 
 export function ConfigurationTab({ container }: { container: Container }) {
   const { name, spec } = container;
@@ -43,7 +43,7 @@ export function ConfigurationTab({ container }: { container: Container }) {
             {data !== null && <Code text={pretty(data)} label="exported configuration" />}
           </div>
         </section>
-        {spec && <OtherWords spec={spec} />}
+        {spec && <Equivalents spec={spec} />}
       </div>
     </div>
   );

@@ -5,8 +5,9 @@ import type { Container } from "../../api/types.ts";
 import { Button, LinkButton } from "../../components/button.tsx";
 import { openMenuAt } from "../../components/menu.tsx";
 import { Empty } from "../../components/notice.tsx";
-import { StatusWord } from "../../components/status.tsx";
+import { ContainerStatus } from "../../components/status.tsx";
 import { act, menuOf, VERBS, whyNot } from "../../lib/actions.tsx";
+import { conditionOf } from "../../lib/condition.ts";
 import { portUrl } from "../../lib/ports.ts";
 import { href } from "../../router.ts";
 import { containers, isAlive, listed } from "../../state.ts";
@@ -33,10 +34,10 @@ const TABS: Record<string, { label: string; view: ComponentType<{ container: Con
 export function ContainerView({ name, tab }: { name: string; tab: string }) {
   const container = containers.value.get(name);
   if (!container) {
-    if (!listed.value) return <p class="soft">Asking the server for {name}…</p>;
+    if (!listed.value) return <p class="soft">Loading {name}…</p>;
     return (
       <Empty title={`There is no container ${name}`}>
-        <p>It was deleted, or never had this name.</p>
+        <p>It was deleted, or never existed.</p>
         <LinkButton to={href("containers")}>To the containers</LinkButton>
       </Empty>
     );
@@ -54,7 +55,7 @@ function Found({ container, tab }: { container: Container; tab: string }) {
   }, [tab]);
   const View = (TABS[tab] ?? TABS.overview)!.view;
   return (
-    <div data-state={container.status}>
+    <div data-state={conditionOf(container)}>
       <header class="heading container-heading">
         <div class="grow">
           <a class="small soft" href={href("containers")}>
@@ -62,7 +63,7 @@ function Found({ container, tab }: { container: Container; tab: string }) {
           </a>
           <div class="row">
             <h1>{name}</h1>
-            <StatusWord status={container.status} reason={container.reason ?? null} pill />
+            <ContainerStatus container={container} pill />
           </div>
         </div>
         <Actions container={container} />
@@ -75,11 +76,8 @@ function Found({ container, tab }: { container: Container; tab: string }) {
       )}
       {container.exit?.oom_killed && !isAlive(container) && (
         <div class="notice bad below" role="status">
-          <strong>Out of memory: the kernel killed it at its limit.</strong>
-          <span>
-            It may use {container.spec?.mem_limit_mb ?? "?"} MB. Make a copy with more, or find out
-            what it fills its memory with.
-          </span>
+          <strong>Out of memory: the kernel killed the command at its memory limit.</strong>
+          <span>{memoryAdvice(container)}</span>
         </div>
       )}
       {(container.not_enforced ?? []).map((limit) => (
@@ -99,7 +97,7 @@ function Found({ container, tab }: { container: Container; tab: string }) {
         ))}
       </nav>
       {container.id === undefined ? (
-        <Empty title="Its files are damaged">
+        <Empty title="The files of this container are damaged">
           <p>{container.reason}</p>
         </Empty>
       ) : (
@@ -107,6 +105,12 @@ function Found({ container, tab }: { container: Container; tab: string }) {
       )}
     </div>
   );
+}
+
+function memoryAdvice({ spec }: Container): string {
+  const mb = spec?.mem_limit_mb;
+  const limit = mb === undefined ? "It has no limit of its own" : `Its limit is ${mb} MB`;
+  return `${limit}. Duplicate the container with a higher limit, or find out what fills its memory.`;
 }
 
 function Actions({ container }: { container: Container }) {

@@ -11,8 +11,8 @@ import { exact, micros, plural } from "../../lib/format.ts";
 import { useLoad } from "../../lib/use-load.ts";
 
 const ACTORS: Record<Actor, { label: string; about: string }> = {
-  supervisor: { label: "Supervisor", about: "outside, with the host's rights" },
-  init: { label: "Init", about: "process 1 inside, in the new namespaces" },
+  supervisor: { label: "Supervisor", about: "outside the container, with the rights of the host" },
+  init: { label: "Init", about: "process 1 of the container, in its new namespaces" },
   command: { label: "Command", about: "the process that becomes the program" },
 };
 
@@ -59,7 +59,7 @@ export function HowTab({ container }: { container: Container }) {
                   Last start
                 </button>
                 <button type="button" aria-pressed={preview} onClick={() => setPreview(true)}>
-                  Plan of the next
+                  Next start (plan)
                 </button>
               </div>
             )}
@@ -87,7 +87,7 @@ export function HowTab({ container }: { container: Container }) {
             number={index + 1}
             step={step}
             traced={traced}
-            total={shown?.micros ?? 0}
+            total={shown ? lengthOf(shown) : 0}
             failure={shown?.failure?.step === step.id ? shown.failure : null}
             open={open.has(step.id)}
             toggle={() => toggle(step.id)}
@@ -123,6 +123,12 @@ function merged(plan: Step[], trace: Trace | null): Merged[] {
   });
 }
 
+/** Until the last step ended; a failed start took longer, to clean up. */
+function lengthOf({ steps }: Trace): number {
+  const reached = steps.filter(({ outcome }) => outcome !== "not_reached");
+  return Math.max(0, ...reached.map((step) => step.start_micros + step.micros));
+}
+
 function Figures({ trace, simulated }: { trace: Trace; simulated: boolean }) {
   const calls = trace.steps.reduce((sum, step) => sum + step.calls.length, 0);
   const reached = trace.steps.filter((step) => step.outcome === "done").length;
@@ -141,9 +147,11 @@ function Figures({ trace, simulated }: { trace: Trace; simulated: boolean }) {
       </h2>
       <p class="soft">
         {simulated
-          ? `${plural(trace.steps.length, "step")} of Linux, imitated; each says what was done instead.`
+          ? `${plural(trace.steps.length, "step")} of Linux, simulated; each says what was done instead.`
           : `${plural(trace.steps.length, "step")} and ${plural(calls, "system call")}, each measured as the kernel answered it.`}{" "}
         Started {exact(trace.started_at)}.
+        {trace.failure &&
+          ` The steps took ${micros(lengthOf(trace))}, with the clean-up ${micros(trace.micros)}.`}
       </p>
     </>
   );
@@ -155,13 +163,13 @@ function Preview({ container, count }: { container: Container; count: number }) 
     <>
       <h2>What a start will do, in {count} steps</h2>
       <p class="soft">
-        Nothing has been done yet. Open a step to see why it is there, the system calls it makes,
-        and a command of the shell to the same effect.
+        Nothing has been done yet. Open a step to see why it is needed, its system calls, and shell
+        commands with the same effect.
       </p>
       {!reason && (
         <p class="row">
           <Button kind="primary" icon="play" onClick={() => act("start", container)}>
-            Start, and see how long each takes
+            Start, and see how long each step takes
           </Button>
         </p>
       )}
@@ -204,14 +212,14 @@ function FailureNotice({ failure, steps }: { failure: Failure; steps: Merged[] }
   return (
     <div class="notice bad" role="alert">
       <strong>
-        Step {number}, {title ?? failure.step}: {failure.message ?? "the kernel refused"}
+        Step {number}, {title ?? failure.step}: {failure.message ?? "the kernel refused the call"}
       </strong>
       <code>
         {failure.call}
         {errno !== undefined && <strong> = {errno}</strong>}
       </code>
       <span>{failure.hint}</span>
-      <span class="soft">Everything made until there was removed again.</span>
+      <span class="soft">Everything that was made up to this step has been removed.</span>
     </div>
   );
 }
@@ -296,7 +304,7 @@ function StepRow({ number, step, traced, total, failure, open, toggle }: RowProp
                 </div>
               )}
               <p class="small soft">
-                By the {ACTORS[step.actor].label.toLowerCase()}, {ACTORS[step.actor].about}.
+                Done by the {ACTORS[step.actor].label.toLowerCase()}, {ACTORS[step.actor].about}.
                 {step.manual && (
                   <>
                     {" "}

@@ -1,30 +1,32 @@
-/** The log: live, searched, by stream. */
+/** The log: live, searched, by stream. What is looked at is in the address. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Problem } from "../../api/client.ts";
 import { url } from "../../api/client.ts";
-import { stream } from "../../api/stream.ts";
-import type { Container, LogLine } from "../../api/types.ts";
-import { LinkButton } from "../../components/button.tsx";
+import type { Container } from "../../api/types.ts";
+import { Button, LinkButton } from "../../components/button.tsx";
 import { Icon } from "../../components/icon.tsx";
 import { LogView } from "../../components/log-view.tsx";
 import { Empty, Notice } from "../../components/notice.tsx";
-import { plural } from "../../lib/format.ts";
-import { found, LogBuffer, Repeated } from "../../lib/log-buffer.ts";
+import { bytes, plural, timeZone } from "../../lib/format.ts";
+import { type Entry, found, searchFor } from "../../lib/log-buffer.ts";
+import { setQuery, useQuery } from "../../router.ts";
 import { isAlive } from "../../state.ts";
-
-/** As many lines are kept; older ones are in the download. */
-const MOST = 100_000;
+import { type Log, useLog } from "./use-log.ts";
 
 type Which = "all" | "stdout" | "stderr";
 
 export function LogsTab({ container }: { container: Container }) {
   const { name } = container;
-  const { buffer, version, empty, problem, live } = useLog(container);
-  const [search, setSearch] = useState("");
-  const [onlyFound, setOnlyFound] = useState(false);
-  const [which, setWhich] = useState<Which>("all");
-  const [timestamps, setTimestamps] = useState(true);
+  const log = useLog(container);
+  const { buffer, version, problem } = log;
+  const query = useQuery();
+  const words = query.get("q") ?? "";
+  const expression = query.has("regex");
+  const onlyFound = query.has("only");
+  const which = (query.get("stream") ?? "all") as Which;
+  const timestamps = query.get("times") !== "off";
+  const wrap = query.get("wrap") !== "off";
 
+  const [search, wrong] = useMemo(() => compiled(words, expression), [words, expression]);
   const chosen = useMemo(
     () =>
       which === "all"
@@ -32,11 +34,17 @@ export function LogsTab({ container }: { container: Container }) {
         : buffer.entries.filter(({ stream }) => stream === which || stream === "system"),
     [buffer, version, which],
   );
-  const hits = useMemo(
-    () => (search ? chosen.filter((entry) => found(entry, search)) : []),
-    [chosen, version, search],
-  );
+  const hits = useHits(chosen, version, search);
   const entries = search && onlyFound ? hits : chosen;
+  const [target, setTarget] = useState<Entry | null>(null);
+  const at = target ? hits.indexOf(target) : -1;
+  useEffect(() => setTarget(null), [search]);
+
+  const step = (by: number) => {
+    if (hits.length === 0) return;
+    const next = at < 0 ? (by > 0 ? 0 : hits.length - 1) : at + by + hits.length;
+    setTarget(hits[next % hits.length]!);
+  };
 
   return (
     <div class="stack tight">
@@ -48,23 +56,37 @@ export function LogsTab({ container }: { container: Container }) {
             class="input"
             placeholder="Search in the log"
             aria-label="Search in the log"
-            value={search}
-            onInput={(event) => setSearch(event.currentTarget.value)}
+            aria-invalid={wrong ? "true" : undefined}
+            value={words}
+            onInput={(event) => setQuery({ q: event.currentTarget.value || null })}
+            onKeyDown={(event) => {
+              if (event.key !== "Enter") return;
+              event.preventDefault();
+              step(event.shiftKey ? -1 : 1);
+            }}
           />
         </label>
-        {search && (
+        <Button
+          small
+          label="Regular expression"
+          pressed={expression}
+          onClick={() => setQuery({ regex: expression ? null : "1" })}
+        >
+          <span class="mono">.*</span>
+        </Button>
+        {words && (
           <>
+            <Button small icon="up" label="Previous match" onClick={() => step(-1)} />
+            <Button small icon="chevron" label="Next match" onClick={() => step(1)} />
             <span class="small number" role="status">
-              {plural(hits.length, "line")} found
+              {wrong ?? `${plural(hits.length, "line")} found`}
+              {at >= 0 && `, number ${at + 1}`}
             </span>
-            <label class="row small">
-              <input
-                type="checkbox"
-                checked={onlyFound}
-                onChange={(event) => setOnlyFound(event.currentTarget.checked)}
-              />
-              Only these
-            </label>
+            <Toggle
+              label="Only these"
+              on={onlyFound}
+              set={(on) => setQuery({ only: on ? "1" : null })}
+            />
           </>
         )}
         <div class="segments" role="group" aria-label="Which output">
@@ -73,20 +95,18 @@ export function LogsTab({ container }: { container: Container }) {
               key={one}
               type="button"
               aria-pressed={which === one}
-              onClick={() => setWhich(one)}
+              onClick={() => setQuery({ stream: one === "all" ? null : one })}
             >
               {one}
             </button>
           ))}
         </div>
-        <label class="row small">
-          <input
-            type="checkbox"
-            checked={timestamps}
-            onChange={(event) => setTimestamps(event.currentTarget.checked)}
-          />
-          Times
-        </label>
+        <Toggle
+          label="Times"
+          on={timestamps}
+          set={(on) => setQuery({ times: on ? null : "off" })}
+        />
+        <Toggle label="Wrap" on={wrap} set={(on) => setQuery({ wrap: on ? null : "off" })} />
         <LinkButton
           to={`${url("containers", name, "logs")}?timestamps=true`}
           download={`${name}.log`}
@@ -96,92 +116,140 @@ export function LogsTab({ container }: { container: Container }) {
         </LinkButton>
       </div>
       {problem && <Notice problem={problem} />}
+      {log.lostBytes > 0 && (
+        <p class="notice warn" role="status">
+          The beginning of this log is gone: {bytes(log.lostBytes)} were removed to keep the log
+          within its size limit.
+        </p>
+      )}
       {entries.length > 0 ? (
         <LogView
           entries={entries}
           version={version}
           search={search}
+          target={target}
           timestamps={timestamps}
+          wrap={wrap}
           label={`Log of ${name}`}
         />
       ) : (
         <div class="panel">
-          <Empty title={search && onlyFound ? "Nothing found" : "Nothing here yet"}>
-            <p>{whyEmpty(container, { search, which, empty, total: buffer.entries.length })}</p>
-          </Empty>
+          <NoLines
+            container={container}
+            log={log}
+            words={search && onlyFound ? words : ""}
+            which={which}
+          />
         </div>
       )}
       <p class="small soft" role="status">
-        {plural(buffer.entries.length, "line")}
-        {buffer.dropped > 0 && ` (${buffer.dropped} older ones only in the download)`}
-        {live ? ", following" : isAlive(container) ? "" : ", complete: it does not run"}
+        {footer(container, log)}
       </p>
     </div>
   );
 }
 
-function whyEmpty(
-  container: Container,
-  now: { search: string; which: Which; empty: string | null; total: number },
-): string {
-  if (now.search && now.total > 0) return `No line contains “${now.search}”.`;
-  if (now.total > 0) return `It has written nothing to ${now.which}.`;
-  if (now.empty) return now.empty;
-  if (container.status === "created") return "It was never started, so it has printed nothing.";
-  if (isAlive(container)) {
-    return "It runs and has printed nothing so far. Some programs keep what they print until much has come together; python -u does not.";
-  }
-  return "It ended without printing anything.";
+function Toggle(props: { label: string; on: boolean; set: (on: boolean) => void }) {
+  return (
+    <label class="row small toggle">
+      <input
+        type="checkbox"
+        checked={props.on}
+        onChange={(event) => props.set(event.currentTarget.checked)}
+      />
+      {props.label}
+    </label>
+  );
 }
 
-/** The log as it grows; over restarts of the container and of the server. */
-function useLog(container: Container) {
-  const { name, started_at } = container;
-  const buffer = useRef(new LogBuffer(MOST)).current;
-  const [version, setVersion] = useState(0);
-  const [empty, setEmpty] = useState<string | null>(null);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [live, setLive] = useState(false);
-  const alive = isAlive(container);
+/** The search, and why it is none. */
+function compiled(words: string, expression: boolean): [RegExp | null, string | null] {
+  try {
+    return [searchFor(words, expression), null];
+  } catch {
+    return [null, "Not a regular expression"];
+  }
+}
 
-  useEffect(() => {
-    let frame = 0;
-    const changed = () => {
-      cancelAnimationFrame(frame);
-      frame = requestAnimationFrame(() => setVersion((old) => old + 1));
-    };
-    let again = new Repeated(buffer);
-    const address = () => {
-      again = new Repeated(buffer);
-      const from = again.since ? `since=${encodeURIComponent(again.since)}` : `tail=${MOST}`;
-      return `${url("containers", name, "logs")}?follow=true&${from}`;
-    };
-    const close = stream(address, {
-      opened: () => setLive(true),
-      lost: () => setLive(false),
-      on: {
-        message: (lines: LogLine[]) => {
-          buffer.append(lines.filter((line) => !again.has(line)));
-          setProblem(null);
-          changed();
-        },
-        missed: ({ missed }: { missed: number }) => {
-          const text = `${missed} lines came faster than they could be shown; the download has them.`;
-          buffer.append([{ time: new Date().toISOString(), stream: "system", text, full: true }]);
-          changed();
-        },
-        end: (end: { empty: string | null } | null) => {
-          setLive(false);
-          setEmpty(end?.empty ?? null);
-        },
-        error: ({ error }: { error: Problem }) => setProblem(error),
-      },
-    });
-    return () => {
-      cancelAnimationFrame(frame);
-      close();
-    };
-  }, [name, started_at, alive]);
+/** The lines that are found. Of a log that grows only what is new is searched. */
+function useHits(entries: Entry[], version: number, search: RegExp | null): Entry[] {
+  const known = useRef<{
+    entries: Entry[];
+    search: RegExp | null;
+    last: Entry | null;
+    hits: Entry[];
+  }>({
+    entries: [],
+    search: null,
+    last: null,
+    hits: [],
+  });
+  return useMemo(() => {
+    if (!search) return [];
+    const before = known.current;
+    const goesOn = before.search === search && before.last !== null;
+    // The last line may have grown since.
+    const from = goesOn ? entries.lastIndexOf(before.last!) : -1;
+    const start = Math.max(0, from);
+    const kept = from >= 0 ? before.hits.filter((one) => one !== before.last) : [];
+    const alive = from >= 0 && kept[0] && !entries.includes(kept[0]) ? new Set(entries) : null;
+    const hits = alive ? kept.filter((one) => alive.has(one)) : [...kept];
+    for (const entry of entries.slice(start)) if (found(entry, search)) hits.push(entry);
+    known.current = { entries, search, last: entries.at(-1) ?? null, hits };
+    return hits;
+  }, [entries, version, search]);
+}
 
-  return { buffer, version, empty, problem, live };
+function NoLines(props: { container: Container; log: Log; words: string; which: Which }) {
+  const { container, log, words, which } = props;
+  const total = log.buffer.entries.length;
+  if (total > 0) {
+    return (
+      <Empty title="Nothing found">
+        <p>
+          {words ? `No line contains “${words}”.` : `The command has written nothing to ${which}.`}
+        </p>
+      </Empty>
+    );
+  }
+  if (log.state === "lost") {
+    return (
+      <Empty title="The log cannot be read now">
+        <p>
+          The server does not answer. The log is kept on its disk, and appears here as soon as the
+          server is back.
+        </p>
+      </Empty>
+    );
+  }
+  if (log.state === "loading") return <p class="body soft">Loading the log…</p>;
+  return (
+    <Empty title="Nothing here yet">
+      <p>{whyEmpty(container, log.empty)}</p>
+    </Empty>
+  );
+}
+
+function whyEmpty(container: Container, told: string | null): string {
+  if (container.status === "created") return "It was never started, so it has printed nothing.";
+  if (isAlive(container)) {
+    return "The command is running and has printed nothing so far. Some programs keep back what they print until a lot has come together; with python -u it appears at once.";
+  }
+  return told ?? "The command ended without printing anything.";
+}
+
+function footer(container: Container, { buffer, state }: Log): string {
+  const lines = plural(buffer.entries.length, "line");
+  const older = buffer.dropped > 0 ? ` (${buffer.dropped} older ones only in the download)` : "";
+  const zone = ` Times are in ${timeZone()}.`;
+  switch (state) {
+    case "loading":
+      return "Loading…";
+    case "lost":
+      return `Not connected: ${lines} loaded before${older}.${zone}`;
+    case "live":
+      return `${lines}${older}, following.${zone}`;
+    case "ended":
+      return `${lines}${older}${isAlive(container) ? "" : ", complete"}.${zone}`;
+  }
 }

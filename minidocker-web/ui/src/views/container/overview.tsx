@@ -5,22 +5,23 @@ import type { Container, Event, ExecOutput } from "../../api/types.ts";
 import { Ago } from "../../components/ago.tsx";
 import { Button } from "../../components/button.tsx";
 import { LogText } from "../../components/log-view.tsx";
+import { Meter } from "../../components/meter.tsx";
 import { Empty, Notice } from "../../components/notice.tsx";
 import { Sparkline } from "../../components/sparkline.tsx";
 import { whyNot } from "../../lib/actions.tsx";
 import {
   bytes,
-  commandLine,
   duration,
   exitMeaning,
+  exitWords,
   micros,
   percent,
   plural,
 } from "../../lib/format.ts";
 import { useLoad } from "../../lib/use-load.ts";
+import { commandLine } from "../../lib/words.ts";
 import { href } from "../../router.ts";
 import { isAlive, recentCpu, usageOf } from "../../state.ts";
-import { Meter } from "../containers.tsx";
 import { Strip } from "./how.tsx";
 import { NetworkPanel } from "./network.tsx";
 
@@ -81,7 +82,7 @@ export function OverviewTab({ container }: { container: Container }) {
                 <dt>{isAlive(container) ? "Last exit code" : "Exit code"}</dt>
                 <dd>
                   <strong class="number">{exit.code}</strong>{" "}
-                  <span class="soft">{exitMeaning(exit.code, exit.oom_killed)}</span>
+                  <span class="soft">{exitWords(exit)}</span>
                 </dd>
               </>
             )}

@@ -2,13 +2,12 @@
 import { api } from "../../api/client.ts";
 import type { FieldProblem } from "../../api/types.ts";
 import { ISOLATION } from "../../api/types.ts";
-import { Check, Field, Lines, TextField } from "../../components/field.tsx";
+import { Check, Field, TextField } from "../../components/field.tsx";
 import type { Draft } from "../../lib/draft.ts";
 import { FEATURES } from "../../lib/isolation.ts";
 import { useLoad } from "../../lib/use-load.ts";
 import { href } from "../../router.ts";
 import { unsupported } from "../../state.ts";
-import { NetworkFields } from "./network.tsx";
 
 export interface Props {
   value: Draft;
@@ -20,41 +19,15 @@ export function Advanced({ value, set, shown }: Props) {
   const images = useLoad(() => api.images(), []);
   return (
     <div class="body stack">
-      <Lines
-        id="volumes"
-        label="Volumes"
-        one="Volume"
-        values={value.volumes}
-        placeholder="/srv/data:/app/data"
-        problem={shown("volumes")}
-        hint={
-          <>
-            A folder of this machine, a colon, and where it appears inside; <code>:ro</code> at the
-            end makes it read-only. The folder must exist. <a href={href("learn", "files")}>More</a>
-          </>
-        }
-        onChange={(volumes) => set("volumes")({ volumes })}
-      />
-      <Lines
-        id="env"
-        label="Environment variables"
-        one="Variable"
-        values={value.env}
-        placeholder="MODE=production"
-        problem={shown("env_vars")}
-        hint="Settings that the program reads, each NAME=value. Anyone who may look at the container can read them: no place for secrets."
-        onChange={(env) => set("env_vars")({ env })}
-      />
-      <NetworkFields value={value} set={set} shown={shown} />
       <div class="two">
         <RestartField value={value} set={set} problem={shown("restart")} />
         <TextField
           id="pids"
-          label="Processes and threads at most"
+          label="Process limit (PIDs)"
           value={value.pids}
           placeholder="512"
           problem={shown("pids_limit")}
-          hint="A fork bomb ends here."
+          hint="How many processes and threads it may have. This limit stops a fork bomb."
           onChange={(pids) => set("pids_limit")({ pids })}
         />
       </div>
@@ -75,7 +48,7 @@ export function Advanced({ value, set, shown }: Props) {
           list="images"
           hint={
             <>
-              The files it begins with. host: this machine's programs, read-only.{" "}
+              The files at the start. host: the programs of this machine, read-only.{" "}
               <a href={href("images")}>Images</a>
             </>
           }
@@ -95,7 +68,7 @@ export function Advanced({ value, set, shown }: Props) {
           label="Host name"
           mono
           value={value.hostname}
-          placeholder={value.name || "its name"}
+          placeholder={value.name || "the name"}
           problem={shown("hostname")}
           onChange={(hostname) => set("hostname")({ hostname })}
         />
@@ -113,26 +86,26 @@ export function Advanced({ value, set, shown }: Props) {
       <fieldset class="field">
         <legend>Terminal and start</legend>
         <Check
-          label="Give it a terminal"
-          hint="For programs that draw on a screen. Output and errors become one stream."
+          label="Terminal (TTY)"
+          hint="For programs that draw on a screen. stdout and stderr become one stream."
           checked={value.tty}
           onChange={(tty) => set("tty")({ tty })}
         />
         <Check
-          label="Keep its input open"
-          hint="For programs that are typed to; otherwise they read the end of file at once."
+          label="Keep standard input open"
+          hint="For programs that read what somebody types. Without it they read an end of file at once."
           checked={value.stdinOpen}
           onChange={(stdinOpen) => set("stdin_open")({ stdinOpen })}
         />
         <Check
-          label="Small init as process 1"
-          hint="Passes signals on and clears away ended processes."
+          label="Init as process 1"
+          hint="Forwards signals and reaps ended processes."
           checked={value.init}
           onChange={(init) => set("init")({ init })}
         />
         <Check
           label="Start even if a limit cannot be enforced"
-          hint="On machines that lack a cgroup controller. What does not hold is then said."
+          hint="For machines that lack a cgroup controller. The page then says which limit does not hold."
           checked={value.bestEffort}
           onChange={(bestEffort) => set("best_effort_limits")({ bestEffort })}
         />
@@ -140,10 +113,10 @@ export function Advanced({ value, set, shown }: Props) {
       <fieldset class="field" disabled={unsupported("isolation") !== null}>
         <legend>Isolation</legend>
         {unsupported("isolation") && (
-          <p class="notice warn">Not here: {unsupported("isolation")}.</p>
+          <p class="notice warn">Not available here: {unsupported("isolation")}.</p>
         )}
         <p class="hint">
-          Everything is on. Switch one off to see what it does by its absence, or compare both in{" "}
+          All features are on. Switch one off to see what it protects from, or compare both cases in{" "}
           <a href={href("experiments")}>Experiments</a>.
         </p>
         <div class="features">
@@ -178,7 +151,7 @@ function RestartField({ value, set, problem }: SomeProps) {
       id="restart"
       label="When the command ends"
       problem={problem}
-      hint="Between two starts it waits, twice as long each time."
+      hint="The pause before each restart doubles."
     >
       <div class="row">
         <select
@@ -187,16 +160,16 @@ function RestartField({ value, set, problem }: SomeProps) {
           value={policy}
           onChange={(event) => change(event.currentTarget.value)}
         >
-          <option value="no">stay stopped</option>
-          <option value="on-failure">start again after a failure</option>
-          <option value="always">always start again</option>
-          <option value="unless-stopped">start again unless somebody stopped it</option>
+          <option value="no">do not restart</option>
+          <option value="on-failure">restart after a failure</option>
+          <option value="always">always restart</option>
+          <option value="unless-stopped">restart unless it was stopped by hand</option>
         </select>
         {policy === "on-failure" && (
           <input
             class="input number times"
             inputMode="numeric"
-            aria-label="How many times at most"
+            aria-label="Most restarts in a row"
             placeholder="any"
             value={most}
             onInput={(event) => {
@@ -216,15 +189,15 @@ function HealthFields({ value, set, problem }: SomeProps) {
     set("health_check")({ health: { ...health, ...part } });
   return (
     <fieldset class="field">
-      <legend>Health check</legend>
+      <legend class="visually-hidden">Health check</legend>
       <TextField
         id="health"
-        label="Command that asks whether it is well"
+        label="Health check command"
         mono
         value={health.command}
         placeholder="none"
         problem={problem}
-        hint="Run inside, again and again: exit code 0 means healthy."
+        hint="Run inside the container at an interval. Exit code 0 means healthy."
         onChange={(command) => change({ command })}
       />
       {health.command.trim() !== "" && (
@@ -256,7 +229,7 @@ function HealthFields({ value, set, problem }: SomeProps) {
             />
           </div>
           <Check
-            label="End it when it becomes unhealthy, so that it is started again"
+            label="Restart the container when it becomes unhealthy"
             checked={health.restartUnhealthy}
             onChange={(restartUnhealthy) => change({ restartUnhealthy })}
           />

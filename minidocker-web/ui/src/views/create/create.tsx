@@ -1,36 +1,31 @@
-/** The form that makes a container, and the same container in other words beside it. */
+/** The form that makes a container, and beside it the commands that would make the same. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { api, type Problem, problemOf } from "../../api/client.ts";
-import type { FieldProblem } from "../../api/types.ts";
 import { Button } from "../../components/button.tsx";
-import { TextField } from "../../components/field.tsx";
 import { Heading } from "../../components/heading.tsx";
 import { Notice } from "../../components/notice.tsx";
-import { attempt, done } from "../../components/toast.tsx";
-import { type Draft, specOf, usesAdvanced } from "../../lib/draft.ts";
+import { done, failed } from "../../components/toast.tsx";
+import { isFailedStart } from "../../lib/actions.tsx";
+import { type Draft, EVERYDAY, specOf, usesAdvanced } from "../../lib/draft.ts";
 import { go } from "../../router.ts";
-import { containers, learn, loadTemplates, system, templates } from "../../state.ts";
+import { containers, learn } from "../../state.ts";
 import { askImport } from "../import.tsx";
-import { freeName } from "../templates.tsx";
 import { Advanced } from "./advanced.tsx";
-import { clearDraft, draft, filled, setDraft, startDraft } from "./form-state.ts";
-import { CpuLimit, MemoryLimit } from "./limits.tsx";
-import { OtherWords } from "./other-words.tsx";
-
-const PAUSE_MS = 250;
+import { Basics } from "./basics.tsx";
+import { Equivalents } from "./equivalents.tsx";
+import { clearDraft, draft, filled, setDraft } from "./form-state.ts";
+import { Sharing } from "./sharing.tsx";
+import { hasPlace, useValidation } from "./validation.ts";
 
 export function CreateView() {
   const value = draft.value;
   const spec = useMemo(() => specOf(value), [value]);
-  const { problems, touched, touch, touchAll, refuse } = useValidation(value);
+  const taken = containers.value.has(value.name.trim());
+  const { shown, touch, check, refuse } = useValidation(value, taken);
   const [refusal, setRefusal] = useState<Problem | null>(null);
   const [busy, setBusy] = useState<"create" | "start" | null>(null);
   const form = useRef<HTMLFormElement>(null);
   const [advanced, setAdvanced] = useState(() => usesAdvanced(value));
-
-  useEffect(() => {
-    if (templates.value === null) void attempt(loadTemplates);
-  }, []);
 
   useEffect(() => {
     setRefusal(null);
@@ -43,55 +38,52 @@ export function CreateView() {
     setDraft(change);
   };
 
-  const shown = (field: string) =>
-    touched.has(field) ? problems.find((one) => one.field === field) : undefined;
+  /** Shows the first field that is wrong, wherever it is. */
+  const showProblems = (fields: (string | null | undefined)[]) => {
+    const everyday: readonly (string | null | undefined)[] = EVERYDAY;
+    if (fields.some((field) => hasPlace(field) && !everyday.includes(field))) setAdvanced(true);
+    requestAnimationFrame(() => {
+      form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+    });
+  };
 
   const submit = async (start: boolean) => {
+    if (busy) return;
     setBusy(start ? "start" : "create");
-    touchAll();
     setRefusal(null);
     try {
+      const problems = await check();
+      if (problems.length > 0) {
+        const homeless = problems.find(({ field }) => !hasPlace(field));
+        if (homeless) setRefusal({ ...homeless, field: homeless.field ?? undefined, status: 400 });
+        showProblems(problems.map(({ field }) => field));
+        return;
+      }
       const made = await api.create(specOf(draft.value));
       learn(made);
       clearDraft();
-      if (start) {
-        // A start that fails has its own page to be looked at: the step that failed.
-        const started = await attempt(async () => learn(await api.act(made.name, "start")));
-        if (started) done(`${made.name} created and started`);
-        go("containers", made.name, ...(started ? [] : ["how"]));
-      } else {
-        done(`${made.name} created`);
-        go("containers", made.name);
-      }
+      await (start ? startMade(made.name) : showMade(made.name));
     } catch (error) {
       const problem = problemOf(error);
-      if (problem.field && FIELDS.includes(problem.field)) refuse(problem);
+      if (hasPlace(problem.field)) refuse(problem);
       else setRefusal(problem);
-      if (problem.field && !BASIC.includes(problem.field)) setAdvanced(true);
+      showProblems([problem.field]);
+    } finally {
       setBusy(null);
-      requestAnimationFrame(() => {
-        form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
-      });
     }
   };
 
-  const taken = containers.value.has(value.name.trim());
-  const nameProblem: FieldProblem | undefined =
-    shown("name") ??
-    (taken && touched.has("name")
-      ? {
-          field: "name",
-          code: "name_in_use",
-          message: "Another container has this name.",
-          hint: `${freeName(value.name.trim())} is free.`,
-        }
-      : undefined);
+  const keys = (event: KeyboardEvent) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    void submit(true);
+  };
 
   return (
     <>
       <Heading
         title="Create a container"
-        about="A name and a command are enough. Once created, a container never changes: to change it, make a copy."
+        about="A name and a command are enough. A container cannot be changed once it is created: to change it, duplicate it."
       >
         <Button icon="upload" onClick={askImport}>
           Import
@@ -104,76 +96,22 @@ export function CreateView() {
           class="stack"
           noValidate
           aria-label="Create a container"
+          onKeyDown={keys}
           onSubmit={(event) => {
             event.preventDefault();
             void submit(true);
           }}
         >
-          <section class="panel padded stack">
-            <div class="row">
-              <span class="soft" id="from-template">
-                Begin with
-              </span>
-              <div class="row" role="group" aria-labelledby="from-template">
-                {templates.value?.map(({ name, title, description, spec }) => (
-                  <Button
-                    key={name}
-                    small
-                    label={`${title}: ${description}`}
-                    onClick={() => startDraft({ ...spec, name: freeName(name) })}
-                  >
-                    {title}
-                  </Button>
-                ))}
-              </div>
-            </div>
-            <TextField
-              id="name"
-              label="Name"
-              mono
-              value={value.name}
-              placeholder="my-first-container"
-              problem={nameProblem}
-              hint="Letters, digits, dots, dashes and underscores. It says what the container does."
-              onChange={(name) => set("name")({ name })}
-            />
-            <TextField
-              id="command"
-              label="Command"
-              mono
-              rows={value.command.includes("\n") ? 10 : 2}
-              value={value.command}
-              placeholder={"python -c \"print('Hello')\""}
-              problem={shown("command")}
-              hint={
-                <>
-                  Split into words as a shell would. No shell runs it: for pipes and <code>&&</code>{" "}
-                  write <code>sh -c '…'</code>.
-                </>
-              }
-              onChange={(command) => set("command")({ command })}
-            />
-            <div class="two">
-              <MemoryLimit
-                value={value.memory}
-                machine={system.value?.memory_bytes ?? null}
-                problem={shown("mem_limit_mb")}
-                onChange={(memory) => set("mem_limit_mb")({ memory })}
-              />
-              <CpuLimit
-                value={value.cpu}
-                cores={system.value?.cores ?? null}
-                problem={shown("cpu_limit_percent")}
-                onChange={(cpu) => set("cpu_limit_percent")({ cpu })}
-              />
-            </div>
-          </section>
+          <Basics value={value} set={set} shown={shown} />
+          <Sharing value={value} set={set} shown={shown} />
           <details
             class="panel advanced"
             open={advanced}
             onToggle={(event) => setAdvanced(event.currentTarget.open)}
           >
-            <summary>Advanced options</summary>
+            <summary>
+              Advanced options <span class="soft small">image, process, health, isolation</span>
+            </summary>
             <Advanced value={value} set={set} shown={shown} />
           </details>
           {refusal && <Notice problem={refusal} />}
@@ -186,70 +124,25 @@ export function CreateView() {
             </Button>
           </div>
         </form>
-        <OtherWords spec={spec} />
+        <Equivalents spec={spec} />
       </div>
     </>
   );
 }
 
-const BASIC = ["name", "command", "mem_limit_mb", "cpu_limit_percent"];
-const FIELDS = [
-  ...BASIC,
-  "image",
-  "pids_limit",
-  "volumes",
-  "env_vars",
-  "network",
-  "ports",
-  "aliases",
-  "dns",
-  "extra_hosts",
-  "hostname",
-  "working_dir",
-  "user",
-  "restart",
-  "health_check",
-];
+function showMade(name: string): void {
+  done(`${name} created`);
+  go("containers", name);
+}
 
-/** Asks the server what it thinks of the form, a moment after each change. */
-function useValidation(value: Draft) {
-  const [problems, setProblems] = useState<FieldProblem[]>([]);
-  const [touched, setTouched] = useState<Set<string>>(new Set());
-  const asked = useRef(0);
-
-  useEffect(() => {
-    const question = ++asked.current;
-    const timer = setTimeout(async () => {
-      const spec = specOf(value);
-      // What is still empty is not wrong yet.
-      const { name, command, ...rest } = spec;
-      const unfinished = { ...rest, ...(name && { name }), ...(command && { command }) };
-      const answer = await api.validate(unfinished).catch(() => null);
-      if (question !== asked.current || !answer) return;
-      setProblems(
-        answer.problems.filter(
-          ({ field }) => !(field === "name" && !name) && !(field === "command" && !command),
-        ),
-      );
-    }, PAUSE_MS);
-    return () => clearTimeout(timer);
-  }, [value]);
-
-  useEffect(() => {
-    setTouched(new Set());
-    setProblems([]);
-  }, [filled.value]);
-
-  return {
-    problems,
-    touched,
-    touch: (field: string) => {
-      if (!touched.has(field)) setTouched(new Set(touched).add(field));
-    },
-    touchAll: () => setTouched(new Set(FIELDS)),
-    refuse: (problem: Problem) => {
-      const { code, message, hint = "", field = null } = problem;
-      setProblems([{ code, message, hint, field }]);
-    },
-  };
+/** A start that fails has its own page to be looked at: the step that failed. */
+async function startMade(name: string): Promise<void> {
+  try {
+    learn(await api.act(name, "start"));
+    done(`${name} created and started`);
+    go("containers", name);
+  } catch (error) {
+    go("containers", name, "how");
+    if (!isFailedStart(error)) failed(error);
+  }
 }

@@ -32,9 +32,7 @@ export function MemoryLimit({
       hint={
         <>
           MB. {machine && `This machine has ${bytes(machine)}. `}
-          {value === ""
-            ? "Empty: no limit, it could take all."
-            : "A program that needs more is ended by the kernel."}
+          {value === "" ? "Empty means no limit." : "The kernel ends a program that needs more."}
         </>
       }
     >
@@ -80,7 +78,7 @@ export function CpuLimit({ value, cores, problem, onChange }: Props & { cores: n
           Percent of one core.{" "}
           {cores &&
             `This machine has ${cores} ${cores === 1 ? "core" : "cores"}, ${cores * 100}% in all. `}
-          {value === "" ? "Empty: no limit." : "A program that wants more runs slower."}
+          {value === "" ? "Empty means no limit." : "A program that wants more runs slower."}
         </>
       }
     >

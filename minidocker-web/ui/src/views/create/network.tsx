@@ -15,17 +15,16 @@ export function NetworkFields({ value, set, shown }: Props) {
   const problem = shown("network");
   const missing = unsupported("networks");
   return (
-    <fieldset class="field">
-      <legend>Network and ports</legend>
-      {missing && <p class="notice warn">Not here: {missing}.</p>}
+    <div class="two">
+      {missing && <p class="notice warn">Not available here: {missing}.</p>}
       <Field
         id="network"
         label="Network"
         problem={problem}
         hint={
           <>
-            The bridge gives it an address of its own. Containers on the same network find each
-            other by name. <a href={href("networks")}>Networks</a>
+            Containers on the same network find each other by name.{" "}
+            <a href={href("networks")}>Networks</a>
           </>
         }
       >
@@ -36,9 +35,9 @@ export function NetworkFields({ value, set, shown }: Props) {
           value={value.network}
           onChange={(event) => set("network")({ network: event.currentTarget.value })}
         >
-          <option value="">bridge: an address of its own</option>
-          <option value="none">none: nothing but its own loopback</option>
-          <option value="host">host: this machine's own network</option>
+          <option value="">bridge: its own IP address</option>
+          <option value="none">none: only loopback</option>
+          <option value="host">host: the network of this machine</option>
           {made.map((name) => (
             <option key={name} value={name}>
               {name}
@@ -46,7 +45,7 @@ export function NetworkFields({ value, set, shown }: Props) {
           ))}
           {others.map((other) => (
             <option key={other} value={other}>
-              {other}: the same as the other's
+              {other}: shares its network
             </option>
           ))}
           {value.network && !known.includes(value.network) && (
@@ -63,15 +62,17 @@ export function NetworkFields({ value, set, shown }: Props) {
         problem={shown("ports")}
         hint={
           <>
-            A port of this machine, a colon, and the container's: <code>8080:80</code>; 0 is a free
-            one. Only this machine reaches it, unless an address says more:{" "}
-            <code>0.0.0.0:8080:80</code>.
+            The port of this machine, a colon, the port of the container. <code>0:80</code> takes a
+            free port. Other machines reach it only with <code>0.0.0.0:8080:80</code>.
           </>
         }
         onChange={(ports) => set("ports")({ ports })}
       />
-      <details open={[value.aliases, value.dns, value.extraHosts].some((list) => list.length > 0)}>
-        <summary>Names and name servers</summary>
+      <details
+        class="wide"
+        open={[value.aliases, value.dns, value.extraHosts].some((list) => list.length > 0)}
+      >
+        <summary>Host names and name servers</summary>
         <div class="stack">
           <Lines
             id="aliases"
@@ -80,7 +81,7 @@ export function NetworkFields({ value, set, shown }: Props) {
             values={value.aliases}
             placeholder="db"
             problem={shown("aliases")}
-            hint="More names by which containers of the same network find it."
+            hint="More names by which containers on the same network find this one."
             onChange={(aliases) => set("aliases")({ aliases })}
           />
           <Lines
@@ -90,7 +91,7 @@ export function NetworkFields({ value, set, shown }: Props) {
             values={value.dns}
             placeholder="9.9.9.9"
             problem={shown("dns")}
-            hint="Asked instead of those that this machine asks."
+            hint="Used instead of the name servers of this machine."
             onChange={(dns) => set("dns")({ dns })}
           />
           <Lines
@@ -100,11 +101,11 @@ export function NetworkFields({ value, set, shown }: Props) {
             values={value.extraHosts}
             placeholder="db:10.0.0.7"
             problem={shown("extra_hosts")}
-            hint="Lines of its /etc/hosts, each NAME:ADDRESS."
+            hint="NAME:ADDRESS, one line of /etc/hosts each."
             onChange={(extraHosts) => set("extra_hosts")({ extraHosts })}
           />
         </div>
       </details>
-    </fieldset>
+    </div>
   );
 }

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import type { Spec } from "../../api/types.ts";
 import { Button } from "../../components/button.tsx";
-import { commandLine } from "../../lib/format.ts";
+import { commandLine } from "../../lib/words.ts";
 import { startDraft } from "../create/form-state.ts";
 import { freeName } from "../templates.tsx";
 

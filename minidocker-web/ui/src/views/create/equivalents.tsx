@@ -1,39 +1,41 @@
-/** The same container for other tools, as it is typed. */
+/** Commands that make the same container with other tools, as the form is typed. */
 import { useState } from "preact/hooks";
 import type { Spec } from "../../api/types.ts";
 import { Code } from "../../components/copy.tsx";
-import { curl, dockerRun, python } from "../../lib/preview.ts";
+import { curl, dockerRun, type Place, python } from "../../lib/preview.ts";
+import { system } from "../../state.ts";
 
 const TOOLS = {
   docker: {
     label: "docker run",
     about:
-      "What comes nearest in Docker. minidocker's default image shows this machine's own programs; Docker has to download one.",
+      "The nearest command in Docker. The default image of minidocker shows the programs of this machine; Docker downloads an image instead.",
     make: dockerRun,
   },
   curl: {
     label: "REST",
-    about: "What this form sends. Everything on this page goes over the same API.",
+    about: "What this form sends. The whole dashboard uses this API.",
     make: curl,
   },
   python: {
     label: "Python",
     about:
-      "With minidocker's Python package, which is the same library: it sees the containers of this page, and the page sees its own.",
+      "With the Python package of minidocker, on the same root folder: the program and this page see the same containers.",
     make: python,
   },
 };
 
 type Tool = keyof typeof TOOLS;
 
-export function OtherWords({ spec }: { spec: Spec }) {
+export function Equivalents({ spec }: { spec: Spec }) {
   const [tool, setTool] = useState<Tool>("docker");
   const { label, about, make } = TOOLS[tool];
+  const place: Place = { server: location.origin, root: system.value?.root ?? null };
   const named = { ...spec, name: spec.name || "NAME", command: spec.command || "COMMAND" };
   return (
-    <aside class="panel other-words" aria-label="The same in other words">
+    <aside class="panel equivalents" aria-label="Equivalent commands">
       <header>
-        <h2>In other words</h2>
+        <h2>Equivalent commands</h2>
         <div class="segments" role="group" aria-label="For which tool">
           {(Object.keys(TOOLS) as Tool[]).map((one) => (
             <button
@@ -49,7 +51,7 @@ export function OtherWords({ spec }: { spec: Spec }) {
       </header>
       <div class="body stack tight">
         <p class="soft small">{about}</p>
-        <Code text={make(named, location.origin)} label={label} />
+        <Code text={make(named, place)} label={label} />
       </div>
     </aside>
   );

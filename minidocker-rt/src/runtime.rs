@@ -22,7 +22,7 @@ use crate::capabilities::{self, Capability};
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
-use crate::spec::{ContainerName, ContainerSpec, NetworkMode, Subnet, Volume};
+use crate::spec::{ContainerName, ContainerSpec, NetworkMode, Pinned, Subnet, Volume};
 use crate::store::Store;
 
 /// All containers under one root folder. Cheap to clone, usable from any thread; any
@@ -162,9 +162,9 @@ impl Runtime {
     /// [`Error::NameInUse`]; [`Error::NoSuchImage`]; [`Error::Io`] if the store cannot be
     /// written.
     pub fn create(&self, spec: ContainerSpec) -> Result<Container> {
-        let spec = self.checked(spec)?;
+        let (spec, pinned) = self.checked(spec)?;
         let _kept = (self.keep_image(&spec.image)?, self.keep_network(&spec)?);
-        let file = self.inner.store.create(spec)?;
+        let file = self.inner.store.create(spec, pinned)?;
         let name = file.spec.name.as_str();
         self.inner.store.journal().tell(name, Some(&file.id), EventKind::Created);
         Ok(Container::new(self.inner.clone(), file.spec.name, file.id))
@@ -179,19 +179,19 @@ impl Runtime {
         self.checked(spec.clone()).map(drop)
     }
 
-    /// The specification with nothing left open, if it can be used.
-    fn checked(&self, mut spec: ContainerSpec) -> Result<ContainerSpec> {
+    /// The specification with nothing left open, if it can be used, and what its volumes are.
+    fn checked(&self, mut spec: ContainerSpec) -> Result<(ContainerSpec, Vec<Pinned>)> {
         if let Some(problem) = spec.problem {
             return Err(*problem);
         }
         spec.settle_network(&self.inner.default_network)?;
         self.inner.backend.check(&spec)?;
-        self.check_against_machine(&spec)?;
+        let pinned = self.check_against_machine(&spec)?;
         self.keep_image(&spec.image)?;
         self.keep_network(&spec)?;
         match self.inner.store.dir(&spec.name).path().exists() {
             true => Err(Error::NameInUse { name: spec.name.to_string() }),
-            false => Ok(spec),
+            false => Ok((spec, pinned)),
         }
     }
 
@@ -232,7 +232,8 @@ impl Runtime {
         Ok(containers)
     }
 
-    fn check_against_machine(&self, spec: &ContainerSpec) -> Result<()> {
+    /// Checks what only this machine can tell. Returns what the volumes are.
+    fn check_against_machine(&self, spec: &ContainerSpec) -> Result<Vec<Pinned>> {
         let machine = self.inner.backend.machine();
         if let Some(memory) = spec.memory {
             memory.check_against(machine.memory_bytes)?;
@@ -258,7 +259,7 @@ impl Runtime {
                 ));
             }
         }
-        spec.volumes.iter().try_for_each(Volume::check_host)
+        spec.volumes.iter().map(Volume::check_host).collect()
     }
 }
 

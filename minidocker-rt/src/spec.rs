@@ -38,8 +38,8 @@ pub use rlimit::{Resource, Rlimit};
 pub use subnet::Subnet;
 pub use terminal::TerminalSize;
 pub use user::User;
-pub(crate) use volume::is_windows_path;
 pub use volume::{ContainerPath, Volume};
+pub(crate) use volume::{Pinned, is_windows_path};
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -311,6 +311,19 @@ impl ContainerSpec {
     /// The command it runs.
     pub fn command(&self) -> &Command {
         &self.command
+    }
+
+    /// The volumes with their positions, in the order they are mounted: one below another comes
+    /// after it, whatever the order they were given in, so that none is hidden.
+    pub(crate) fn volumes_by_depth(&self) -> Vec<(usize, &Volume)> {
+        let mut volumes: Vec<(usize, &Volume)> = self.volumes.iter().enumerate().collect();
+        volumes.sort_by_key(|(_, volume)| volume.container().as_str().matches('/').count());
+        volumes
+    }
+
+    /// Whether a volume takes the place of the whole /etc.
+    pub(crate) fn has_etc_volume(&self) -> bool {
+        self.volumes.iter().any(|volume| volume.container().as_str() == "/etc")
     }
 
     /// The volumes it sees.

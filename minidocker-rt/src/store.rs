@@ -33,7 +33,7 @@ use crate::events::{EventKind, Journal};
 use crate::lock::{self, Holder};
 use crate::plan::Trace;
 use crate::private;
-use crate::spec::{ContainerId, ContainerName, ContainerSpec, Fault};
+use crate::spec::{ContainerId, ContainerName, ContainerSpec, Fault, Pinned};
 use crate::status::StatusRecord;
 
 /// Prefix of folders that are being made; no container name starts with a dot.
@@ -55,6 +55,9 @@ pub(crate) struct SpecFile {
     pub id: ContainerId,
     pub created_at: Timestamp,
     pub spec: ContainerSpec,
+    /// What the volumes of the specification were when it was made, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<Pinned>,
     /// Not part of the specification's own JSON form, which strangers may send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
@@ -112,7 +115,7 @@ impl Store {
 
     /// Makes a container's folder under a temporary name and renames it in: it is
     /// never seen half-made, and of two creates of one name exactly one wins.
-    pub fn create(&self, spec: ContainerSpec) -> Result<SpecFile> {
+    pub fn create(&self, spec: ContainerSpec, pinned: Vec<Pinned>) -> Result<SpecFile> {
         let target = self.dir(&spec.name).path;
         let in_use = || Error::NameInUse { name: spec.name.to_string() };
         if target.exists() {
@@ -133,6 +136,7 @@ impl Store {
             created_at: Timestamp::now(),
             fault: spec.fault.clone(),
             spec: spec.clone(),
+            pinned,
         };
         write_json(&path.join("spec.json"), &spec_file)?;
         half_made.about_to_be_renamed();
@@ -506,7 +510,11 @@ mod tests {
         let store = Store::open(root.path()).unwrap();
         let wins: usize = std::thread::scope(|scope| {
             let tries: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| store.create(ContainerSpec::new("one", "true")).is_ok()))
+                .map(|_| {
+                    scope.spawn(|| {
+                        store.create(ContainerSpec::new("one", "true"), Vec::new()).is_ok()
+                    })
+                })
                 .collect();
             tries.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
         });
@@ -548,7 +556,8 @@ mod tests {
                     let store = Store::open(root).unwrap();
                     for number in 0..50 {
                         let name = format!("c{worker}-{number}");
-                        let file = store.create(ContainerSpec::new(&name, "true")).unwrap();
+                        let file =
+                            store.create(ContainerSpec::new(&name, "true"), Vec::new()).unwrap();
                         store
                             .delete(store.lock(&file.spec.name, &file.id, "delete").unwrap())
                             .unwrap();
@@ -564,9 +573,9 @@ mod tests {
     fn a_handle_to_a_deleted_container_does_not_reach_its_successor() {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(root.path()).unwrap();
-        let old = store.create(ContainerSpec::new("a", "true")).unwrap();
+        let old = store.create(ContainerSpec::new("a", "true"), Vec::new()).unwrap();
         store.delete(store.lock(&old.spec.name, &old.id, "delete").unwrap()).unwrap();
-        store.create(ContainerSpec::new("a", "true")).unwrap();
+        store.create(ContainerSpec::new("a", "true"), Vec::new()).unwrap();
         assert!(matches!(
             store.lock(&old.spec.name, &old.id, "delete"),
             Err(Error::NotFound { .. })
@@ -577,7 +586,7 @@ mod tests {
     fn a_damaged_file_is_named() {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(root.path()).unwrap();
-        let file = store.create(ContainerSpec::new("a", "true")).unwrap();
+        let file = store.create(ContainerSpec::new("a", "true"), Vec::new()).unwrap();
         let dir = store.dir(&file.spec.name);
         fs::write(dir.path().join("status.json"), "{").unwrap();
         let message = dir.status().unwrap_err().to_string();

@@ -107,6 +107,12 @@ impl StepError {
         StepError { call, errno: None, message: Some(why), hint }
     }
 
+    /// A call that failed, and what that means.
+    pub fn explained(error: SysError, why: String, hint: &str) -> StepError {
+        let SysError { call, errno } = error;
+        StepError { call, errno: Some(errno), message: Some(why), hint: Some(hint.to_string()) }
+    }
+
     /// The failure as users see it.
     pub fn failure(self, step: &Step, image: &Image) -> StepFailure {
         let hint = match (self.hint, self.errno) {
@@ -271,8 +277,15 @@ impl<'a> Context<'a> {
             Action::PlugIn => self.network.plug_in(sys, self.init.unwrap_or_default())?,
             Action::JoinShared => self.network.join_shared(sys)?,
             Action::ShowNames => {
-                let files = Network::files(spec, self.dir);
-                rootfs::show_files(sys, root(&self.root)?, &files)?;
+                let mut files = Network::files(spec, self.dir).to_vec();
+                if spec.has_etc_volume() {
+                    // A volume of one of them has been mounted before; it stays what it is.
+                    files.retain(|file| {
+                        let path = format!("/etc/{}", file.name);
+                        spec.volumes.iter().all(|volume| volume.container().as_str() != path)
+                    });
+                }
+                rootfs::show_files(sys, root(&self.root)?, &files, spec.has_etc_volume())?;
             }
             Action::AddAddress => self.network.add_address(sys)?,
             Action::AddRoute => self.network.add_route(sys)?,
@@ -290,7 +303,9 @@ impl<'a> Context<'a> {
                     rootfs::show(sys, root, host, inside)?;
                 }
             }
-            Action::MountVolume(volume) => rootfs::volume(sys, root(&self.root)?, volume)?,
+            Action::MountVolume(volume, pinned) => {
+                rootfs::volume(sys, root(&self.root)?, volume, pinned)?;
+            }
             Action::MountProc if !spec.isolation.rootfs => {
                 let root = sys.open_place("/".as_ref())?;
                 rootfs::proc(sys, &root)?;
@@ -536,6 +551,7 @@ mod tests {
             id: crate::spec::ContainerId::random().unwrap(),
             created_at: jiff::Timestamp::now(),
             spec: ContainerSpec::new("a", "true").best_effort_limits(best_effort),
+            pinned: Vec::new(),
             fault: None,
         };
         let image = host.image(&file.spec.image).unwrap();

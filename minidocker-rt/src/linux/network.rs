@@ -18,7 +18,7 @@ mod rules;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::libc;
 use nix::sched::CloneFlags;
@@ -34,6 +34,7 @@ use self::registry::Lease;
 use super::context::StepError;
 use super::host::Host;
 use super::process;
+use super::rootfs::EtcFile;
 use super::sys::{Sys, SysError};
 use crate::network::{NetworkEndpoint, NetworkInfo};
 use crate::networks::{self, NetworkMember, NetworkUp};
@@ -194,7 +195,7 @@ impl Network {
             (Some(machine), Some(Attachment { place, address, .. })) => {
                 let segment = &machine.registry.segments[*place];
                 for lease in segment.leases.iter().filter(|lease| lease.address == *address) {
-                    names::write_hosts(sys, &folder.join("hosts"), segment, lease)?;
+                    names::write_hosts(sys, &folder, segment, lease)?;
                 }
             }
             _ => names::write_file(sys, &folder, "hosts", &names::hosts_alone(spec))?,
@@ -296,13 +297,14 @@ impl Network {
 
     /// The files that are shown in the container's /etc: its own, or with a network also the
     /// files that belong to it are shared.
-    pub fn files(spec: &ContainerSpec, dir: &ContainerDir) -> [(&'static str, PathBuf); 3] {
+    pub fn files(spec: &ContainerSpec, dir: &ContainerDir) -> [EtcFile; 3] {
         names::FILES.map(|name| {
             let theirs = match spec.network_mode() {
                 NetworkMode::Container(other) if name != "hostname" => Some(dir.sibling(&other)),
                 _ => None,
             };
-            (name, names::folder(theirs.as_ref().unwrap_or(dir).path()).join(name))
+            let path = names::folder(theirs.as_ref().unwrap_or(dir).path()).join(name);
+            EtcFile { name, path, shared: theirs.is_some() }
         })
     }
 

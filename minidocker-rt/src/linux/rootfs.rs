@@ -10,8 +10,9 @@ use nix::libc;
 use rustix::mount::MountAttrFlags;
 
 use super::cgroup::CgroupLayout;
+use super::context::StepError;
 use super::sys::{Handle, Sys, SysError, SysResult};
-use crate::spec::Volume;
+use crate::spec::{Pinned, Volume};
 
 const RDONLY: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY;
 const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
@@ -142,43 +143,126 @@ pub(crate) fn show(sys: &mut Sys, root: &Handle, host: &Path, inside: &str) -> S
 }
 
 /// Shows a volume. Device nodes and set-user-ID programs in it are powerless.
-pub(crate) fn volume(sys: &mut Sys, root: &Handle, volume: &Volume) -> SysResult<()> {
-    let view = sys.clone_tree(volume.host(), true)?;
+pub(crate) fn volume(
+    sys: &mut Sys,
+    root: &Handle,
+    volume: &Volume,
+    pinned: &Pinned,
+) -> Result<(), StepError> {
+    let swapped = |error: SysError| {
+        let (why, hint) = match error.errno {
+            libc::ENOENT => (
+                format!("the volume {volume}: {} is not there any more", pinned.path),
+                "Create it on this machine; it was there when the container was created.",
+            ),
+            _ => (
+                format!("the volume {volume}: {} is not what it was", pinned.path),
+                "When the container was created there was another file or folder; a symlink is \
+                 not followed. Put back what was there, or create the container anew.",
+            ),
+        };
+        StepError::explained(error, why, hint)
+    };
+    let place = sys.open_without_symlinks(Path::new(&pinned.path)).map_err(swapped)?;
+    sys.verify_kind(&place, pinned.folder).map_err(swapped)?;
+    let view = sys.clone_tree_of(&place, true)?;
     let attributes = if volume.read_only() { RDONLY | NODEV | NOSUID } else { NODEV | NOSUID };
     sys.set_attributes(&view, attributes, true)?;
+
     let inside = volume.container().as_str();
-    let target = if sys.is_preview() || volume.host().is_dir() {
-        ensure_directory(sys, root, inside)?
-    } else {
-        let (parent, name) = inside.rsplit_once('/').unwrap_or(("", inside));
-        let parent = ensure_directory(sys, root, parent)?;
-        sys.create_file(&parent, name)?;
-        sys.resolve(root, inside, false)?
+    let other_kind = |error: SysError| {
+        let (what, there) = if pinned.folder { ("folder", "file") } else { ("file", "folder") };
+        let why = format!("the volume {volume} is a {what}, and {inside} is a {there}");
+        let hint = "Are you trying to mount a folder onto a file, or the other way round? Check \
+                    that both paths are of the kind you mean.";
+        StepError::explained(error, why, hint)
     };
-    sys.attach(&view, &target)
+    let target = mount_point(sys, root, inside, pinned.folder).map_err(|error| {
+        if error.errno == libc::ENOTDIR { other_kind(error) } else { error.into() }
+    })?;
+    if !pinned.folder {
+        sys.verify_kind(&target, false).map_err(other_kind)?;
+    }
+    sys.refuse_kernel_filesystem(&target).map_err(|error| {
+        let why = format!("the volume {volume}: a symlink leads {inside} into the kernel's files");
+        StepError::explained(error, why, "Choose another path in the container.")
+    })?;
+    sys.attach(&view, &target)?;
+    Ok(())
 }
 
-/// Shows single files of the host in /etc, in the place of the image's.
-pub(crate) fn show_files(sys: &mut Sys, root: &Handle, files: &[(&str, PathBuf)]) -> SysResult<()> {
-    let etc = ensure_directory(sys, root, "/etc")?;
-    for (name, file) in files {
+/// How many symlinks one after the other are followed: the kernel's own limit.
+const LINKS: usize = 40;
+
+/// Opens the place of a mount inside the root, and makes it if it is missing: an empty folder
+/// or file. A symlink is followed as the container would, also one that leads to nothing; then
+/// what it leads to is made.
+fn mount_point(sys: &mut Sys, root: &Handle, path: &str, folder: bool) -> SysResult<Handle> {
+    let mut path = path.to_string();
+    let mut missing = match sys.resolve(root, &path, folder) {
+        Err(error) if error.errno == libc::ENOENT => error,
+        result => return result,
+    };
+    for _ in 0..LINKS {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        if matches!(name, "" | "." | "..") {
+            return Err(missing);
+        }
+        let place = ensure_directory(sys, root, parent)?;
+        let made = match folder {
+            true => sys.mkdirat(&place, name),
+            false => sys.create_file(&place, name),
+        };
+        match made {
+            Ok(()) => return sys.resolve(root, &path, folder),
+            // Something is there that leads nowhere: a dangling symlink.
+            Err(error) if matches!(error.errno, libc::EEXIST | libc::ELOOP) => missing = error,
+            Err(error) => return Err(error),
+        }
+        let link = sys.readlinkat(&place, name)?;
+        let link = link.trim_end_matches('/');
+        path = if link.starts_with('/') { link.to_string() } else { format!("{parent}/{link}") };
+        match sys.resolve(root, &path, folder) {
+            Err(error) if error.errno == libc::ENOENT => {}
+            result => return result,
+        }
+    }
+    Err(SysError { errno: libc::ELOOP, ..missing })
+}
+
+/// A file of the host that is shown in /etc.
+#[derive(Debug, Clone)]
+pub(crate) struct EtcFile {
+    pub name: &'static str,
+    pub path: PathBuf,
+    /// Whether it is another container's.
+    pub shared: bool,
+}
+
+/// Shows single files of the host in /etc, in the place of the image's. The container's own it
+/// may write, as with Docker: nobody else reads them, and who rewrites them when neighbours come
+/// and go follows no link and waits for nobody. Those of another container it may only read.
+pub(crate) fn show_files(
+    sys: &mut Sys,
+    root: &Handle,
+    files: &[EtcFile],
+    over_volume: bool,
+) -> SysResult<()> {
+    for EtcFile { name, path: file, shared } in files {
         let path = format!("/etc/{name}");
-        let target = match sys.resolve(root, &path, false) {
-            Err(error) if error.errno == libc::ENOENT => {
-                match sys.create_file(&etc, name) {
-                    // A symlink to what only the image's own machine had.
-                    Err(error) if error.errno == libc::ELOOP => {
-                        sys.unlinkat(&etc, name)?;
-                        sys.create_file(&etc, name)?;
-                    }
-                    result => result?,
-                }
+        let target = match mount_point(sys, root, &path, false) {
+            // A symlink to what only the image's own machine had. In a volume it is not ours.
+            Err(_) if !over_volume => {
+                let etc = ensure_directory(sys, root, "/etc")?;
+                sys.unlinkat(&etc, name)?;
+                sys.create_file(&etc, name)?;
                 sys.resolve(root, &path, false)?
             }
             result => result?,
         };
         let view = sys.clone_tree(file, false)?;
-        sys.set_attributes(&view, NODEV | NOSUID | NOEXEC, false)?;
+        let access = if *shared { RDONLY } else { MountAttrFlags::empty() };
+        sys.set_attributes(&view, access | NODEV | NOSUID | NOEXEC, false)?;
         sys.attach(&view, &target)?;
     }
     Ok(())
@@ -228,6 +312,9 @@ pub(crate) fn dev(sys: &mut Sys, root: &Handle) -> SysResult<()> {
     sys.attach(&dev, &target)?;
     for &(name, major, minor) in DEVICES {
         let view = host_device(sys, name, major, minor)?;
+        // It is the host's own inode: nobody in here may change its mode, owner or times. A
+        // device is read and written all the same.
+        sys.set_attributes(&view, RDONLY | NOSUID | NOEXEC, false)?;
         sys.create_file(&dev, name)?;
         let target = sys.resolve(root, &format!("/dev/{name}"), false)?;
         sys.attach(&view, &target)?;
@@ -265,7 +352,7 @@ pub(crate) fn mask(sys: &mut Sys, root: &Handle) -> SysResult<()> {
             sys.new_filesystem("tmpfs", &[("mode", "555")], RDONLY | NOSUID | NODEV | NOEXEC)?
         } else {
             let view = host_device(sys, "null", 1, 3)?;
-            sys.set_attributes(&view, RDONLY, false)?;
+            sys.set_attributes(&view, RDONLY | NOSUID | NOEXEC, false)?;
             view
         };
         sys.attach(&cover, &target)?;

@@ -15,7 +15,7 @@ use super::host::Host;
 use super::image::Image;
 use super::rootfs;
 use crate::plan::{self, Actor, Lesson, lesson};
-use crate::spec::{ContainerSpec, Hostname, NetworkMode, PidsLimit, Volume};
+use crate::spec::{ContainerSpec, Hostname, NetworkMode, PidsLimit, Pinned, Volume};
 use crate::store::{ContainerDir, SpecFile};
 
 /// One step of the construction.
@@ -51,7 +51,7 @@ pub(crate) enum Action {
     MakePrivate,
     MountOverlay,
     ShowHostFolders,
-    MountVolume(Volume),
+    MountVolume(Volume, Pinned),
     MountProc,
     MountSys,
     MountDev,
@@ -113,7 +113,7 @@ pub(crate) fn plan(file: &SpecFile, dir: &ContainerDir, host: &Host, image: &Ima
         Action::CloneNamespaces(flags),
     ));
     network::after_clone(&mut steps, spec);
-    filesystem(&mut steps, spec, dir, image);
+    filesystem(&mut steps, file, dir, image);
     if on.uts {
         let hostname = spec.hostname.clone().unwrap_or_else(|| Hostname::from(&spec.name));
         steps.push(step(
@@ -188,7 +188,8 @@ fn limits(steps: &mut Vec<Step>, file: &SpecFile, host: &Host, cgroup: &Cgroup) 
     }
 }
 
-fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, image: &Image) {
+fn filesystem(steps: &mut Vec<Step>, file: &SpecFile, dir: &ContainerDir, image: &Image) {
+    let spec = &file.spec;
     let on = spec.isolation;
     let mut init = |id: &str, shell: String, action| {
         steps.push(step(id, Actor::Init, spec, shell, action));
@@ -206,16 +207,25 @@ fn filesystem(steps: &mut Vec<Step>, spec: &ContainerSpec, dir: &ContainerDir, i
     if !image.shown.is_empty() {
         init("host-programs", by_hand::host_programs(dir, image), Action::ShowHostFolders);
     }
-    init("etc-files", by_hand::etc_files(spec, dir), Action::ShowNames);
+    // Over a volume that takes the whole /etc, they are shown after it.
+    if !spec.has_etc_volume() {
+        init("etc-files", by_hand::etc_files(spec, dir), Action::ShowNames);
+    }
     init("proc", by_hand::proc(dir), Action::MountProc);
     init("sysfs", by_hand::sysfs(dir), Action::MountSys);
     init("dev", by_hand::dev(dir), Action::MountDev);
-    for (index, volume) in spec.volumes.iter().enumerate() {
+    for (index, volume) in spec.volumes_by_depth() {
         init(
             &format!("volume-{}", index + 1),
             by_hand::volume(dir, volume),
-            Action::MountVolume(volume.clone()),
+            Action::MountVolume(
+                volume.clone(),
+                file.pinned.get(index).cloned().unwrap_or_else(|| volume.unpinned()),
+            ),
         );
+    }
+    if spec.has_etc_volume() {
+        init("etc-files", by_hand::etc_files(spec, dir), Action::ShowNames);
     }
     if on.masked_paths {
         init("masked-paths", by_hand::mask(dir), Action::MaskPaths);
@@ -304,8 +314,8 @@ impl Step {
     /// What helps when this step fails with `errno`.
     pub fn hint(&self, errno: i32, image: &Image) -> String {
         use nix::libc::{
-            E2BIG, EACCES, EADDRINUSE, EADDRNOTAVAIL, EBUSY, EINVAL, ENODEV, ENOENT, ENOEXEC,
-            ENOSPC, EOPNOTSUPP, EPERM, EROFS,
+            E2BIG, EACCES, EADDRINUSE, EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT,
+            ENOEXEC, ENOSPC, EOPNOTSUPP, EPERM, EROFS,
         };
         match (&self.action, errno) {
             (Action::Exec, ENOENT) if image.shown.is_empty() => {
@@ -340,10 +350,26 @@ impl Step {
                  0.0.0.0 for all its addresses."
                     .into()
             }
-            (Action::MountVolume(volume), ENOENT) => format!(
-                "Create {} on this machine; it was there when the container was created.",
-                volume.host().display()
-            ),
+            (Action::MountVolume(..), EROFS) => {
+                "There is nothing of this name to mount on, and it cannot be made: the host's \
+                 programs and read-only volumes take no new files. Choose another path in the \
+                 container."
+                    .into()
+            }
+            (Action::MountVolume(..), ELOOP) => {
+                "The path in the container goes round in a circle of symlinks; choose another."
+                    .into()
+            }
+            (Action::MountVolume(..), ENOENT) => {
+                "The path in the container leads through a symlink to what is not there; choose \
+                 another, or make that folder in the image."
+                    .into()
+            }
+            (Action::ShowNames, EROFS) => {
+                "The read-only volume at /etc has no hosts, hostname and resolv.conf for the \
+                 container's own to be mounted on: make them (empty), or mount it elsewhere."
+                    .into()
+            }
             (Action::MountOverlay, EINVAL) => {
                 "Choose a root folder on an ordinary filesystem (ext4, xfs, btrfs, tmpfs): an \
                  overlay cannot be stacked on another overlay, as inside Docker."

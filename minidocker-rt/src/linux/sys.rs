@@ -267,6 +267,22 @@ impl Sys {
         })
     }
 
+    /// Opens a file or directory of the host as a place, by a path that must have no symlink in
+    /// it: nobody can make it lead elsewhere.
+    pub fn open_without_symlinks(&mut self, path: &Path) -> SysResult<Handle> {
+        let text =
+            format!("openat2(AT_FDCWD, {path:?}, {{O_PATH|O_CLOEXEC, RESOLVE_NO_SYMLINKS}})");
+        self.handle(text, path.display().to_string(), || {
+            rustix::fs::openat2(
+                CWD,
+                path,
+                OFlags::PATH | OFlags::CLOEXEC,
+                Mode::empty(),
+                ResolveFlags::NO_SYMLINKS,
+            )
+        })
+    }
+
     /// Opens a namespace of a child of ours, or of this thread.
     pub fn open_namespace(&mut self, child: Option<i32>, kind: &str) -> SysResult<Handle> {
         let process = child.map_or("thread-self".to_string(), |pid| pid.to_string());
@@ -345,6 +361,16 @@ impl Sys {
         })
     }
 
+    /// Reads a symlink in an open directory. One that is not UTF-8 counts as leading nowhere.
+    pub fn readlinkat(&mut self, parent: &Handle, name: &str) -> SysResult<String> {
+        let text = format!("readlinkat({parent}, {name:?})");
+        self.call(text, String::new(), || {
+            let link = rustix::fs::readlinkat(parent.fd(), name, Vec::new());
+            let link = link.map_err(RawErrno::raw)?;
+            link.into_string().map_err(|_| libc::ENOENT)
+        })
+    }
+
     /// Removes a file or symlink from an open directory.
     pub fn unlinkat(&mut self, parent: &Handle, name: &str) -> SysResult<()> {
         let text = format!("unlinkat({parent}, {name:?}, 0)");
@@ -368,6 +394,29 @@ impl Sys {
             let is_it = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
                 && stat.st_rdev == rustix::fs::makedev(major, minor);
             if is_it { Ok(()) } else { Err(libc::ENODEV) }
+        })
+    }
+
+    /// Checks that an open place is a folder, or that it is none.
+    pub fn verify_kind(&mut self, place: &Handle, folder: bool) -> SysResult<()> {
+        let what = if folder { "a folder" } else { "no folder" };
+        self.call(format!("fstat({place}) is {what}"), (), || {
+            let stat = rustix::fs::fstat(place.fd()).map_err(RawErrno::raw)?;
+            match (folder, FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
+                (true, false) => Err(libc::ENOTDIR),
+                (false, true) => Err(libc::EISDIR),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Checks that an open place is not one of the kernel's own filesystems.
+    pub fn refuse_kernel_filesystem(&mut self, place: &Handle) -> SysResult<()> {
+        let text = format!("fstatfs({place}) is neither PROC_SUPER_MAGIC nor SYSFS_MAGIC");
+        self.call(text, (), || {
+            let stat = rustix::fs::fstatfs(place.fd()).map_err(RawErrno::raw)?;
+            let kernels = [libc::PROC_SUPER_MAGIC as u64, libc::SYSFS_MAGIC as u64];
+            if kernels.contains(&(stat.f_type as u64)) { Err(libc::EPERM) } else { Ok(()) }
         })
     }
 

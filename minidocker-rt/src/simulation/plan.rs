@@ -24,12 +24,14 @@ pub(super) fn plan(spec: &ContainerSpec) -> Plan {
     add(true, supervisor, &["clone"]);
     add(bridged, supervisor, &["veth"]);
     add(on.rootfs || on.pid, init, &["private-mounts"]);
-    add(on.rootfs, init, &["overlay", "host-programs", "etc-files"]);
+    add(on.rootfs, init, &["overlay", "host-programs"]);
+    add(on.rootfs && !spec.has_etc_volume(), init, &["etc-files"]);
     add(on.rootfs || on.pid, init, &["proc"]);
     add(on.rootfs, init, &["sysfs", "dev"]);
-    for number in 1..=spec.volumes.len() {
-        add(on.rootfs, init, &[&format!("volume-{number}")]);
+    for (index, _) in spec.volumes_by_depth() {
+        add(on.rootfs, init, &[&format!("volume-{}", index + 1)]);
     }
+    add(on.rootfs && spec.has_etc_volume(), init, &["etc-files"]);
     add(on.rootfs && on.masked_paths, init, &["masked-paths", "read-only-paths"]);
     add(on.rootfs, init, &["pivot-root"]);
     add(on.uts, init, &["hostname"]);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::refuse;
 use crate::error::{Error, Result};
 
@@ -13,6 +15,17 @@ pub struct Volume {
     host: String,
     container: ContainerPath,
     read_only: bool,
+}
+
+/// What a volume's path led to when its container was created. Each start opens exactly this, and
+/// follows no symlink on the way: what a container can write to (another volume of it, say) must
+/// not decide what it is shown next time (CVE-2017-1002101).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pinned {
+    /// The canonical path.
+    pub path: String,
+    /// Whether it is a folder.
+    pub folder: bool,
 }
 
 const HINT: &str = "Write HOST:CONTAINER or HOST:CONTAINER:ro with full paths, for example \
@@ -43,8 +56,8 @@ impl Volume {
     }
 
     /// Checks what only this machine can tell: the folder exists, and is not a
-    /// system folder reached by a symlink or another spelling.
-    pub(crate) fn check_host(&self) -> Result<()> {
+    /// system folder reached by a symlink or another spelling. Returns what it is.
+    pub(crate) fn check_host(&self) -> Result<Pinned> {
         if cfg!(not(windows)) && is_windows_path(&self.host) {
             return Err(refuse(
                 "volumes",
@@ -60,10 +73,20 @@ impl Volume {
             };
             refuse("volumes", self, why, "Create the folder before the container.")
         })?;
+        let Some(path) = real.to_str() else {
+            let why = "it leads to a folder whose name is not UTF-8";
+            return Err(refuse("volumes", self, why, "Give the folder another name."));
+        };
         if !self.read_only {
-            refuse_system_folder(&real.to_string_lossy(), &self.to_string())?;
+            refuse_system_folder(path, &self.to_string())?;
         }
-        Ok(())
+        Ok(Pinned { path: path.into(), folder: real.is_dir() })
+    }
+
+    /// For the containers of versions that did not pin: the path as it was given.
+    #[cfg(linux_backend)]
+    pub(crate) fn unpinned(&self) -> Pinned {
+        Pinned { path: self.host.clone(), folder: self.host().is_dir() }
     }
 }
 
@@ -99,9 +122,16 @@ impl FromStr for Volume {
         if container == ContainerPath::root() {
             return Err(bad("it would replace the container's whole filesystem"));
         }
-        for kernel in ["/proc", "/sys", "/dev"] {
-            if Path::new(container.as_str()).starts_with(kernel) {
-                return Err(bad(&format!("{kernel} in the container belongs to the kernel")));
+        for (top, what) in [
+            ("/proc", "shows its processes"),
+            ("/sys", "shows its view of the machine"),
+            ("/dev", "has its own devices, terminals and shared memory"),
+        ] {
+            if Path::new(container.as_str()).starts_with(top) {
+                return Err(bad(&format!(
+                    "{top} in the container belongs to the kernel: it {what}, and a volume there \
+                     would hide or replace that"
+                )));
             }
         }
         if !read_only {

@@ -348,6 +348,7 @@ pub fn run_as_child() -> Option<i32> {
         "unprivileged-files" => crate::files::unprivileged(root),
         "no-ptrace" => crate::helpers::no_ptrace(root),
         "shared-mounts" => crate::helpers::shared_mounts(root),
+        "vandal" => crate::walls::vandal(root),
         other => panic!("no scenario {other}"),
     }
     Some(0)

@@ -85,6 +85,10 @@ mod tarball;
 mod templates;
 #[cfg(linux_backend)]
 mod upkeep;
+#[cfg(linux_backend)]
+mod volumes;
+#[cfg(linux_backend)]
+mod walls;
 
 /// Elsewhere there is nothing to test here.
 #[cfg(not(linux_backend))]
@@ -139,6 +143,8 @@ fn main() {
         stats_stream::trials(),
         templates::trials(),
         upkeep::trials(),
+        volumes::trials(),
+        walls::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     // A runner that starts a process per test checks for leaks once at its own end.

@@ -39,21 +39,21 @@ pub(crate) fn names_of(spec: &ContainerSpec) -> Vec<String> {
 pub(crate) fn tell(sys: &mut Sys, segment: &Segment) {
     for lease in &segment.leases {
         let Some(path) = &lease.hosts else { continue };
-        if let Err(error) = write_hosts(sys, path, segment, lease) {
+        let text = hosts_on(segment, lease);
+        if let Err(error) = sys.call(format!("write({path:?})"), (), || rewrite(path, &text)) {
             log::debug!("{}: {}", error.call, crate::error::Errno(error.errno));
         }
     }
 }
 
-/// Writes the file of one of them.
+/// Writes the file of one of them, which is about to start.
 pub(crate) fn write_hosts(
     sys: &mut Sys,
-    path: &Path,
+    folder: &Path,
     segment: &Segment,
     own: &Lease,
 ) -> SysResult<()> {
-    let text = hosts_on(segment, own);
-    sys.call(format!("write({path:?})"), (), || rewrite(path, &text))
+    write_file(sys, folder, "hosts", &hosts_on(segment, own))
 }
 
 /// The file of a container on a bridge.
@@ -87,7 +87,9 @@ fn rewrite(path: &Path, text: &str) -> std::io::Result<()> {
         .create(true)
         .truncate(false)
         .mode(0o644)
-        .custom_flags(libc::O_NOFOLLOW)
+        // Its container may hold a lease on it (`man 2 fcntl`), for whose end a plain open would
+        // wait 45 seconds; then it keeps the old content.
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)?;
     let before = usize::try_from(file.metadata()?.len()).unwrap_or(0).min(1 << 20);
     let mut bytes = text.as_bytes().to_vec();
@@ -178,10 +180,18 @@ fn resolv_conf_from(
     (format!("{remark}{others}{lines}"), caveat)
 }
 
-/// Writes one of the files into the container's folder.
+/// Writes one of the files into the folder of a container that is about to start.
 pub(crate) fn write_file(sys: &mut Sys, folder: &Path, name: &str, text: &str) -> SysResult<()> {
     let path = folder.join(name);
-    sys.call(format!("write({path:?})"), (), || rewrite(&path, text))
+    sys.call(format!("write({path:?})"), (), || match rewrite(&path, text) {
+        // Nothing of this container runs, so it is another, which shares its network, that holds
+        // a lease: it keeps the old file.
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            fs::remove_file(&path)?;
+            rewrite(&path, text)
+        }
+        result => result,
+    })
 }
 
 /// The folder of these files.

@@ -264,9 +264,10 @@ pub(super) fn host_programs(dir: &ContainerDir, image: &Image) -> String {
 }
 
 pub(super) fn etc_files(spec: &ContainerSpec, dir: &ContainerDir) -> String {
-    let show = |(name, file): (&str, std::path::PathBuf)| {
-        let target = inside(dir, &format!("etc/{name}"));
-        format!("touch {target} && mount --bind {} {target}", path(&file))
+    let show = |file: rootfs::EtcFile| {
+        let target = inside(dir, &format!("etc/{}", file.name));
+        let access = if file.shared { " -o ro" } else { "" };
+        format!("touch {target} && mount --bind{access} {} {target}", path(&file.path))
     };
     Network::files(spec, dir).map(show).join(" && ")
 }

@@ -274,6 +274,12 @@ impl Container {
         Ok(PyBytes::new(py, &bytes))
     }
 
+    /// How many bytes of what it wrote are not in the log any more.
+    fn log_dropped_bytes(&self, py: Python<'_>, choice: LogChoice) -> PyResult<u64> {
+        let logs = self.chosen_logs(py, choice)?;
+        blocking(py, || logs?.dropped_bytes())
+    }
+
     /// The lines that the command wrote, each of one stream.
     fn log_lines(&self, py: Python<'_>, choice: LogChoice) -> PyResult<Vec<String>> {
         let logs = self.chosen_logs(py, choice)?;

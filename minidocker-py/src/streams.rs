@@ -19,6 +19,10 @@ use crate::wire::record;
 /// At most so many items are handed out at once.
 const BATCH: usize = 1024;
 
+/// A line is at most so long: a command may write for ever without ending one. The rest of it
+/// is the next.
+const LONGEST_LINE: usize = 16 << 20;
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -120,7 +124,8 @@ impl Lines {
             }
             (_, false) => {
                 open.extend_from_slice(&entry.text);
-                None
+                // A part ends with a whole character.
+                (open.len() >= LONGEST_LINE).then(|| text(std::mem::take(open)))
             }
         }
     }

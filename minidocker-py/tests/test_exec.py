@@ -121,6 +121,18 @@ def test_leaving_the_block_kills_unless_detached(box: md.Container) -> None:
     assert "sleep 1234" not in shown
 
 
+def test_a_character_in_two_pieces_is_one(linux: md.Runtime) -> None:
+    code = (
+        "import os, time; input(); os.write(1, b'\\xe2\\x82'); time.sleep(0.2); "
+        "os.write(1, b'\\xac\\xe2')"
+    )
+    with linux.create(None, ["python3", "-c", code], stdin_open=True).start() as container:
+        with container.attach() as attached:
+            attached.write("\n")
+            assert "".join(piece.text for piece in attached) == "€\ufffd"
+        assert container.logs().text == "€\ufffd"
+
+
 def test_attaching_reads_and_writes(linux: md.Runtime) -> None:
     with linux.create(None, "cat", stdin_open=True) as container:
         container.start()

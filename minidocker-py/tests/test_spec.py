@@ -44,6 +44,7 @@ def test_what_is_asked_for_is_what_inspect_tells(
         "health_check": md.HealthCheck(("true",), retries=5),
         "stdin_open": True,
         "tty": True,
+        "log_max_mb": 4,
     }
     with linux.create("all", ["echo", "a b"], **asked) as container:
         spec = container.inspect().spec
@@ -71,6 +72,7 @@ def test_what_is_asked_for_is_what_inspect_tells(
         health_check=md.HealthCheck(("true",), retries=5),
         stdin_open=True,
         tty=True,
+        log_max_mb=4,
     )
     with linux.create_from(spec, "again") as again:
         assert again.inspect().spec == dataclasses.replace(spec, name="again")

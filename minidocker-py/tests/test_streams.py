@@ -36,6 +36,16 @@ def test_a_log_is_read_whole_in_part_and_by_stream(runtime: md.Runtime) -> None:
         assert str(one.logs(timestamps=True)).startswith("20")
 
 
+def test_a_log_that_lost_its_beginning_says_how_much(linux: md.Runtime) -> None:
+    with linux.create(None, "head -c 1500000 /dev/zero", log_max_mb=1) as one:
+        one.start().wait()
+        logs = one.logs()
+        assert len(logs.read()) + logs.dropped_bytes == 1_500_000
+        assert logs.dropped_bytes > 0
+    with pytest.raises(md.InvalidSpec, match="1 to 1024"):
+        linux.create(None, "true", log_max_mb=0)
+
+
 def test_following_never_cuts_off_a_fast_end(runtime: md.Runtime) -> None:
     rounds = 30 if runtime.backend.kind is md.Backend.LINUX else 5
     for _ in range(rounds):

@@ -320,7 +320,7 @@ mod tests {
             field in prop::sample::select(vec![
                 "mem_limit_mb", "cpu_limit_percent", "volumes", "env_vars", "image", "pids_limit",
                 "hostname", "working_dir", "user", "rlimits", "isolation", "init", "restart",
-                "timeout_seconds", "health_check", "tty", "format_version", "exported_at", "unheard_of",
+                "timeout_seconds", "health_check", "tty", "log_max_mb", "format_version", "exported_at", "unheard_of",
             ]),
             value in prop::sample::select(vec![
                 "null", "true", "-1", "1.5", "1e30", "\"\"", "\"x\"", "[]", "[1]", "[\"/a\"]",

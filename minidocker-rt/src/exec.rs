@@ -34,6 +34,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::spec::{Command, CommandText, ContainerPath, EnvVar, TerminalSize, User};
 use crate::status::ExitStatus;
+use crate::utf8;
 
 /// The most output that is captured of each stream unless asked otherwise: 64 MiB.
 pub const OUTPUT_LIMIT: usize = 64 << 20;
@@ -95,12 +96,19 @@ impl ExecOutput {
 
     /// The standard output as text; bytes that are not UTF-8 become U+FFFD.
     pub fn stdout_text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout).into_owned()
+        self.text(&self.stdout)
     }
 
     /// The standard error as text; bytes that are not UTF-8 become U+FFFD.
     pub fn stderr_text(&self) -> String {
-        String::from_utf8_lossy(&self.stderr).into_owned()
+        self.text(&self.stderr)
+    }
+
+    fn text(&self, bytes: &[u8]) -> String {
+        match self.truncated {
+            true => utf8::cut_off(bytes),
+            false => String::from_utf8_lossy(bytes).into_owned(),
+        }
     }
 }
 

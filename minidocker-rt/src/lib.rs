@@ -99,6 +99,7 @@ mod status;
 mod store;
 mod templates;
 mod upkeep;
+mod utf8;
 mod watch;
 
 pub use archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
@@ -128,7 +129,7 @@ pub use runtime::{BackendInfo, BackendKind, Recovered, Revived, Runtime, Runtime
 pub use signal::Signal;
 pub use spec::{
     Command, CommandText, ContainerId, ContainerName, ContainerPath, ContainerSpec, CpuPercent,
-    EnvVar, ExtraHost, HealthCheck, Hostname, ImageName, Isolation, Memory, NetworkMode,
+    EnvVar, ExtraHost, HealthCheck, Hostname, ImageName, Isolation, LogSize, Memory, NetworkMode,
     NetworkName, PidsLimit, PortMapping, Protocol, Resource, RestartPolicy, Rlimit, Subnet,
     TerminalSize, User, Volume,
 };

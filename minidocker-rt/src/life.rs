@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::error::{Error, Result, StepFailure};
 use crate::events::{EventKind, Journal};
 use crate::health::{HealthReport, Probe};
-use crate::logs::{LogWriter, ROTATE_AT};
+use crate::logs::LogWriter;
 use crate::restart::{Backoff, failed, wants_another};
 use crate::spec::HealthCheck;
 use crate::status::{ExitStatus, Health, Phase, ProcessIdentity, StatusRecord};
@@ -75,7 +75,8 @@ impl Life {
         };
         own(&file, &mut record);
         dir.write_status(&record)?;
-        let (log, journal) = (LogWriter::open(&dir.log(), ROTATE_AT)?, dir.journal());
+        let log = LogWriter::open(&dir.log(), file.spec.log_size.rotate_at())?;
+        let journal = dir.journal();
         Ok(Life { dir, file, log, record, journal, backoff: Backoff::default() })
     }
 

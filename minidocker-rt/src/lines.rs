@@ -54,6 +54,12 @@ impl Lines {
         Ok(self)
     }
 
+    /// Nothing from `offset` on.
+    pub fn not_beyond(mut self, offset: u64) -> Lines {
+        self.limit = offset;
+        self
+    }
+
     /// From the first line on that begins at `offset` or later.
     pub fn from_next_begin(file: File, offset: u64) -> Result<Lines> {
         if offset == 0 {

@@ -3,13 +3,16 @@
 //! Lines are those of the Kubernetes CRI log format: `TIME STREAM TAG TEXT`, with an
 //! RFC 3339 time, the stream `stdout` or `stderr` (or `system` for our own remarks),
 //! and the tag `F` for a full line or `P` for a part that the next entry of the same
-//! stream continues. The file is rotated by size; one older file, `log.1`, is kept.
+//! stream continues. A part ends with a whole character, where the output is UTF-8. The file is
+//! rotated by size; one older file, `log.1`, is kept, and how much was written before is not
+//! forgotten.
 
 mod cursor;
 mod follow;
 mod line;
 mod tail;
 mod writer;
+mod written;
 
 use std::path::PathBuf;
 
@@ -23,9 +26,6 @@ use crate::spec::{Command, ContainerId};
 
 pub use follow::Follow;
 pub(crate) use writer::LogWriter;
-
-/// A log file is rotated when it would grow beyond this: 16 MiB.
-pub(crate) const ROTATE_AT: u64 = 16 << 20;
 
 /// Where a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -100,7 +100,8 @@ impl Logs {
         self
     }
 
-    /// Only one stream.
+    /// Only one stream. Our own remarks are one too: they are only in what [`Logs::render`]
+    /// gives then.
     pub fn stream(mut self, stream: Stream) -> Logs {
         self.stream = Some(stream);
         self
@@ -118,25 +119,40 @@ impl Logs {
     /// [`crate::Error::Io`] if the log cannot be read. A log that does not exist yet is empty.
     pub fn entries(&self) -> Result<Vec<LogEntry>> {
         let mut entries = Vec::new();
-        self.each(|line| entries.push(line.to_entry()))?;
+        self.each(|line| {
+            if self.chooses(&line) {
+                entries.push(line.to_entry());
+            }
+        })?;
         Ok(entries)
     }
 
-    /// What the command wrote, exactly, as bytes.
+    /// How many bytes of the command's output (of the chosen stream) are not in the log any more,
+    /// because it had its full size ([`ContainerSpec::log_max_mb`](crate::ContainerSpec)). What
+    /// was not asked for, by [`Logs::tail`] or [`Logs::since`], does not count.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if the log cannot be read.
+    pub fn dropped_bytes(&self) -> Result<u64> {
+        Ok(cursor::written_before(&self.path)?.of(self.stream))
+    }
+
+    /// What the command wrote, byte for byte, as far as the log has it: without the beginning
+    /// if [`Logs::dropped_bytes`] is not 0.
     ///
     /// # Errors
     /// [`crate::Error::Io`] if the log cannot be read.
     pub fn read(&self) -> Result<Vec<u8>> {
         let mut text = Text::new(self.timestamps);
         self.each(|line| {
-            if line.stream != Stream::System {
+            if line.stream != Stream::System && self.chooses(&line) {
                 text.push(line);
             }
         })?;
         Ok(text.bytes)
     }
 
-    /// What the command wrote, as text; bytes that are not UTF-8 become U+FFFD.
+    /// As [`Logs::read`], as text; bytes that are not UTF-8 become U+FFFD.
     ///
     /// # Errors
     /// [`crate::Error::Io`] if the log cannot be read.
@@ -145,14 +161,19 @@ impl Logs {
     }
 
     /// The log as a person reads it: opened by `=== Container … started at … ===`
-    /// and the command, closed by `=== Container exited with code N ===`.
+    /// and the command, closed by `=== Container exited with code N ===`. It says where the
+    /// beginning is not in the log any more.
     ///
     /// # Errors
     /// [`crate::Error::Io`] if the log cannot be read.
     pub fn render(&self) -> Result<String> {
         let mut text = Text::new(self.timestamps);
         let mut opened = None;
+        let dropped = self.dropped_bytes()?;
         self.each(|line| {
+            if line.stream != Stream::System && !self.chooses(&line) || !self.is_recent(&line) {
+                return;
+            }
             opened.get_or_insert_with(|| {
                 line.stream == Stream::System && line.text.starts_with(b"=== Container")
             });
@@ -167,7 +188,15 @@ impl Logs {
             (Some(false), Some(time)) => {
                 let time = time.to_zoned_datetime(jiff::tz::TimeZone::system());
                 let opening = writer::opening(&self.id, time);
-                format!("{opening}\nCommand: {}\n{text}", self.command)
+                let whole = self.tail.is_none() && self.since.is_none();
+                let gap = match dropped {
+                    1.. if whole => format!(
+                        "=== {dropped} bytes of earlier output are not in the log any more: \
+                         see log_max_mb ===\n"
+                    ),
+                    _ => String::new(),
+                };
+                format!("{opening}\nCommand: {}\n{gap}{text}", self.command)
             }
             _ => text.into_owned(),
         })
@@ -176,7 +205,7 @@ impl Logs {
     fn each(&self, mut take: impl FnMut(Line<'_>)) -> Result<()> {
         let mut cursor = Cursor::open(&self.path, self.tail, self.stream)?.up_to_now()?;
         while let Some(line) = cursor.next()? {
-            if let Some(line) = Line::parse(line).filter(|line| self.chooses(line)) {
+            if let Some(line) = Line::parse(line) {
                 take(line);
             }
         }
@@ -184,8 +213,11 @@ impl Logs {
     }
 
     fn chooses(&self, line: &Line<'_>) -> bool {
-        let kept = line.stream == Stream::System || self.stream.is_none_or(|s| s == line.stream);
-        kept && self.since.is_none_or(|since| line.time >= since)
+        self.stream.is_none_or(|stream| stream == line.stream) && self.is_recent(line)
+    }
+
+    fn is_recent(&self, line: &Line<'_>) -> bool {
+        self.since.is_none_or(|since| line.time >= since)
     }
 }
 
@@ -229,6 +261,9 @@ mod tests {
 
     use super::*;
     use crate::status::ExitStatus;
+
+    /// What a log is rotated at unless its specification says.
+    const ROTATE_AT: u64 = 16 << 20;
 
     fn log(rotate_at: u64, write: impl FnOnce(&mut LogWriter)) -> (tempfile::TempDir, Logs) {
         let dir = tempfile::tempdir().unwrap();
@@ -307,6 +342,100 @@ mod tests {
         assert!(text.starts_with("=== Container"), "{text}");
         assert!(text.contains("line 99\n"));
         assert!(!text.contains("line 0\n"));
+        let kept = logs.read().unwrap().len() as u64;
+        let dropped = logs.dropped_bytes().unwrap();
+        let written: usize = (0..100).map(|number| format!("line {number}\n").len()).sum();
+        assert_eq!(kept + dropped, written as u64);
+        assert!(text.contains(&format!("=== {dropped} bytes of earlier output")), "{text}");
+        assert_eq!(logs.clone().stream(Stream::Stdout).dropped_bytes().unwrap(), dropped);
+        assert_eq!(logs.stream(Stream::Stderr).dropped_bytes().unwrap(), 0);
+    }
+
+    #[test]
+    fn every_byte_is_kept_or_counted_whoever_wrote_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let logs = Logs::new(
+            path.clone(),
+            ContainerId::random().unwrap(),
+            Command::parse("echo hi").unwrap(),
+            None,
+        );
+        let mut written = [0; 2];
+        // Each run has a writer of its own, which did not see what the others wrote.
+        for run in 0..40_usize {
+            let mut writer = LogWriter::open(&path, 2000).unwrap();
+            for number in 0..=run {
+                for (stream, sum) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&mut written)
+                {
+                    let text = format!("é{}{}", "x".repeat(number * 7), ["", "\n"][number % 2]);
+                    writer.output(stream, text.as_bytes()).unwrap();
+                    *sum += text.len() as u64;
+                }
+            }
+            let kept = |stream| {
+                let logs = logs.clone().stream(stream);
+                logs.read().unwrap().len() as u64 + logs.dropped_bytes().unwrap()
+            };
+            assert_eq!([kept(Stream::Stdout), kept(Stream::Stderr)], written, "run {run}");
+        }
+        assert!(logs.dropped_bytes().unwrap() > 10_000);
+    }
+
+    #[test]
+    fn no_character_is_cut_whatever_the_writes() {
+        let text = "price: € 5\n方方方ü𝄞\n".repeat(20);
+        for size in 1..8 {
+            let (_dir, logs) = log(ROTATE_AT, |writer| {
+                for (number, piece) in text.as_bytes().chunks(size).enumerate() {
+                    writer.output(Stream::Stdout, piece).unwrap();
+                    // The other stream has characters of its own.
+                    let other = "ü".as_bytes()[number % 2];
+                    writer.output(Stream::Stderr, &[other]).unwrap();
+                }
+            });
+            assert_eq!(logs.clone().stream(Stream::Stdout).read_to_string().unwrap(), text);
+            for entry in logs.entries().unwrap() {
+                assert!(str::from_utf8(&entry.text).is_ok() || entry.stream == Stream::Stderr);
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_character_is_not_lost() {
+        for bytes in [
+            &b"caf\xe9"[..],
+            b"\xf0\x9f",
+            b"\xf0\x9f\n",
+            b"\xff\xc3",
+            b"\x80\x80\x80\x80",
+            b"\xc3\xc3\xc3",
+        ] {
+            let (_dir, logs) = log(ROTATE_AT, |writer| {
+                for byte in bytes {
+                    writer.output(Stream::Stdout, &[*byte]).unwrap();
+                }
+            });
+            assert_eq!(logs.read().unwrap(), bytes);
+            let (_dir, logs) =
+                log(ROTATE_AT, |writer| writer.output(Stream::Stdout, bytes).unwrap());
+            assert_eq!(logs.read().unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn one_stream_is_one_stream() {
+        let (_dir, logs) = log(ROTATE_AT, |writer| {
+            writer.output(Stream::Stdout, b"out\n").unwrap();
+            writer.output(Stream::Stderr, b"err\n").unwrap();
+        });
+        for stream in [Stream::Stdout, Stream::Stderr, Stream::System] {
+            let entries = logs.clone().stream(stream).entries().unwrap();
+            assert!(!entries.is_empty() && entries.iter().all(|entry| entry.stream == stream));
+        }
+        let text = logs.stream(Stream::Stderr).render().unwrap();
+        assert!(text.starts_with("=== Container") && text.contains("err\n"), "{text}");
+        assert!(!text.contains("out\n"), "{text}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod image_name;
 mod isolation;
 mod json;
 mod limits;
+mod log_size;
 mod name;
 mod network;
 mod port;
@@ -30,6 +31,7 @@ pub use health_check::HealthCheck;
 pub use image_name::ImageName;
 pub use isolation::Isolation;
 pub use limits::{CpuPercent, Memory, PidsLimit};
+pub use log_size::LogSize;
 pub use name::{ContainerId, ContainerName, Hostname};
 pub use network::{ExtraHost, NetworkMode, NetworkName};
 pub use port::{PortMapping, Protocol};
@@ -97,6 +99,7 @@ pub struct ContainerSpec {
     pub(crate) health_check: Option<HealthCheck>,
     pub(crate) stdin_open: bool,
     pub(crate) tty: bool,
+    pub(crate) log_size: LogSize,
     pub(crate) fault: Option<Fault>,
     /// The first value that could not be parsed; `create` returns it.
     pub(crate) problem: Option<Box<Error>>,
@@ -144,6 +147,7 @@ impl ContainerSpec {
             health_check: None,
             stdin_open: false,
             tty: false,
+            log_size: LogSize::default(),
             fault: None,
             problem,
         }
@@ -291,6 +295,15 @@ impl ContainerSpec {
     /// arrive as one, as on a screen.
     pub fn tty(mut self, tty: bool) -> Self {
         self.tty = tty;
+        self
+    }
+
+    /// Limits its log to `megabytes` of 1024*1024 bytes, 1 to 1024 (32 unless set). What is
+    /// older is dropped, and counted: see [`Logs::dropped_bytes`](crate::Logs::dropped_bytes).
+    pub fn log_max_mb(mut self, megabytes: u64) -> Self {
+        if let Some(size) = self.keep(LogSize::megabytes(megabytes)) {
+            self.log_size = size;
+        }
         self
     }
 

@@ -44,9 +44,9 @@ type Answer = Result<HttpResponse, ApiError>;
 /// What a handler gets of a body.
 type Body = Result<web::Bytes, actix_web::Error>;
 
-/// Far more than the words and variables of a sensible specification, and little
-/// enough that many at once do no harm.
-const LARGEST_BODY: usize = 1 << 20;
+/// All the words and variables that the kernel takes (6 MiB), and little enough that many at
+/// once do no harm.
+const LARGEST_BODY: usize = 8 << 20;
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config

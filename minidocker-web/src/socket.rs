@@ -3,16 +3,17 @@
 //! Binary messages are data, as it is: to the client one byte for the stream and then the
 //! bytes, from the client the bytes alone. Text messages are JSON: what else there is to say.
 //! Nothing is buffered without bound in either direction: a client that does not read holds
-//! up the command of an exec (as a full pipe does), and misses some of what it attached to;
-//! a command that does not read is typed for until the buffer is full.
+//! up the command of an exec (as a full pipe does), and misses some of what it attached to; while
+//! a command does not read what was sent to it, no more is taken from the client.
 
 pub(crate) mod partner;
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Session};
+use actix_ws::{CloseCode, CloseReason, Item, Message, MessageStream, ProtocolError, Session};
 use minidocker_rt::{ExitStatus, TerminalSize};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,14 +22,22 @@ use tokio::time::{interval, timeout};
 
 use self::partner::{Partner, Piece, Reader, Writer};
 use crate::error::ApiError;
+use crate::guard::peer::Connection;
 use crate::signal::Signal;
 use crate::streams::Place;
 
-/// The largest message that is taken: more than anybody pastes.
-const LARGEST: usize = 1 << 20;
+/// The largest frame that is taken. Data may be sent in as many as one likes.
+const LARGEST: usize = 16 << 20;
 
-/// So much input may wait for a command that does not read.
-const INPUT_BUFFER: usize = 2 << 20;
+/// The longest order, which may come in several frames.
+const LONGEST_ORDER: usize = 64 << 10;
+
+/// While so much input waits for the command, nothing more is read from the client.
+const INPUT_BUFFER: usize = 1 << 20;
+
+/// So long a command may leave a full buffer as it is. What the client says is not heard
+/// meanwhile, so this bounds how long it can hold its place.
+const STALLED: Duration = Duration::from_secs(600);
 
 /// So often the client is asked whether it is there, and so long it may take to say so. A
 /// connection that is not read counts as gone after this too.
@@ -75,11 +84,16 @@ where
             "Connect with a WebSocket client, e.g. new WebSocket(\"ws://…\").",
         )
     })?;
-    let messages =
-        messages.max_frame_size(LARGEST).aggregate_continuations().max_continuation_size(LARGEST);
+    let messages = messages.max_frame_size(LARGEST);
+    let request = request.clone();
     actix_web::rt::spawn(async move {
         match partner.await {
-            Ok(partner) => Conversation { session, messages, place, partner }.hold().await,
+            Ok(partner) => {
+                let (order, input) = (None, Input::default());
+                let conversation =
+                    Conversation { request, session, messages, place, partner, order, input };
+                conversation.hold().await;
+            }
             Err(error) => refuse(session, &error).await,
         }
     });
@@ -94,10 +108,60 @@ async fn refuse(mut session: Session, error: &ApiError) {
 }
 
 struct Conversation<P> {
+    request: HttpRequest,
     session: Session,
-    messages: AggregatedMessageStream,
+    messages: MessageStream,
     place: Place,
     partner: P,
+    /// The beginning of an order whose other frames are still to come.
+    order: Option<Vec<u8>>,
+    input: Input,
+}
+
+/// What the client sent and the command did not read yet.
+struct Input {
+    pieces: VecDeque<Bytes>,
+    length: usize,
+    /// Whether the end of it was sent too.
+    ended: bool,
+    /// When the command last read, or had nothing to read.
+    moved: Instant,
+}
+
+impl Default for Input {
+    fn default() -> Input {
+        Input { pieces: VecDeque::new(), length: 0, ended: false, moved: Instant::now() }
+    }
+}
+
+impl Input {
+    fn push(&mut self, bytes: Bytes) {
+        if self.length == 0 {
+            self.moved = Instant::now();
+        }
+        self.length += bytes.len();
+        if !bytes.is_empty() {
+            self.pieces.push_back(bytes);
+        }
+    }
+
+    fn take(&mut self, count: usize) {
+        let Some(first) = self.pieces.front_mut() else { return };
+        let _ = first.split_to(count);
+        if first.is_empty() {
+            self.pieces.pop_front();
+        }
+        self.length -= count;
+        self.moved = Instant::now();
+    }
+
+    fn clear(&mut self) {
+        *self = Input { ended: self.ended, ..Input::default() };
+    }
+
+    fn is_full(&self) -> bool {
+        self.length >= INPUT_BUFFER
+    }
 }
 
 impl<P: Partner> Conversation<P> {
@@ -131,33 +195,40 @@ impl<P: Partner> Conversation<P> {
     }
 
     async fn talk(&mut self) -> End {
-        let mut input: Vec<u8> = Vec::new();
         let mut ping = interval(PING);
         let mut heard = Instant::now();
         loop {
+            let full = self.input.is_full();
             let step = {
                 let (mut output, mut writer) = self.partner.halves();
+                let next = self.input.pieces.front().map_or(&b""[..], |bytes| bytes);
                 select! {
                     biased;
                     () = self.place.server_ends() => return End::ServerEnds,
-                    message = self.messages.recv() => Step::Message(message),
-                    written = writer.write(&input), if !input.is_empty() => Step::Written(written),
+                    message = self.messages.recv(), if !full => Step::Message(message),
+                    written = writer.write(next), if !next.is_empty() => Step::Written(written),
                     piece = output.next() => Step::Piece(piece),
+                    // What it says is not read, but that it has gone is seen.
+                    () = gone(&self.request), if full => return End::Gone,
                     _ = ping.tick() => Step::Tick,
                 }
             };
+            if full {
+                // Its answers to our pings wait behind its data.
+                heard = Instant::now();
+            }
             let done = match step {
                 Step::Message(message) => {
                     heard = Instant::now();
-                    self.hear(message, &mut input).await
+                    self.hear(message).await
                 }
                 Step::Written(Ok(count)) => {
-                    input.drain(..count);
+                    self.input.take(count);
                     Ok(())
                 }
                 // It does not read any more; how it ends will be told.
                 Step::Written(Err(_)) => {
-                    input.clear();
+                    self.input.clear();
                     Ok(())
                 }
                 Step::Piece(Piece::Data(stream, bytes)) => self.pass_on(stream, &bytes).await,
@@ -169,43 +240,83 @@ impl<P: Partner> Conversation<P> {
                     Err(error) => End::Failed(error),
                 }),
                 Step::Tick if heard.elapsed() > PATIENCE => Err(End::Gone),
+                Step::Tick if full && self.input.moved.elapsed() > STALLED => {
+                    Err(End::Failed(ApiError::bad_request(
+                        format!(
+                            "the command has read nothing for {} s, and {} bytes wait for it",
+                            STALLED.as_secs(),
+                            self.input.length
+                        ),
+                        "Send input to a command that reads it.",
+                    )))
+                }
                 Step::Tick => self.session.ping(b"").await.map_err(|_| End::Gone),
             };
             if let Err(end) = done {
                 return end;
             }
+            // What was sent before the end comes first.
+            if self.input.ended && self.input.length == 0 {
+                self.input.ended = false;
+                self.partner.close_input();
+            }
         }
     }
 
     /// Deals with a message of the client. Input is left for the command to take.
-    async fn hear<E>(
-        &mut self,
-        message: Option<Result<AggregatedMessage, E>>,
-        input: &mut Vec<u8>,
-    ) -> Result<(), End> {
-        let Some(Ok(message)) = message else { return Err(End::Gone) };
+    async fn hear(&mut self, message: Option<Result<Message, ProtocolError>>) -> Result<(), End> {
+        let message = match message {
+            Some(Ok(message)) => message,
+            Some(Err(ProtocolError::Overflow)) => {
+                return Err(End::Failed(ApiError::bad_request(
+                    format!("a frame has more than {LARGEST} bytes, the most that is taken"),
+                    "Send it in pieces: to the command, all that is sent is one stream.",
+                )));
+            }
+            _ => return Err(End::Gone),
+        };
         match message {
-            AggregatedMessage::Binary(bytes) if input.len() + bytes.len() > INPUT_BUFFER => {
-                Err(End::Failed(ApiError::bad_request(
-                    "the command does not read what is typed, and there is too much of it",
-                    "Send less at a time.",
-                )))
+            // A piece of data is data, whichever message it is part of.
+            Message::Binary(bytes) | Message::Continuation(Item::FirstBinary(bytes)) => {
+                self.input.push(bytes);
             }
-            AggregatedMessage::Binary(bytes) => {
-                input.extend_from_slice(&bytes);
-                Ok(())
+            Message::Continuation(Item::Continue(bytes) | Item::Last(bytes))
+                if self.order.is_none() =>
+            {
+                self.input.push(bytes);
             }
-            AggregatedMessage::Text(text) => self.obey(&text, input).await,
-            AggregatedMessage::Ping(bytes) => {
-                self.session.pong(&bytes).await.map_err(|_| End::Gone)
+            Message::Text(text) => self.obey(text.as_bytes())?,
+            Message::Continuation(Item::FirstText(bytes) | Item::Continue(bytes)) => {
+                self.add_to_order(&bytes)?;
             }
-            AggregatedMessage::Pong(_) => Ok(()),
-            AggregatedMessage::Close(_) => Err(End::Gone),
+            Message::Continuation(Item::Last(bytes)) => {
+                self.add_to_order(&bytes)?;
+                let order = self.order.take().unwrap_or_default();
+                self.obey(&order)?;
+            }
+            Message::Ping(bytes) => {
+                return self.session.pong(&bytes).await.map_err(|_| End::Gone);
+            }
+            Message::Pong(_) | Message::Nop => {}
+            Message::Close(_) => return Err(End::Gone),
         }
+        Ok(())
     }
 
-    async fn obey(&mut self, text: &str, input: &mut Vec<u8>) -> Result<(), End> {
-        let order: Order = serde_json::from_str(text).map_err(|error| {
+    fn add_to_order(&mut self, bytes: &[u8]) -> Result<(), End> {
+        let order = self.order.get_or_insert_default();
+        if order.len() + bytes.len() > LONGEST_ORDER {
+            return Err(End::Failed(ApiError::bad_request(
+                format!("a text message has more than {LONGEST_ORDER} bytes, the most of an order"),
+                "Send data in binary messages.",
+            )));
+        }
+        order.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn obey(&mut self, text: &[u8]) -> Result<(), End> {
+        let order: Order = serde_json::from_slice(text).map_err(|error| {
             End::Failed(ApiError::bad_request(
                 format!("the message is not understood: {error}"),
                 "Send data in binary messages, and orders as JSON: resize, eof, signal, detach.",
@@ -214,17 +325,7 @@ impl<P: Partner> Conversation<P> {
         match order {
             // A terminal that was closed a moment ago has no size: its end will be told.
             Order::Resize { rows, columns } => self.partner.resize(TerminalSize { rows, columns }),
-            Order::Eof => {
-                // What was typed before comes first.
-                while !input.is_empty() {
-                    let (_, mut writer) = self.partner.halves();
-                    match timeout(PING, writer.write(input)).await {
-                        Ok(Ok(count)) => drop(input.drain(..count)),
-                        _ => input.clear(),
-                    }
-                }
-                self.partner.close_input();
-            }
+            Order::Eof => self.input.ended = true,
             Order::Signal { signal } => {
                 let signal: Signal = signal.parse().map_err(|()| {
                     let message = format!("signal: {signal:?} is no signal");
@@ -258,8 +359,16 @@ impl<P: Partner> Conversation<P> {
     }
 }
 
-enum Step<E> {
-    Message(Option<Result<AggregatedMessage, E>>),
+/// Completes when the client has closed the connection.
+async fn gone(request: &HttpRequest) {
+    match request.conn_data::<Connection>() {
+        Some(connection) => connection.closed().await,
+        None => std::future::pending().await,
+    }
+}
+
+enum Step {
+    Message(Option<Result<Message, ProtocolError>>),
     Written(std::io::Result<usize>),
     Piece(Piece),
     Tick,

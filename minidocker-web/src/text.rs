@@ -35,6 +35,21 @@ impl NotUtf8 {
     }
 }
 
+/// Without the beginning of a character at the end, whose others were cut off.
+pub(crate) fn whole_characters(bytes: &[u8]) -> &[u8] {
+    let tail = bytes.len().saturating_sub(3);
+    for start in tail..bytes.len() {
+        // At the first byte of a character that lacks some, there is no length of an error.
+        if let Err(error) = std::str::from_utf8(&bytes[start..])
+            && error.error_len().is_none()
+            && error.valid_up_to() == 0
+        {
+            return &bytes[..start];
+        }
+    }
+    bytes
+}
+
 /// A file of the kernel, of which only the ASCII is of interest.
 pub(crate) fn read(path: impl AsRef<Path>) -> Option<String> {
     fs::read(path).ok().map(|bytes| NotUtf8::default().text("", bytes))
@@ -43,6 +58,21 @@ pub(crate) fn read(path: impl AsRef<Path>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_cut_ends_with_a_whole_character() {
+        for (bytes, whole) in [
+            (&b""[..], &b""[..]),
+            (b"ab", b"ab"),
+            ("a€".as_bytes(), "a€".as_bytes()),
+            (b"a\xe2\x82", b"a"),
+            (b"\xf0\x9f\x98", b""),
+            (b"a\xff", b"a\xff"),
+            (b"\xc3\xbca\xc3", b"\xc3\xbca"),
+        ] {
+            assert_eq!(whole_characters(bytes), whole, "{bytes:?}");
+        }
+    }
 
     #[test]
     fn the_fields_that_are_no_text_are_named_once() {

@@ -67,7 +67,8 @@ class _LogChoice(NamedTuple):
 class Logs:
     """What a container printed, over all its runs. Made by :meth:`Container.logs`.
 
-    Iterating gives the lines of its output, without their ends. ``print(logs)`` prints all of it.
+    Iterating gives the lines of its output, without their ends; one of more than 16 MiB comes in
+    pieces. ``print(logs)`` prints all of it.
 
     >>> import minidocker as md
     >>> with md.Runtime() as rt, rt.create(None, "sh -c 'echo one; echo two >&2'") as container:
@@ -83,7 +84,7 @@ class Logs:
         self._follow = follow
 
     def read(self) -> bytes:
-        """What the command wrote, exactly."""
+        """What the command wrote, byte for byte, as far as the log has it: see ``dropped_bytes``."""
         return self._inner.log_bytes(self._choice)
 
     def __str__(self) -> str:
@@ -107,6 +108,11 @@ class Logs:
         return self._inner.log_bytes(self._choice._replace(stream="stderr")).decode(
             errors="replace"
         )
+
+    @property
+    def dropped_bytes(self) -> int:
+        """How many bytes of what it wrote are not in the log any more: see ``log_max_mb``."""
+        return self._inner.log_dropped_bytes(self._choice)
 
     def render(self) -> str:
         """The log as a person reads it, with the remarks of start and end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import io
 import operator
@@ -395,6 +396,9 @@ class Attached:
         self._inner: _minidocker.Attached | None = inner
         #: How many bytes of output were not read in time and left out. The log has them.
         self.missed: int = 0
+        # A piece may end within a character, whose rest is in the next.
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self._decoders = {each: decoder("replace") for each in (Stream.STDOUT, Stream.STDERR)}
 
     @property
     def _open(self) -> _minidocker.Attached:
@@ -420,12 +424,16 @@ class Attached:
                 continue
             piece = self._open.next_piece()
             if piece is None:
+                for each, decoder in self._decoders.items():
+                    if rest := decoder.decode(b"", final=True):
+                        return Output(each, rest)
                 return None
             stream, content = piece
             if isinstance(content, int):
                 self.missed += content
                 continue
-            return Output(Stream(stream), content.decode(errors="replace"))
+            if text := self._decoders[Stream(stream)].decode(content):
+                return Output(Stream(stream), text)
 
     def __iter__(self) -> Iterator[Output]:
         while True:

@@ -220,6 +220,8 @@ class Spec:
     stdin_open: bool = False
     #: Whether it has a terminal instead of pipes.
     tty: bool = False
+    #: The size of its log, in MB of 1024*1024 bytes.
+    log_max_mb: int = 32
 
 
 @dataclass(frozen=True)

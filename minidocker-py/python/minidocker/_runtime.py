@@ -182,7 +182,8 @@ class Runtime:
         - ``ports={8080: 80}``, ``network="none"``, ``aliases``, ``dns``, ``extra_hosts``
         - ``restart="on-failure:5"``, ``health_check="curl -f localhost:8000"``, ``timeout_seconds``
         - ``image``, ``hostname``, ``rlimits={"nofile": 64}``, ``isolation={"pid": False}``,
-          ``init``, ``best_effort_limits``, ``stdin_open``, ``tty``
+          ``init``, ``best_effort_limits``, ``stdin_open``, ``tty``,
+          ``log_max_mb``
 
         Raises :class:`InvalidSpec` naming the field, the value and what to write instead;
         :class:`NameInUse`; :class:`ImageNotFound`. Nothing is made then.

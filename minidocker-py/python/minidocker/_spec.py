@@ -94,6 +94,8 @@ class Options(TypedDict, total=False):
     stdin_open: bool
     #: Gives it a terminal instead of pipes.
     tty: bool
+    #: The size of its log in MB, 1 to 1024 (32 unless set): what is older is dropped, and counted.
+    log_max_mb: int
 
 
 def spec_json(
@@ -124,6 +126,7 @@ def spec_json(
     health_check: Any = None,
     stdin_open: Any = None,
     tty: Any = None,
+    log_max_mb: Any = None,
 ) -> dict[str, Any]:
     """The library's JSON form of these options; the library checks the values.
 
@@ -162,6 +165,7 @@ def spec_json(
         "health_check": _health_check(health_check),
         "stdin_open": stdin_open,
         "tty": tty,
+        "log_max_mb": log_max_mb,
     }
     return {field: value for field, value in given.items() if value is not None}
 

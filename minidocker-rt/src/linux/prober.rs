@@ -17,6 +17,7 @@ use super::supervisor::decode;
 use super::{channel, process};
 use crate::health::Probe;
 use crate::spec::HealthCheck;
+use crate::utf8;
 
 /// How much of a probe's output is kept: 4 KiB, as Docker does.
 const OUTPUT: usize = 4 << 10;
@@ -166,7 +167,10 @@ impl Probing {
             self.read();
             reap_raw(self.helper);
             self.helper = 0;
-            let mut text = String::from_utf8_lossy(&self.text).into_owned();
+            let mut text = match self.text.len() < OUTPUT {
+                true => String::from_utf8_lossy(&self.text).into_owned(),
+                false => utf8::cut_off(&self.text),
+            };
             if let Some(why) = why {
                 text.push_str(&why);
             }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Stream;
 use super::tail;
+use super::written::Written;
 use crate::error::{Error, Result};
 use crate::lines::Lines;
 
@@ -106,6 +107,14 @@ impl Cursor {
             // The new file was not made yet.
             Ok(Beyond::Nothing)
         }
+    }
+}
+
+/// What was written before the oldest line that is kept.
+pub(super) fn written_before(path: &Path) -> Result<Written> {
+    match open_both(path)?.first() {
+        Some(oldest) => Written::before(oldest).map_err(|error| Error::io("read", path, error)),
+        None => Ok(Written::default()),
     }
 }
 

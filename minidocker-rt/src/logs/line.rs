@@ -32,6 +32,11 @@ pub(super) fn kind(line: &[u8]) -> Option<(Stream, bool)> {
     split(line).map(|(_, stream, full, _)| (stream, full))
 }
 
+/// What the command wrote of it.
+pub(super) fn text(line: &[u8]) -> Option<&[u8]> {
+    split(line).map(|(.., text)| text)
+}
+
 fn split(line: &[u8]) -> Option<(&[u8], Stream, bool, &[u8])> {
     let (time, rest) = line.split_at(memchr::memchr(b' ', line)?);
     // The names of the streams all have six letters.

@@ -9,10 +9,12 @@ use jiff::{Timestamp, ZonedDateTime};
 use memchr::memchr_iter;
 
 use super::Stream;
+use super::written::Written;
 use crate::error::{Error, Result};
 use crate::private;
 use crate::spec::{Command, ContainerId, Memory, RestartPolicy};
 use crate::status::ExitStatus;
+use crate::utf8::unfinished;
 
 /// How much is written with one call, or a line more. The lines of `yes` are of one letter,
 /// and each has a head of 48: a chunk of them would fill a megabyte of memory.
@@ -26,6 +28,17 @@ pub(crate) struct LogWriter {
     /// Whether the last line has no end: a writer was killed, or the disk was full.
     torn: bool,
     rotate_at: u64,
+    /// What the command has written so far, but for what `uncounted` tells of.
+    written: Written,
+    /// So much of the file was there already. It is counted when it must be, at the rotation:
+    /// that is no work for a start.
+    uncounted: u64,
+    /// Whether the file still needs the line that says what was written before it.
+    head_due: bool,
+    /// The first bytes of a character whose others did not come yet: of stdout and of stderr.
+    begun: [Vec<u8>; 2],
+    /// How much of what is in the buffer the command wrote.
+    pending: u64,
     /// Reused for every chunk, so that a busy container allocates nothing.
     buffer: Vec<u8>,
 }
@@ -37,49 +50,139 @@ impl LogWriter {
         let file = open_for_append(path)?;
         let size = file.metadata().map_err(failed)?.len();
         let torn = size > 0 && !ends_a_line(&file).map_err(failed)?;
-        Ok(LogWriter { path: path.to_owned(), file, size, torn, rotate_at, buffer: Vec::new() })
+        let mut written = Written::default();
+        // A file that is lost to a full disk must not take along what was counted before it.
+        if size == 0
+            && let Ok(older) = File::open(path.with_extension("1"))
+        {
+            let end = older.metadata().map_err(failed)?.len();
+            written = Written::up_to(&older, end).map_err(failed)?;
+        }
+        Ok(LogWriter {
+            path: path.to_owned(),
+            file,
+            size,
+            torn,
+            rotate_at,
+            head_due: written != Written::default(),
+            written,
+            uncounted: size,
+            begun: [Vec::new(), Vec::new()],
+            pending: 0,
+            buffer: Vec::new(),
+        })
     }
 
-    /// Appends what was read from a stream, cut at its line ends. Nothing is held
-    /// back: a line without its end is written as a part at once.
+    /// Appends what was read from a stream, cut at its line ends. A line without its end is
+    /// written as a part at once; only the beginning of a character waits for its rest, which
+    /// comes with the next read.
     pub fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<()> {
+        if stream == Stream::System {
+            self.end_characters()?;
+        }
+        let begun = self.begun(stream).map(std::mem::take).unwrap_or_default();
+        self.lines(stream, begun, bytes, true)
+    }
+
+    /// Writes down what waits for the rest of a character: it will not come any more, or a
+    /// remark comes first.
+    fn end_characters(&mut self) -> Result<()> {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let begun = self.begun(stream).map(std::mem::take).unwrap_or_default();
+            if !begun.is_empty() {
+                self.lines(stream, begun, b"", false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begun(&mut self, stream: Stream) -> Option<&mut Vec<u8>> {
+        match stream {
+            Stream::Stdout => Some(&mut self.begun[0]),
+            Stream::Stderr => Some(&mut self.begun[1]),
+            Stream::System => None,
+        }
+    }
+
+    /// Appends `begun` and then `bytes`. With `more` the beginning of a character may wait.
+    fn lines(
+        &mut self,
+        stream: Stream,
+        mut begun: Vec<u8>,
+        bytes: &[u8],
+        more: bool,
+    ) -> Result<()> {
         let head = format!("{:.9} {} ", Timestamp::now(), stream.tag());
         let (full, part) = (format!("{head}F "), format!("{head}P "));
         self.buffer.clear();
+        self.pending = 0;
         // Closed, a torn line takes no other one with it.
         self.buffer.extend(self.torn.then_some(b'\n'));
         let mut begin = 0;
         for end in memchr_iter(b'\n', bytes) {
             self.buffer.extend_from_slice(full.as_bytes());
+            self.pending += (begun.len() + end + 1 - begin) as u64;
+            self.buffer.append(&mut begun);
             self.buffer.extend_from_slice(&bytes[begin..=end]);
             begin = end + 1;
             if self.buffer.len() >= AT_ONCE {
-                self.append()?;
+                self.append(stream)?;
             }
         }
-        if begin < bytes.len() {
+        let rest = &bytes[begin..];
+        let joined;
+        let rest = match begun.is_empty() {
+            true => rest,
+            false => {
+                joined = [&begun, rest].concat();
+                &joined
+            }
+        };
+        let keep = if more && stream != Stream::System { unfinished(rest) } else { 0 };
+        let (whole, unfinished) = rest.split_at(rest.len() - keep);
+        if !whole.is_empty() {
+            self.pending += whole.len() as u64;
             self.buffer.extend_from_slice(part.as_bytes());
-            self.buffer.extend_from_slice(&bytes[begin..]);
+            self.buffer.extend_from_slice(whole);
             self.buffer.push(b'\n');
         }
-        self.append()
+        if let Some(begun) = self.begun(stream) {
+            *begun = unfinished.to_vec();
+        }
+        self.append(stream)
     }
 
     /// Appends the lines in the buffer, in the next file if this one has no room for them.
-    fn append(&mut self) -> Result<()> {
-        let length = self.buffer.len() as u64;
-        if self.size > 0 && self.size + length > self.rotate_at {
+    fn append(&mut self, stream: Stream) -> Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        if self.size > 0 && self.size + self.buffer.len() as u64 > self.rotate_at {
             self.rotate()?;
+        }
+        if self.head_due {
+            // After the end of a torn line, if there is one to be closed.
+            let at = usize::from(self.torn);
+            self.buffer.splice(at..at, self.written.head().into_bytes());
         }
         self.torn = true;
         self.file.write_all(&self.buffer).map_err(|error| Error::io("write", &self.path, error))?;
         self.torn = false;
-        self.size += length;
+        self.head_due = false;
+        self.size += self.buffer.len() as u64;
+        self.written.add(stream, std::mem::take(&mut self.pending));
         self.buffer.clear();
         Ok(())
     }
 
     fn rotate(&mut self) -> Result<()> {
+        if self.uncounted > 0 {
+            let before = Written::up_to(&self.file, self.uncounted)
+                .map_err(|error| Error::io("read", &self.path, error))?;
+            self.written.stdout += before.stdout;
+            self.written.stderr += before.stderr;
+            self.uncounted = 0;
+        }
         // It is not there if it was renamed already, and then there was no room for a new one.
         if self.path.exists() {
             let older = self.path.with_extension("1");
@@ -91,6 +194,11 @@ impl LogWriter {
         }
         self.file = open_for_append(&self.path)?;
         self.size = 0;
+        self.head_due = true;
+        // There is no torn line here that would have to be closed.
+        if std::mem::take(&mut self.torn) {
+            self.buffer.remove(0);
+        }
         Ok(())
     }
 

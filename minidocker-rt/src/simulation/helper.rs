@@ -25,7 +25,7 @@ const FLAG: &str = "--minidocker-simulation-supervisor";
 const SLOTS: [Slot; 2] = [Slot::Stdin, Slot::Stderr];
 
 /// No answer is longer.
-const LONGEST: u64 = 1 << 20;
+const LONGEST: u64 = 64 << 20;
 
 /// See [`crate::init`]: never returns in a helper.
 pub(crate) fn init() {

@@ -15,6 +15,7 @@ use super::supervisor::{News, RunNews};
 use super::tree::Tree;
 use crate::health::Probe;
 use crate::spec::HealthCheck;
+use crate::utf8;
 
 /// How much of a probe's output is kept: 4 KiB, as Docker does.
 const OUTPUT: usize = 4 << 10;
@@ -191,6 +192,8 @@ fn gather(output: &Receiver<Vec<u8>>) -> String {
     while let Ok(piece) = output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         bytes.extend(piece);
     }
-    bytes.truncate(OUTPUT);
-    String::from_utf8_lossy(&bytes).into_owned()
+    match bytes.len() <= OUTPUT {
+        true => String::from_utf8_lossy(&bytes).into_owned(),
+        false => utf8::cut_off(&bytes[..OUTPUT]),
+    }
 }

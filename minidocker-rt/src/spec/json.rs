@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::health_check::HealthCheckJson;
 use super::{
     Command, ContainerName, ContainerPath, ContainerSpec, CpuPercent, EnvVar, ExtraHost,
-    HealthCheck, Hostname, Isolation, Memory, NetworkMode, PidsLimit, PortMapping, RestartPolicy,
-    Rlimit, User, Volume, port, timeout,
+    HealthCheck, Hostname, Isolation, LogSize, Memory, NetworkMode, PidsLimit, PortMapping,
+    RestartPolicy, Rlimit, User, Volume, port, timeout,
 };
 use crate::error::{Error, Result};
 
@@ -65,6 +65,8 @@ pub(super) struct SpecJson {
     stdin_open: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     tty: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log_max_mb: Option<serde_json::Number>,
 }
 
 /// A command line, or its exact words.
@@ -145,6 +147,9 @@ impl TryFrom<SpecJson> for ContainerSpec {
         spec.health_check = json.health_check.map(HealthCheck::try_from).transpose()?;
         spec.stdin_open = json.stdin_open;
         spec.tty = json.tty;
+        if let Some(megabytes) = json.log_max_mb {
+            spec.log_size = LogSize::from_json(megabytes)?;
+        }
         Ok(spec)
     }
 }
@@ -185,6 +190,8 @@ impl From<ContainerSpec> for SpecJson {
             health_check: spec.health_check.map(HealthCheckJson::from),
             stdin_open: spec.stdin_open,
             tty: spec.tty,
+            log_max_mb: (spec.log_size != LogSize::default())
+                .then(|| spec.log_size.as_megabytes().into()),
         }
     }
 }

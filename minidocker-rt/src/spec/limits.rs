@@ -177,7 +177,11 @@ impl Default for PidsLimit {
 }
 
 /// A whole, non-negative number; anything else is refused in the field's name.
-fn whole(number: serde_json::Number, field: &'static str, hint: &'static str) -> Result<u64> {
+pub(super) fn whole(
+    number: serde_json::Number,
+    field: &'static str,
+    hint: &'static str,
+) -> Result<u64> {
     if let Some(value) = number.as_u64() {
         return Ok(value);
     }

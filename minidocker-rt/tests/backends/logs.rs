@@ -11,6 +11,8 @@ crate::trials![
     a_follower_gets_each_line_and_the_end,
     a_follower_goes_on_through_a_restart,
     much_output_is_kept_byte_for_byte,
+    a_log_that_lost_its_beginning_says_how_much,
+    a_character_written_in_pieces_is_whole,
     events_tell_the_whole_life,
     events_of_another_program_are_told,
 ];
@@ -109,6 +111,49 @@ fn next(events: &mut minidocker_rt::Events) -> Event {
         Next::Item(event) => event,
         other => panic!("{other:?}"),
     }
+}
+
+fn a_log_that_lost_its_beginning_says_how_much(lab: &Lab) {
+    for megabytes in [0, 1025] {
+        let error = lab.runtime.create(sleeper("a").log_max_mb(megabytes)).unwrap_err();
+        assert!(error.to_string().contains("1 to 1024 MB"), "{error}");
+    }
+    // Each run has a supervisor of its own, and they count on.
+    let code = "import sys\n\
+                for i in range(1200): sys.stdout.buffer.write(b'x' * 999 + b'\\n')\n\
+                sys.stderr.buffer.write(b'oops\\n')";
+    let container = lab.create(python("a", code).log_max_mb(1));
+    for runs in 1..=3 {
+        container.start().unwrap();
+        container.wait_timeout(PATIENCE).unwrap();
+        let logs = container.logs().unwrap();
+        let kept = logs.read().unwrap().len() as u64;
+        assert!(kept <= 1 << 20, "{kept}");
+        assert_eq!(kept + logs.dropped_bytes().unwrap(), runs * (1_200_000 + 5));
+        let out = logs.clone().stream(Stream::Stdout);
+        let kept = out.read().unwrap().len() as u64;
+        assert_eq!(kept + out.dropped_bytes().unwrap(), runs * 1_200_000);
+        assert!(logs.render().unwrap().contains("bytes of earlier output are not in the log"));
+    }
+    assert!(container.disk_usage().unwrap().log_bytes <= 1 << 20);
+}
+
+fn a_character_written_in_pieces_is_whole(lab: &Lab) {
+    let code = "import os, time\n\
+                os.write(1, b'price: \\xe2\\x82'); time.sleep(0.1); os.write(1, b'\\xac 5\\n')\n\
+                os.write(1, ('x' * 65535 + '\\u65b9' * 3000 + '\\n').encode())\n\
+                os.write(1, b'caf\\xe9')";
+    let container = lab.start(python("a", code));
+    let entries: Vec<_> = container.logs().unwrap().follow().unwrap().map(Result::unwrap).collect();
+    let mut text = String::new();
+    for entry in entries.iter().filter(|entry| entry.stream == Stream::Stdout) {
+        text.push_str(&String::from_utf8_lossy(&entry.text));
+        text.extend(entry.full.then_some('\n'));
+    }
+    let expected = format!("price: € 5\n{}{}\ncaf\u{fffd}", "x".repeat(65535), "方".repeat(3000));
+    assert!(text.replace("\r\n", "\n") == expected, "{}", text.len());
+    let bytes = container.logs().unwrap().read().unwrap();
+    assert!(bytes.ends_with(b"caf\xe9"), "what is no text is kept as it is");
 }
 
 fn events_tell_the_whole_life(lab: &Lab) {

@@ -16,8 +16,8 @@ use crate::error::ApiError;
 use crate::query::Query;
 use crate::signal::Signal;
 
-/// More names than this are no selection any more.
-const MOST: usize = 200;
+/// The results are kept until all are there, so there is a bound.
+const MOST: usize = 10_000;
 
 /// So many containers are worked on at once, for each request.
 const AT_ONCE: usize = 8;
@@ -68,7 +68,9 @@ async fn bulk(request: HttpRequest, app: web::Data<App>, body: Body) -> Answer {
     let Request { action, names, timeout, signal, force } = parsed(body)?;
     if names.is_empty() || names.len() > MOST {
         let message = format!("names: {} are given, and 1 to {MOST} are taken", names.len());
-        return Err(ApiError::bad_request(message, "Select fewer, or some.").at_field("names"));
+        return Err(
+            ApiError::bad_request(message, "Send the others in another request.").at_field("names")
+        );
     }
     let grace = match timeout {
         Some(seconds) if seconds > 3600 => {

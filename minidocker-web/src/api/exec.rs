@@ -17,6 +17,7 @@ use crate::error::ApiError;
 use crate::guard::peer::Connection;
 use crate::query::Query;
 use crate::readable::{Readable, Writable, nonblocking};
+use crate::text::{NotUtf8, whole_characters};
 
 /// So much is kept of each stream.
 const MOST_OUTPUT: usize = 4 << 20;
@@ -61,6 +62,8 @@ struct Output {
     oom_killed: bool,
     timed_out: bool,
     truncated: bool,
+    #[serde(skip_serializing_if = "NotUtf8::is_empty")]
+    not_utf8: NotUtf8,
 }
 
 async fn exec(request: HttpRequest, app: web::Data<App>, body: Body) -> Answer {
@@ -159,11 +162,18 @@ impl Running {
         // What it wrote before its end is there; what its children write later is not ours.
         self.stdout.drain();
         self.stderr.drain();
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let mut not_utf8 = NotUtf8::default();
+        let mut text = |field, Source { mut bytes, truncated, .. }: Source| {
+            if truncated {
+                bytes.truncate(whole_characters(&bytes).len());
+            }
+            not_utf8.text(field, bytes)
+        };
         Ok(Output {
             truncated: self.stdout.truncated || self.stderr.truncated,
-            stdout: text(self.stdout.bytes),
-            stderr: text(self.stderr.bytes),
+            stdout: text("stdout", self.stdout),
+            stderr: text("stderr", self.stderr),
+            not_utf8,
             exit_code: exit.code,
             signal: exit.signal,
             oom_killed: exit.oom_killed,

@@ -12,6 +12,7 @@ use super::{Answer, Body, parsed, read, resource};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::query::Query;
+use crate::text::whole_characters;
 
 /// How long each of the two commands may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -213,7 +214,10 @@ fn observe(container: &Container) -> Result<Run, Error> {
     let exit = container.inspect()?.exit;
     let mut output = container.logs()?.read()?;
     let truncated = output.len() > MOST_OUTPUT;
-    output.truncate(MOST_OUTPUT);
+    if truncated {
+        output.truncate(MOST_OUTPUT);
+        output.truncate(whole_characters(&output).len());
+    }
     Ok(Run {
         output: String::from_utf8_lossy(&output).into_owned(),
         exit_code: exit.map(|exit| exit.code),

@@ -15,6 +15,7 @@ use super::{Answer, name_in, read, resource};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::query::Query;
+use crate::text::NotUtf8;
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/api/containers/{name}/logs", "GET, HEAD").route(read().to(logs)));
@@ -22,6 +23,9 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 
 /// Says why an answer without a line has none.
 const EMPTY_BECAUSE: HeaderName = HeaderName::from_static("empty-because");
+
+/// How many bytes of output the log has dropped.
+const DROPPED_BYTES: HeaderName = HeaderName::from_static("dropped-bytes");
 
 /// Which part of a log is asked for.
 #[derive(Debug, Clone)]
@@ -98,15 +102,15 @@ struct Line {
     stream: Stream,
     text: String,
     full: bool,
+    #[serde(skip_serializing_if = "NotUtf8::is_empty")]
+    not_utf8: NotUtf8,
 }
 
 impl From<LogEntry> for Line {
     fn from(entry: LogEntry) -> Line {
         let LogEntry { time, stream, full, text } = entry;
-        // Most are UTF-8, and need no copy.
-        let text = String::from_utf8(text)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        Line { time, stream, text, full }
+        let mut not_utf8 = NotUtf8::default();
+        Line { time, stream, text: not_utf8.text("text", text), full, not_utf8 }
     }
 }
 
@@ -130,28 +134,34 @@ async fn logs(request: HttpRequest, app: web::Data<App>) -> Answer {
     }
     let name = name_in(&request);
     if format == Format::Json {
-        let (lines, empty) = app
+        let (lines, empty, dropped) = app
             .look(name, move |container| {
-                let entries = part.of(container.logs()?).entries()?;
+                let logs = part.of(container.logs()?);
+                let dropped = logs.dropped_bytes()?;
+                let entries = logs.entries()?;
                 let empty = match entries.is_empty() {
                     true => Some(why_empty(&container.inspect()?)),
                     false => None,
                 };
-                Ok((entries, empty))
+                Ok((entries, empty, dropped))
             })
             .await?;
         let lines: Vec<Line> = lines.into_iter().map(Line::from).collect();
-        return Ok(HttpResponse::Ok().json(json!({"lines": lines, "empty": empty})));
+        return Ok(HttpResponse::Ok().json(json!({
+            "lines": lines, "empty": empty, "dropped_bytes": dropped
+        })));
     }
-    let (text, empty) = app
+    let (text, empty, dropped) = app
         .look(name, move |container| {
             let logs = part.of(container.logs()?).timestamps(timestamps);
+            let dropped = logs.dropped_bytes()?;
             let text = if raw { logs.read()? } else { logs.render()?.into_bytes() };
             let empty = empty_because(container, text.is_empty())?;
-            Ok((text, empty))
+            Ok((text, empty, dropped))
         })
         .await?;
     let mut answer = HttpResponse::Ok();
+    answer.insert_header((DROPPED_BYTES, dropped));
     if let Some(why) = empty {
         answer.insert_header((EMPTY_BECAUSE, why));
     }

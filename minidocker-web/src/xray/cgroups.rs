@@ -151,6 +151,7 @@ fn files(folder: &Path) -> Vec<ControlFile> {
             let mut value = text::read(folder.join(&name))?.trim_end().to_string();
             if let Some((end, _)) = value.char_indices().nth(LONGEST) {
                 value.truncate(end);
+                value.push('…');
             }
             Some(ControlFile { name, value })
         })

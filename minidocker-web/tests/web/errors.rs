@@ -64,12 +64,12 @@ fn a_body_over_the_limit_is_refused() {
     let spec = |padding: usize| {
         format!("{{\"name\": \"a\", \"command\": \"true\"{}}}", " ".repeat(padding))
     };
-    lab.ask("POST", "/api/containers", &[], &spec(2 << 20)).refusal(413, "body_too_large");
+    lab.ask("POST", "/api/containers", &[], &spec(9 << 20)).refusal(413, "body_too_large");
     // Told its length only, the server need not wait for the rest.
     let told = [("Content-Length", "1000000000")];
     lab.ask("POST", "/api/containers", &told, "{").refusal(413, "body_too_large");
     // Not told the length, it stops reading.
-    let chunk = "x".repeat((1 << 20) + 1);
+    let chunk = "x".repeat((8 << 20) + 1);
     let body = format!("{:x}\r\n{chunk}\r\n0\r\n\r\n", chunk.len());
     let server = lab.server.address;
     let mut chunked =
@@ -79,7 +79,7 @@ fn a_body_over_the_limit_is_refused() {
     chunked.extend(body.bytes());
     send(server, &chunked).refusal(413, "body_too_large");
     // Just within the limit.
-    assert_eq!(lab.ask("POST", "/api/containers", &[], &spec(1_048_000)).status, 201);
+    assert_eq!(lab.ask("POST", "/api/containers", &[], &spec((8 << 20) - 100)).status, 201);
 }
 
 fn a_name_is_given_once() {

@@ -177,7 +177,7 @@ fn several_are_worked_on_with_a_result_for_each() {
         json!({"action": "fly", "names": ["a"]}),
         json!({"action": "kill", "names": ["a"], "signal": "NONE"}),
         json!({"action": "stop", "names": ["a"], "timeout": 4000}),
-        json!({"action": "stop", "names": vec!["a"; 201]}),
+        json!({"action": "stop", "names": vec!["a"; 10_001]}),
     ] {
         bulk(wrong).refusal(400, "bad_request");
     }

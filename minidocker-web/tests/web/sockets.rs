@@ -11,6 +11,9 @@ crate::trials![
     a_shell_is_typed_into_and_says_how_it_ended,
     a_terminal_has_the_size_it_is_given,
     bytes_go_through_unchanged_in_both_directions,
+    input_waits_for_a_command_that_reads_slowly,
+    a_command_that_never_reads_holds_the_client_up_and_goes_with_it,
+    a_message_may_come_in_any_pieces,
     streams_are_told_apart_without_a_terminal,
     a_signal_reaches_the_command,
     what_cannot_be_done_is_told_in_a_message,
@@ -74,6 +77,63 @@ fn bytes_go_through_unchanged_in_both_directions() {
     }
     cat.say(&json!({"type": "eof"}));
     assert_eq!(cat.finish().2["exit_code"], 0);
+}
+
+/// More than any buffer holds, of which nothing is lost.
+fn input_waits_for_a_command_that_reads_slowly() {
+    let lab = Lab::new();
+    lab.start("a", "sleep 1000");
+    let mut count = exec(&lab, "?command=sh%20-c%20'sleep%201;wc%20-c'&tty=false");
+    count.type_in(&vec![b'x'; 5 << 20]);
+    for _ in 0..100 {
+        count.type_in(&[b'x'; 100_000]);
+    }
+    count.say(&json!({"type": "eof"}));
+    let (out, _, last) = count.finish();
+    let expected = (5 << 20) + 10_000_000;
+    assert_eq!(String::from_utf8_lossy(&out).trim(), expected.to_string());
+    assert_eq!(last["exit_code"], 0);
+}
+
+fn a_command_that_never_reads_holds_the_client_up_and_goes_with_it() {
+    let lab = Lab::new();
+    lab.start("a", "sleep 1000");
+    let mut deaf = exec(&lab, "?command=sleep%20999&tty=false");
+    let running = || {
+        let script = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '";
+        let body = json!({"command": ["sh", "-c", script]}).to_string();
+        let output = lab.ask("POST", "/api/containers/a/exec", &[], &body).json();
+        output["stdout"].as_str().unwrap().contains("sleep 999")
+    };
+    assert!(running());
+    // Taken are the buffers of the kernel and 1 MiB, and no more.
+    let taken = deaf.type_until_it_blocks();
+    assert!((1 << 20..64 << 20).contains(&taken), "{taken}");
+    assert!(running());
+    // The server sees that the client has gone, though it does not read what it sent.
+    drop(deaf);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while running() {
+        assert!(Instant::now() < deadline, "the command is not killed");
+    }
+}
+
+fn a_message_may_come_in_any_pieces() {
+    let lab = Lab::new();
+    lab.start("a", "sleep 1000");
+    let mut cat = exec(&lab, "?command=cat&tty=false");
+    cat.send_pieces(2, &[b"one ", b"", b"two ", b"three"]);
+    cat.send_pieces(1, &[b"", b"{\"type\":", b" \"eof\"}"]);
+    let (out, _, last) = cat.finish();
+    assert_eq!((&out[..], &last["exit_code"]), (&b"one two three"[..], &json!(0)));
+    let mut cat = exec(&lab, "?command=cat&tty=false");
+    cat.type_in(&vec![0; (16 << 20) + 1]);
+    let error = cat.finish().2;
+    assert!(error["error"]["message"].as_str().unwrap().contains("16777216 bytes"), "{error}");
+    let mut cat = exec(&lab, "?command=cat&tty=false");
+    cat.send_pieces(1, &[&[b' '; 60_000][..]; 2]);
+    let error = cat.finish().2;
+    assert!(error["error"]["message"].as_str().unwrap().contains("65536 bytes"), "{error}");
 }
 
 fn streams_are_told_apart_without_a_terminal() {

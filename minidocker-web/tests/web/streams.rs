@@ -17,6 +17,7 @@ crate::trials![
     a_log_is_followed_to_the_end_and_resumed_after_the_last_line,
     an_empty_log_says_why,
     lines_come_whole_whatever_is_in_them,
+    a_log_that_lost_its_beginning_says_so,
     stats_come_every_second_until_the_end,
     a_client_that_does_not_read_delays_nobody,
     open_streams_end_with_the_server,
@@ -201,9 +202,30 @@ fn lines_come_whole_whatever_is_in_them() {
     let all = texts(&json["lines"]);
     let expected = ["<script>alert(1)</script>", "\u{1b}[31mred", "\u{1}\u{fffd}", "", "data: x"];
     assert!(all.windows(5).any(|window| window == expected), "{all:?}");
+    for line in json["lines"].as_array().unwrap() {
+        let marked = line["not_utf8"] == json!(["text"]);
+        assert_eq!(marked, line["text"].as_str().unwrap().contains('\u{fffd}'), "{line}");
+        assert!(marked || line.get("not_utf8").is_none());
+    }
     let mut follow = open(&lab, "/api/containers/a/logs?follow=true&stream=stdout");
     let followed = follow.next().unwrap().data;
     assert_eq!(texts(&followed), all);
+}
+
+fn a_log_that_lost_its_beginning_says_so() {
+    let lab = Lab::new();
+    lab.create(json!({"name": "a", "command": "head -c 1500000 /dev/zero", "log_max_mb": 1}));
+    assert_eq!(lab.post("/api/containers/a/start").status, 200);
+    lab.until_stopped("a");
+    let json = lab.get("/api/containers/a/logs?format=json").json();
+    let dropped = json["dropped_bytes"].as_u64().unwrap();
+    let raw = lab.get("/api/containers/a/logs?raw=true");
+    assert_eq!(raw.header("dropped-bytes").unwrap(), dropped.to_string());
+    assert_eq!(dropped + raw.body.len() as u64, 1_500_000);
+    let first = open(&lab, "/api/containers/a/logs?follow=true&tail=5").next().unwrap();
+    assert_eq!((first.event.as_str(), &first.data["dropped_bytes"]), ("dropped", &json!(dropped)));
+    lab.create(json!({"name": "b", "command": "true"}));
+    assert_eq!(lab.get("/api/containers/b/logs").header("dropped-bytes").unwrap(), "0");
 }
 
 fn stats_come_every_second_until_the_end() {

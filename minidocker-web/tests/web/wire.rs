@@ -124,23 +124,39 @@ impl Socket {
         self.send(2, bytes);
     }
 
-    /// Frames of a client are masked; a mask of zeros changes nothing.
-    fn send(&mut self, opcode: u8, bytes: &[u8]) {
-        let mut frame = vec![0x80 | opcode];
-        match bytes.len() {
-            length @ ..126 => frame.push(0x80 | length as u8),
-            length @ ..65_536 => {
-                frame.push(0x80 | 126);
-                frame.extend((length as u16).to_be_bytes());
-            }
-            length => {
-                frame.push(0x80 | 127);
-                frame.extend((length as u64).to_be_bytes());
-            }
+    /// A message in several frames.
+    pub fn send_pieces(&mut self, opcode: u8, pieces: &[&[u8]]) {
+        for (number, piece) in pieces.iter().enumerate() {
+            let opcode = if number == 0 { opcode } else { 0 };
+            let last = if number + 1 == pieces.len() { 0x80 } else { 0 };
+            self.send_frame(last | opcode, piece);
         }
-        frame.extend([0; 4]);
-        frame.extend(bytes);
-        self.reader.get_mut().write_all(&frame).unwrap();
+    }
+
+    /// Sends data for as long as it is taken. Returns how much was.
+    pub fn type_until_it_blocks(&mut self) -> usize {
+        self.reader.get_ref().set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+        let frame = frame(0x82, &[b'x'; 60_000]);
+        let mut taken = 0;
+        // In frames as a whole: what a write could not finish is the last.
+        loop {
+            let mut rest = &frame[..];
+            while !rest.is_empty() {
+                match self.reader.get_mut().write(rest) {
+                    Ok(count) => rest = &rest[count..],
+                    Err(_) => return taken,
+                }
+            }
+            taken += 60_000;
+        }
+    }
+
+    fn send(&mut self, opcode: u8, bytes: &[u8]) {
+        self.send_frame(0x80 | opcode, bytes);
+    }
+
+    fn send_frame(&mut self, first: u8, bytes: &[u8]) {
+        self.reader.get_mut().write_all(&frame(first, bytes)).unwrap();
     }
 
     /// The next frame but pings.
@@ -197,4 +213,23 @@ impl Socket {
             }
         }
     }
+}
+
+/// Frames of a client are masked; a mask of zeros changes nothing.
+fn frame(first: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match bytes.len() {
+        length @ ..126 => frame.push(0x80 | length as u8),
+        length @ ..65_536 => {
+            frame.push(0x80 | 126);
+            frame.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            frame.push(0x80 | 127);
+            frame.extend((length as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(bytes);
+    frame
 }

@@ -29,20 +29,24 @@ pub(super) async fn follow(request: &HttpRequest, app: &web::Data<App>, part: Pa
             ApiError::invalid_query("the header Last-Event-ID is not the id of a line")
         })?),
     };
-    let (container, follow) = app
+    let goes_on = resumed.is_some() || part.since.is_some();
+    let (container, follow, dropped) = app
         .look(name_in(request), move |container| {
             let logs = match resumed {
                 // The lines of that very moment are read again, to be counted.
                 Some(id) => Part { since: Some(id.time), tail: None, ..part }.of(container.logs()?),
                 None => part.of(container.logs()?),
             };
-            Ok((container.clone(), logs.follow()?))
+            let dropped = if goes_on { 0 } else { logs.dropped_bytes()? };
+            Ok((container.clone(), logs.follow()?, dropped))
         })
         .await?;
     let readable = Readable::of(&follow).map_err(|error| ApiError::not_watched(&error))?;
     let reader = Reader { container, follow, skip: resumed };
     let lines = Background::new(reader, Reader::next_batch);
-    Ok(sse::answer(place, LogLines { lines, readable, last: resumed, told: false, over: false }))
+    let last = resumed;
+    let lines = LogLines { lines, readable, last, dropped, told: false, over: false };
+    Ok(sse::answer(place, lines))
 }
 
 /// A line's place in the log: its time, and which of the lines of that time it is. A clock
@@ -135,6 +139,8 @@ struct LogLines {
     lines: Background<Reader, Found>,
     readable: Readable,
     last: Option<LineId>,
+    /// So many bytes before the first line are not in the log any more, which is still to be told.
+    dropped: u64,
     /// Whether there was any line.
     told: bool,
     over: bool,
@@ -144,6 +150,10 @@ impl Source for LogLines {
     async fn next(&mut self) -> Option<Bytes> {
         if self.over {
             return None;
+        }
+        if self.dropped > 0 {
+            let dropped = std::mem::take(&mut self.dropped);
+            return Some(sse::message(Some("dropped"), None, &json!({"dropped_bytes": dropped})));
         }
         loop {
             match self.lines.next().await {

@@ -78,8 +78,6 @@ export interface Container {
   health?: Health | null;
   not_enforced?: string[];
   rootfs?: string;
-  /** How much of the log was removed at its beginning, to keep it within its size. */
-  dropped_bytes?: number;
   network?: NetworkInfo;
   usage?: Usage | null;
 }
@@ -140,6 +138,7 @@ export interface Spec {
   health_check?: HealthCheck;
   stdin_open?: boolean;
   tty?: boolean;
+  log_max_mb?: number;
   init?: boolean;
   best_effort_limits?: boolean;
   isolation?: Partial<Isolation>;
@@ -210,6 +209,7 @@ export interface LogLine {
   stream: "stdout" | "stderr" | "system";
   text: string;
   full: boolean;
+  not_utf8?: string[];
 }
 
 export interface Pressure {
@@ -262,6 +262,7 @@ export interface ExecOutput {
   oom_killed: boolean;
   timed_out: boolean;
   truncated: boolean;
+  not_utf8?: string[];
 }
 
 export interface FileEntry {

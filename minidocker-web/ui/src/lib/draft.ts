@@ -40,6 +40,7 @@ export interface Draft {
   stdinOpen: boolean;
   bestEffort: boolean;
   timeoutSeconds: Spec["timeout_seconds"];
+  logMaxMb: Spec["log_max_mb"];
   rlimits: Spec["rlimits"];
 }
 
@@ -78,6 +79,7 @@ export function emptyDraft(): Draft {
     stdinOpen: false,
     bestEffort: false,
     timeoutSeconds: undefined,
+    logMaxMb: undefined,
     rlimits: undefined,
   };
 }
@@ -121,6 +123,7 @@ export function draftOf(spec: Partial<Spec>): Draft {
     stdinOpen: spec.stdin_open ?? false,
     bestEffort: spec.best_effort_limits ?? false,
     timeoutSeconds: spec.timeout_seconds,
+    logMaxMb: spec.log_max_mb,
     rlimits: spec.rlimits,
   };
 }
@@ -148,6 +151,7 @@ export function specOf(draft: Draft): Spec {
       user: draft.user.trim() || undefined,
       restart: unless("no", draft.restart),
       timeout_seconds: draft.timeoutSeconds,
+      log_max_mb: draft.logMaxMb,
       health_check: healthCheck(draft.health),
       isolation: some(off) && Object.fromEntries(off.map((feature) => [feature, false])),
       init: unless(true, draft.init),

@@ -63,6 +63,14 @@ const DOCKER: Record<keyof Spec, (spec: Spec) => string[][]> = {
   init: ({ init }) => (init === false ? [] : [["--init"]]),
   stdin_open: ({ stdin_open }) => (stdin_open ? [["--interactive"]] : []),
   tty: ({ tty }) => (tty ? [["--tty"]] : []),
+  // Two files of half the size, as here.
+  log_max_mb: ({ log_max_mb: mb }) =>
+    mb === undefined
+      ? []
+      : [
+          ["--log-opt", `max-size=${mb * 512}k`],
+          ["--log-opt", "max-file=2"],
+        ],
   network: ({ network, isolation }) => [
     ["--network", network ?? (isolation?.network === false ? "host" : "bridge")],
   ],
@@ -144,6 +152,7 @@ export const KEYWORDS = {
   health_check: "health_check",
   stdin_open: "stdin_open",
   tty: "tty",
+  log_max_mb: "log_max_mb",
   init: "init",
   best_effort_limits: "best_effort_limits",
   isolation: "isolation",

@@ -29,4 +29,6 @@ pub(in crate::api::openapi) struct ExecOutput {
     oom_killed: bool,
     timed_out: bool,
     truncated: bool,
+    #[schema(nullable = false)]
+    not_utf8: Option<Vec<String>>,
 }

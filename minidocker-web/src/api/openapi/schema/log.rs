@@ -8,6 +8,8 @@ pub(in crate::api::openapi) struct Log {
     /// Why there is no line.
     #[schema(required)]
     empty: Option<String>,
+    /// So many bytes of output are not in the log any more.
+    dropped_bytes: u64,
 }
 
 #[derive(ToSchema)]
@@ -17,6 +19,8 @@ pub(super) struct Line {
     stream: LineStream,
     text: String,
     full: bool,
+    #[schema(nullable = false)]
+    not_utf8: Option<Vec<String>>,
 }
 
 #[derive(ToSchema)]

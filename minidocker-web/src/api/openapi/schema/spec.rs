@@ -67,6 +67,9 @@ pub(in crate::api::openapi) struct Spec {
     stdin_open: Option<bool>,
     #[schema(nullable = false)]
     tty: Option<bool>,
+    /// The size of its log; what is older is dropped, and counted. 32 unless given.
+    #[schema(nullable = false, minimum = 1, maximum = 1024)]
+    log_max_mb: Option<u32>,
     #[schema(nullable = false)]
     init: Option<bool>,
     #[schema(nullable = false)]

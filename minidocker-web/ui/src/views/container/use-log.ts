@@ -28,6 +28,7 @@ export function useLog(container: Container): Log {
   const [empty, setEmpty] = useState<string | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [state, setState] = useState<Log["state"]>("loading");
+  const [lostBytes, setLostBytes] = useState(0);
   const alive = isAlive(container);
 
   useEffect(() => {
@@ -51,6 +52,7 @@ export function useLog(container: Container): Log {
           setProblem(null);
           changed();
         },
+        dropped: (told: { dropped_bytes: number }) => setLostBytes(told.dropped_bytes),
         missed: ({ missed }: { missed: number }) => {
           const text = `${missed} lines came faster than they could be shown; the download has them.`;
           buffer.append([{ time: new Date().toISOString(), stream: "system", text, full: true }]);
@@ -69,5 +71,5 @@ export function useLog(container: Container): Log {
     };
   }, [name, started_at, alive]);
 
-  return { buffer, version, empty, problem, state, lostBytes: container.dropped_bytes ?? 0 };
+  return { buffer, version, empty, problem, state, lostBytes };
 }

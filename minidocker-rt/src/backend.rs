@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -17,7 +17,7 @@ use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
 use crate::attach::Attached;
 use crate::diff::Change;
 use crate::error::{Result, StepFailure};
-use crate::exec::{Exec, ExecProcess};
+use crate::exec::{self, Exec};
 use crate::files::{FileInfo, Trouble, WriteOptions};
 use crate::images::{ImageConfig, ImageInfo};
 use crate::networks::NetworkUp;
@@ -130,9 +130,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Connects to its command. None if it has just ended.
     fn attach(&self, dir: &ContainerDir) -> Result<Option<Attached>>;
 
-    /// Executes another command in it.
-    fn exec(&self, dir: &ContainerDir, exec: &Exec, deadline: Option<Instant>)
-    -> Result<ExecBegun>;
+    /// Has another command executed in it, and does not wait for that.
+    fn exec(&self, dir: &ContainerDir, exec: &Exec) -> Result<exec::Asked>;
 
     /// Its files as it sees them. The caller holds its lock as long as it uses them, unless it
     /// runs.
@@ -199,23 +198,6 @@ pub(crate) enum Started {
     Failed(StepFailure),
     /// The supervisor could not do its work.
     Trouble(String),
-}
-
-/// How the execution of another command began. Only the Linux backend can begin one.
-#[cfg_attr(not(linux_backend), allow(dead_code))]
-pub(crate) enum ExecBegun {
-    /// It runs.
-    Running(ExecProcess),
-    /// A step failed.
-    Failed(StepFailure),
-    /// The container does not run (any more).
-    NotRunning,
-    /// Its deadline came first.
-    TimedOut,
-    /// The helper is gone without a word, perhaps with the container.
-    Vanished,
-    /// It was killed before it began.
-    Killed(String),
 }
 
 /// The files of a container. Paths are full paths of the container.

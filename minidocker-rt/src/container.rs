@@ -516,7 +516,7 @@ impl Container {
         self.runtime.store.journal().tell(self.name.as_str(), Some(&self.id), kind);
     }
 
-    fn wrong_state(&self, operation: &'static str, status: Status) -> Error {
+    pub(crate) fn wrong_state(&self, operation: &'static str, status: Status) -> Error {
         Error::WrongState { name: self.name.to_string(), operation, status }
     }
 }

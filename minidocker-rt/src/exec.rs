@@ -16,14 +16,20 @@
 #[cfg(not(linux_backend))]
 mod absent;
 #[cfg(linux_backend)]
+mod beginning;
+#[cfg(linux_backend)]
 mod capture;
 #[cfg(linux_backend)]
 mod process;
 
 #[cfg(not(linux_backend))]
-pub(crate) use absent::capture;
+pub(crate) use absent::{Asked, OPERATION, capture};
 #[cfg(not(linux_backend))]
-pub use absent::{ExecProcess, Terminal};
+pub use absent::{ExecBeginning, ExecProcess, Terminal};
+#[cfg(linux_backend)]
+pub use beginning::ExecBeginning;
+#[cfg(linux_backend)]
+pub(crate) use beginning::{Asked, OPERATION};
 #[cfg(linux_backend)]
 pub(crate) use capture::capture;
 #[cfg(linux_backend)]
@@ -171,7 +177,8 @@ impl Exec {
         self
     }
 
-    /// Kills it, with its process group, when it has not ended after this time.
+    /// Kills it, with its process group, when it has not ended after this time, counted from when
+    /// it was asked for. Kept by a helper process, so that it holds when this program is killed.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

@@ -112,7 +112,7 @@ pub use error::{Error, Result, StepFailure};
 pub use events::Events;
 pub use events::{Event, EventKind};
 pub use exec::{Exec, ExecOutput, OUTPUT_LIMIT, Stdin};
-pub use exec::{ExecProcess, Terminal};
+pub use exec::{ExecBeginning, ExecProcess, Terminal};
 pub use files::{FileInfo, FileKind, WriteOptions};
 pub use health::{HealthReport, Probe};
 #[cfg(target_os = "linux")]

@@ -7,6 +7,7 @@
 mod arguments;
 mod attachments;
 mod backend;
+mod building;
 mod cgroup;
 pub(crate) mod channel;
 mod construct;

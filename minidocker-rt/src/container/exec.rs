@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::Container;
-use crate::backend::ExecBegun;
-use crate::error::{Error, Result};
-use crate::events::EventKind;
-use crate::exec::{self, Exec, ExecOutput, ExecProcess};
+#[cfg_attr(not(doc), allow(unused_imports))]
+use crate::error::Error;
+use crate::error::Result;
+use crate::exec::{self, Exec, ExecBeginning, ExecOutput, ExecProcess};
 use crate::status::Status;
 
 impl Container {
@@ -28,62 +28,42 @@ impl Container {
     pub fn exec(&self, exec: impl Into<Exec>) -> Result<ExecOutput> {
         let exec = exec.into();
         let deadline = exec.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        match self.exec_by(exec.clone(), deadline)? {
+        match self.exec_begin(exec.clone())?.wait_until(deadline)? {
             Some(mut process) => exec::capture(&mut process, &exec, deadline),
             None => Ok(ExecOutput::timed_out_before_it_began()),
         }
     }
 
     /// Executes a command in the running container and returns as soon as it runs, to read
-    /// and write its streams or its terminal. Its timeout, its output limit and its input in bytes
-    /// do not count here.
+    /// and write its streams or its terminal. Its output limit and its input in bytes do not
+    /// count here; at the end of its time ([`Exec::timeout`]) it is killed.
     ///
     /// # Errors
-    /// As [`Container::exec`].
+    /// As [`Container::exec`]; also [`Error::Timeout`] if the command was not executed within 30 s,
+    /// or within its own time: something may keep it from that, such as a folder that hangs or a
+    /// process of the container that stops it.
     pub fn exec_start(&self, exec: impl Into<Exec>) -> Result<ExecProcess> {
-        let begun = self.exec_by(exec.into(), None)?;
-        Ok(begun.expect("without a deadline, none can be missed"))
+        self.exec_begin(exec)?.wait()
     }
 
-    /// None if the command has not begun by then. That is no matter of milliseconds when the
-    /// container is frozen at this moment.
-    fn exec_by(&self, mut exec: Exec, deadline: Option<Instant>) -> Result<Option<ExecProcess>> {
+    /// As [`Container::exec_start`], returning before the command runs: its descriptor tells when
+    /// it does, so that no thread need wait. Dropping what is returned kills the command.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if the container does not run or is paused; [`Error::InvalidSpec`]
+    /// for a value that cannot be used. The rest is told by [`ExecBeginning::wait`].
+    pub fn exec_begin(&self, exec: impl Into<Exec>) -> Result<ExecBeginning> {
+        let mut exec = exec.into();
         if let Some(problem) = exec.problem.take() {
             return Err(*problem);
         }
         let dir = self.dir()?;
         let (_, status, _) = self.status_in(&dir)?;
         if status != Status::Running {
-            return Err(self.wrong_state("execute a command in", status));
+            return Err(self.wrong_state(exec::OPERATION, status));
         }
-        let begun = self.runtime.backend.exec(&dir, &exec, deadline)?;
+        let asked = self.runtime.backend.exec(&dir, &exec)?;
         let command = exec.command.to_string();
-        let why = match begun {
-            ExecBegun::Running(process) => {
-                self.tell(EventKind::ExecStarted { command });
-                return Ok(Some(process));
-            }
-            ExecBegun::Failed(failure) => {
-                self.tell(EventKind::ExecFailed { command, failure: failure.clone() });
-                let name = self.name.to_string();
-                return Err(Error::ExecFailed { name, failure: failure.into() });
-            }
-            ExecBegun::NotRunning => {
-                // Its supervisor may not have written down yet that it ended.
-                let status = match self.status()? {
-                    Status::Running => Status::Stopped,
-                    status => status,
-                };
-                return Err(self.wrong_state("execute a command in", status));
-            }
-            ExecBegun::TimedOut => return Ok(None),
-            // The helper shares the container's fate from when it has entered it.
-            ExecBegun::Vanished => match self.status()? {
-                Status::Running => "the helper was killed".to_string(),
-                status => return Err(self.wrong_state("execute a command in", status)),
-            },
-            ExecBegun::Killed(why) => why,
-        };
-        Err(Error::HelperFailed { action: "executing a command in the container", why })
+        Ok(ExecBeginning::new(self.clone(), command, exec.timeout, asked))
     }
 }

@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use super::{Exec, ExecOutput};
+use crate::container::Container;
 use crate::error::Result;
 use crate::spec::TerminalSize;
 use crate::status::ExitStatus;
@@ -23,6 +24,44 @@ pub struct ExecProcess {
     /// Its terminal.
     pub terminal: Option<Terminal>,
     none: Infallible,
+}
+
+/// A command that is about to be executed. Takes the Linux backend.
+#[derive(Debug)]
+pub struct ExecBeginning {
+    none: Infallible,
+}
+
+/// What a backend has of a command that was asked for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    none: Infallible,
+}
+
+/// What one cannot do in a container that does not run.
+pub(crate) const OPERATION: &str = "execute a command in";
+
+impl ExecBeginning {
+    pub(crate) fn new(
+        _container: Container,
+        _command: String,
+        _timeout: Option<Duration>,
+        asked: Asked,
+    ) -> ExecBeginning {
+        match asked.none {}
+    }
+
+    /// Waits until the command was executed.
+    ///
+    /// # Errors
+    /// None: there is no such value.
+    pub fn wait(self) -> Result<ExecProcess> {
+        match self.none {}
+    }
+
+    pub(crate) fn wait_until(self, _deadline: Option<Instant>) -> Result<Option<ExecProcess>> {
+        match self.none {}
+    }
 }
 
 impl ExecProcess {

@@ -73,6 +73,8 @@ pub(crate) fn capture(
         Err(Error::Timeout { .. }) => KILLED,
         result => result?,
     };
+    // The helper keeps the time too, and may have been the first.
+    let timed_out = timed_out || exit.timed_out;
     let exit = ExitStatus { timed_out, ..exit };
     for source in &mut sources {
         source.drain();

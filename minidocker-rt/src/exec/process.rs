@@ -53,13 +53,13 @@ impl ExecProcess {
         }
         let why = match channel::receive::<ExecReply>(self.channel.as_fd()) {
             Ok(Some(reply)) => match reply.message {
-                ExecReply::Ended { status, oom_killed } => {
+                ExecReply::Ended { status, oom_killed, timed_out } => {
                     let (code, signal) = decode(status);
                     return Ok(*self.exit.insert(ExitStatus {
                         code,
                         signal,
                         oom_killed,
-                        timed_out: false,
+                        timed_out,
                     }));
                 }
                 other => format!("unexpected answer {other:?}"),

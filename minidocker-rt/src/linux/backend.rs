@@ -7,28 +7,28 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::unistd::pipe2;
 
 use super::control::{self, Answer, Request};
-use super::exec::{ExecReply, ExecRequest};
+use super::exec::ExecRequest;
 use super::import::import;
 use super::network::{self, Key};
 use super::spawner::Spawner;
 use super::upkeep::Measure;
 use super::{
-    Host, arguments, channel, clean_up_after, clean_up_unrecorded, diff, files, freezer,
-    kernel_facts, pack, preview, process, stats, unpack, view,
+    Host, arguments, clean_up_after, clean_up_unrecorded, diff, files, freezer, kernel_facts, pack,
+    preview, process, stats, unpack, view,
 };
 use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary, EntryPath};
 use crate::attach::Attached;
-use crate::backend::{Backend, ExecBegun, FileResult, FileTree, Machine, Started};
+use crate::backend::{Backend, FileResult, FileTree, Machine, Started};
 use crate::diff::{Change, ChangeKind};
 use crate::error::{Error, Result};
-use crate::exec::{Exec, ExecProcess, Stdin, Terminal};
+use crate::exec::{self, Exec, Stdin};
 use crate::files::{FileInfo, WriteOptions};
 use crate::images::{ImageConfig, ImageInfo};
 use crate::networks::NetworkUp;
@@ -254,12 +254,7 @@ impl Backend for LinuxBackend {
         })
     }
 
-    fn exec(
-        &self,
-        dir: &ContainerDir,
-        exec: &Exec,
-        deadline: Option<Instant>,
-    ) -> Result<ExecBegun> {
+    fn exec(&self, dir: &ContainerDir, exec: &Exec) -> Result<exec::Asked> {
         // The limit of the container's stack is told by the exec.
         arguments::check(exec.command.words(), &exec.env, u64::MAX)?;
         let request = ExecRequest {
@@ -269,39 +264,14 @@ impl Backend for LinuxBackend {
             working_dir: exec.working_dir.as_ref().map(ToString::to_string),
             user: exec.user.map(|user| user.to_string()),
             tty: exec.tty,
+            timeout: exec.timeout,
         };
         let (ours, theirs) =
             if exec.tty.is_some() { ([None, None, None], vec![]) } else { streams(exec)? };
         let descriptors: Vec<_> = theirs.iter().map(AsFd::as_fd).collect();
         let channel = self.spawner.exec(request, &descriptors)?;
         drop(theirs);
-
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        // With the channel's end, the helper kills what it has made so far.
-        if !process::wait_readable(channel.as_fd(), left)? {
-            return Ok(ExecBegun::TimedOut);
-        }
-        Ok(match channel::receive::<ExecReply>(channel.as_fd()) {
-            Ok(Some(reply)) => match reply.message {
-                ExecReply::Started { pid } => {
-                    let name = dir.path().file_name().unwrap_or_default().to_string_lossy();
-                    let mut process = ExecProcess::new(name.into_owned(), pid, channel);
-                    [process.stdin, process.stdout, process.stderr] = ours;
-                    process.terminal = reply.descriptors.into_iter().next().map(Terminal::new);
-                    ExecBegun::Running(process)
-                }
-                ExecReply::Failed(failure) => ExecBegun::Failed(failure),
-                ExecReply::NotRunning => ExecBegun::NotRunning,
-                ExecReply::Ended { oom_killed: true, .. } => ExecBegun::Killed(
-                    "it was killed before it began: the container is out of memory".into(),
-                ),
-                ExecReply::Ended { .. } => {
-                    ExecBegun::Killed("it was killed before it began".into())
-                }
-            },
-            Ok(None) => ExecBegun::Vanished,
-            Err(errno) => ExecBegun::Killed(errno.to_string()),
-        })
+        Ok(exec::Asked { channel, streams: ours })
     }
 
     fn files(

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cgroups_rs::MaxValue;
 use cgroups_rs::cpu::CpuController;
@@ -384,6 +384,8 @@ fn has_swap() -> bool {
 /// Kills every process in the cgroups and waits until none is left. Used when the
 /// supervisor is gone, or when there was no pid namespace to end with its init.
 pub(crate) fn kill_all(paths: &[PathBuf]) {
+    // What a disk keeps in the kernel dies when that lets it go, and is not waited for.
+    let deadline = Instant::now() + Duration::from_secs(10);
     freezer::kill_frozen(paths);
     for path in paths {
         // One write kills them all at once where the kernel can (v2, 5.14); otherwise
@@ -395,7 +397,11 @@ pub(crate) fn kill_all(paths: &[PathBuf]) {
                 break;
             }
             for pidfd in &doomed {
-                let _ = process::wait_readable(pidfd.as_fd(), Some(Duration::from_secs(5)));
+                let left = deadline.saturating_duration_since(Instant::now());
+                let _ = process::wait_readable(pidfd.as_fd(), Some(left));
+            }
+            if Instant::now() >= deadline {
+                return;
             }
         }
     }

@@ -10,11 +10,12 @@ use nix::libc;
 use nix::unistd::pipe2;
 use rustix::process::PidfdFlags;
 
+use super::building::{Building, Heard};
 use super::channel::{self, Report};
 use super::context::{Context, Flow};
-use super::init;
 use super::steps::{Action, Step};
 use super::supervisor::reap_after_kill;
+use super::{freezer, init};
 use crate::error::StepFailure;
 use crate::plan::{Actor, Outcome, Trace, TracedStep};
 use crate::store::SpecFile;
@@ -39,7 +40,12 @@ pub(crate) struct Built {
 }
 
 /// Performs the outer steps, and follows the inner ones to the exec.
-pub(crate) fn construct(context: &mut Context<'_>, steps: &[Step], file: &SpecFile) -> Built {
+pub(crate) fn construct(
+    context: &mut Context<'_>,
+    steps: &[Step],
+    file: &SpecFile,
+    building: &mut Building<'_>,
+) -> Built {
     let trouble = |call: &str, errno: i32| StepFailure {
         step: "clone".into(),
         call: call.into(),
@@ -88,7 +94,7 @@ pub(crate) fn construct(context: &mut Context<'_>, steps: &[Step], file: &SpecFi
         }
         // Its end lets init go on.
         drop(go);
-        let followed = follow_reports(&reports, &mut traced);
+        let followed = follow_reports(&reports, &mut traced, building);
         // A call that succeeds and does not return: that it is over is seen by the end of the
         // reports, whose last copy the exec has closed. Our own waking up is in that time.
         if let (Ok(executed), Some(exec)) = (&followed, traced.last_mut())
@@ -117,9 +123,24 @@ pub(crate) fn construct(context: &mut Context<'_>, steps: &[Step], file: &SpecFi
                     hint: "Something killed it; start the container again.".into(),
                 })
             }
-            Err(failure) => {
+            Err(Unbuilt::Failed(failure)) => {
                 reap_after_kill(init, &pidfd);
                 Err(failure)
+            }
+            Err(Unbuilt::Over(why)) => {
+                // In version 1, what is frozen does not die.
+                freezer::kill_frozen(&context.cgroup.paths());
+                reap_after_kill(init, &pidfd);
+                Err(StepFailure {
+                    step: next_step(steps, context, &traced),
+                    call: "poll(<reports of init and the command>)".into(),
+                    message: Some(why),
+                    errno: None,
+                    hint: "If nobody has stopped it: something keeps this step from its end, such \
+                           as a volume on a disk that does not answer. Look there, and start it \
+                           again."
+                        .into(),
+                })
             }
         }
     })();
@@ -135,15 +156,26 @@ struct Executed {
     called_at: f64,
 }
 
+/// Why there is no command.
+enum Unbuilt {
+    Failed(StepFailure),
+    Over(String),
+}
+
 /// Collects the reports until their end: the exec closes the last copy.
 fn follow_reports(
     reports: &OwnedFd,
     traced: &mut Vec<TracedStep>,
-) -> std::result::Result<Executed, StepFailure> {
+    building: &mut Building<'_>,
+) -> std::result::Result<Executed, Unbuilt> {
     let mut executed = Executed { command: None, terminal: None, called_at: 0.0 };
     let mut failure = None;
-    // An unreadable message ends it like a closed channel.
-    while let Ok(Some(received)) = channel::receive::<Report>(reports.as_fd()) {
+    loop {
+        if let Heard::Over(why) = building.wait(reports.as_fd()) {
+            return Err(Unbuilt::Over(why));
+        }
+        // An unreadable message ends it like a closed channel.
+        let Ok(Some(received)) = channel::receive::<Report>(reports.as_fd()) else { break };
         match received.message {
             Report::Steps(steps) => {
                 // A failed exec is reported once more than it was announced.
@@ -158,7 +190,7 @@ fn follow_reports(
         }
     }
     match failure {
-        Some(failure) => Err(failure),
+        Some(failure) => Err(Unbuilt::Failed(failure)),
         None => Ok(executed),
     }
 }

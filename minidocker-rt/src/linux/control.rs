@@ -11,13 +11,18 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, connect, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, connect, listen,
+    setsockopt, socket, sockopt,
 };
+use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 
 use super::{channel, process};
 use crate::error::{Error, Result};
 use crate::store::ContainerDir;
+
+/// More programs than this are not served at once.
+pub(crate) const MOST_CALLERS: usize = 256;
 
 /// What can be asked of a supervisor.
 #[derive(Debug, Serialize, Deserialize)]
@@ -79,21 +84,29 @@ pub(crate) fn ask(
     };
     let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
         .map_err(call("socket(AF_UNIX, SOCK_SEQPACKET)"))?;
+    // Where the supervisor takes nobody in, connect(2) waits for the queue to have room.
+    let limit = TimeVal::new(patience.as_secs().try_into().unwrap_or(i64::MAX), 0);
+    setsockopt(&socket, sockopt::SendTimeout, &limit).map_err(call("setsockopt(SO_SNDTIMEO)"))?;
+    let unanswered = || Error::HelperFailed {
+        action: "asking the supervisor",
+        why: format!("it has not answered for {} s", patience.as_secs()),
+    };
     match with_address(&dir.control(), |address| connect(socket.as_raw_fd(), address)) {
         Ok(()) => {}
         Err(Errno::ENOENT | Errno::ECONNREFUSED) => return Ok(None),
+        Err(Errno::EAGAIN) => return Err(unanswered()),
         Err(errno) => return Err(call("connect")(errno)),
     }
+    // Whoever attaches writes for as long as the command does not read.
+    setsockopt(&socket, sockopt::SendTimeout, &TimeVal::new(0, 0))
+        .map_err(call("setsockopt(SO_SNDTIMEO)"))?;
     match channel::send(socket.as_fd(), request, &[]) {
         Ok(()) => {}
         Err(Errno::EPIPE | Errno::ECONNRESET) => return Ok(None),
         Err(errno) => return Err(call("sendmsg")(errno)),
     }
     if !process::wait_readable(socket.as_fd(), Some(patience))? {
-        return Err(Error::HelperFailed {
-            action: "asking the supervisor",
-            why: format!("it has not answered for {} s", patience.as_secs()),
-        });
+        return Err(unanswered());
     }
     match channel::receive::<Answer>(socket.as_fd()) {
         Ok(Some(received)) => Ok(Some((received.message, socket))),

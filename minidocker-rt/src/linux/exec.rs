@@ -7,7 +7,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -44,7 +44,18 @@ pub(crate) struct ExecRequest {
     pub working_dir: Option<String>,
     pub user: Option<String>,
     pub tty: Option<TerminalSize>,
+    /// Its time, which begins now.
+    pub timeout: Option<Duration>,
 }
+
+/// How long a command may take to its execve. What the container does to keep it from that (a
+/// signal that stops it, a freeze) or the machine (a network disk that hangs) is over by then.
+pub(crate) const LONGEST_BEGINNING: Duration = Duration::from_secs(30);
+
+/// How long a killed command may take to be gone before the helper goes without it. It is frozen
+/// then, or in the middle of a slow call: it dies when it goes on, and not one instruction of its
+/// own comes before.
+const LONGEST_END: Duration = Duration::from_secs(1);
 
 /// The helper to whoever asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,12 +66,16 @@ pub(crate) enum ExecReply {
     Failed(StepFailure),
     /// The container does not run (any more).
     NotRunning,
+    /// It did not come to its execve in time, and was killed.
+    NotBegun,
     /// How it ended, perhaps before it was executed.
     Ended {
         /// As waitpid(2) says it.
         status: i32,
         /// Whether the kernel killed it for lack of memory.
         oom_killed: bool,
+        /// Whether it was killed because its time was over.
+        timed_out: bool,
     },
 }
 
@@ -117,6 +132,9 @@ fn execute(
     streams: Streams,
     host: &Host,
 ) -> std::result::Result<ExecReply, StepFailure> {
+    let began = Instant::now();
+    let over_at = request.timeout.and_then(|timeout| began.checked_add(timeout));
+    let begun_by = began + LONGEST_BEGINNING;
     let dir = ContainerDir::at(request.container.clone());
     let trouble = |error: Error| failure("exec", error.to_string(), None);
     let (Some(file), Some(record)) =
@@ -185,28 +203,33 @@ fn execute(
     // It is our child and not reaped yet, so the number is still its own.
     let pidfd =
         process::pidfd_of(command).map_err(|errno| failure("exec", "pidfd_open", Some(errno)))?;
-    let mut child = Child { pid: command, pidfd, channel: Some(channel.as_fd()) };
-    let mut ended = |status: i32| {
+    let mut child = Child { pid: command, pidfd, channel: Some(channel.as_fd()), killed: false };
+    let mut ended = |status: i32, timed_out: bool| {
         let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL;
-        let oom_killed = killed && oom_kills() > oom_kills_before;
-        ExecReply::Ended { status, oom_killed }
+        let timed_out = killed && timed_out;
+        let oom_killed = killed && !timed_out && oom_kills() > oom_kills_before;
+        ExecReply::Ended { status, oom_killed, timed_out }
     };
-    // The report ends when the exec closes its last copy.
-    child.obey_until(Some(report.as_fd()));
-    let mut text = Vec::new();
-    let read = std::io::Read::read_to_end(&mut std::fs::File::from(report), &mut text);
+    let deadline = over_at.map_or(begun_by, |over_at| over_at.min(begun_by));
+    let Some(text) = child.hear_report(&report, deadline) else {
+        let status = child.kill_and_reap();
+        return Ok(match over_at {
+            Some(over_at) if over_at <= begun_by => ended(status, true),
+            _ => ExecReply::NotBegun,
+        });
+    };
     match text.split_first() {
-        Some((&ABOUT_TO_EXEC, [])) if read.is_ok() => {}
+        Some((&ABOUT_TO_EXEC, [])) => {}
         // It was killed before it came so far.
         None => {
-            let status = reap_raw(command);
+            let status = child.kill_and_reap();
             return Ok(match is_ending(&target_fd) {
                 true => ExecReply::NotRunning,
-                false => ended(status),
+                false => ended(status, false),
             });
         }
         _ => {
-            reap_raw(command);
+            child.kill_and_reap();
             return Err(serde_json::from_slice(&text)
                 .unwrap_or_else(|_| failure("exec", "the command's report cannot be read", None)));
         }
@@ -220,8 +243,8 @@ fn execute(
     let started = ExecReply::Started { pid: command };
     let _ = channel::send(channel.as_fd(), &started, &descriptors);
     drop(terminal);
-    child.obey_until(None);
-    Ok(ended(reap_raw(command)))
+    let in_time = child.obey_until(None, over_at);
+    Ok(ended(child.kill_and_reap(), !in_time))
 }
 
 /// Whether a step failed because all processes of the container are being killed, the first
@@ -304,38 +327,93 @@ struct Child<'a> {
     pidfd: OwnedFd,
     /// Where the orders come from, as long as anybody listens.
     channel: Option<BorrowedFd<'a>>,
+    /// Whether it was killed at somebody's order.
+    killed: bool,
 }
 
 impl Child<'_> {
     /// Does what is ordered until something can be read from `event` or its other end is
-    /// closed; without an event, until the command has ended.
-    fn obey_until(&mut self, event: Option<BorrowedFd<'_>>) {
+    /// closed; without an event, until the command has ended. Returns false if the deadline comes
+    /// first. One that was killed has little time left.
+    fn obey_until(&mut self, event: Option<BorrowedFd<'_>>, deadline: Option<Instant>) -> bool {
+        let mut killed_by = None;
         loop {
+            if self.killed {
+                killed_by.get_or_insert_with(|| Instant::now() + LONGEST_END);
+            }
+            let left = [deadline, killed_by].into_iter().flatten().min().map(|deadline| {
+                let left = deadline.saturating_duration_since(Instant::now());
+                // poll(2) counts whole milliseconds: rounded up, never a busy loop.
+                left.as_micros().div_ceil(1000)
+            });
+            let timeout = left.map_or(PollTimeout::NONE, |left| {
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+            });
             let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
             let mut fds = vec![watch(event.unwrap_or(self.pidfd.as_fd()))];
             fds.extend(self.channel.map(watch));
-            if !matches!(poll(&mut fds, PollTimeout::NONE), Ok(_) | Err(Errno::EINTR)) {
-                return;
+            if !matches!(poll(&mut fds, timeout), Ok(_) | Err(Errno::EINTR)) {
+                return true;
             }
             let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
             match (ready.as_slice(), self.channel) {
-                ([true, ..], _) => return,
+                ([true, ..], _) => return true,
                 ([_, true], Some(channel)) => self.obey(channel),
+                _ if left == Some(0) => return self.killed,
                 _ => {}
             }
         }
+    }
+
+    /// What the command reports, to the end: the exec closes the last copy. None if the deadline
+    /// comes first.
+    fn hear_report(&mut self, report: &OwnedFd, deadline: Instant) -> Option<Vec<u8>> {
+        let mut text = Vec::new();
+        let mut chunk = [0; 4096];
+        while self.obey_until(Some(report.as_fd()), Some(deadline)) {
+            // Killed, it may be unable to close its copy.
+            if self.killed && !process::has_ended(&self.pidfd) {
+                return Some(Vec::new());
+            }
+            match nix::unistd::read(report, &mut chunk) {
+                Ok(0) => return Some(text),
+                Ok(count) => text.extend_from_slice(&chunk[..count]),
+                Err(Errno::EINTR) => {}
+                Err(_) => return Some(Vec::new()),
+            }
+        }
+        None
+    }
+
+    /// Sees to its end, if that has not come, and says how it was; as a death by SIGKILL if it
+    /// still cannot die.
+    fn kill_and_reap(&mut self) -> i32 {
+        if !process::has_ended(&self.pidfd) {
+            self.kill_group();
+            self.channel = None;
+            if !self.obey_until(None, Some(Instant::now() + LONGEST_END))
+                || !process::has_ended(&self.pidfd)
+            {
+                return libc::SIGKILL;
+            }
+        }
+        reap_raw(self.pid)
     }
 
     fn obey(&mut self, channel: BorrowedFd<'_>) {
         match channel::receive::<ExecOrder>(channel) {
             Ok(Some(order)) => match order.message {
                 ExecOrder::Signal(number) => drop(process::signal(&self.pidfd, number)),
-                ExecOrder::Kill => self.kill_group(),
+                ExecOrder::Kill => {
+                    self.killed = true;
+                    self.kill_group();
+                }
                 ExecOrder::Detach => self.channel = None,
             },
             // Who asked for it is gone.
             _ => {
                 self.channel = None;
+                self.killed = true;
                 self.kill_group();
             }
         }

@@ -126,6 +126,8 @@ impl Prober {
             working_dir: None,
             user: None,
             tty: None,
+            // The supervisor keeps the time: that of a pause does not count.
+            timeout: None,
         };
         let (helper, channel) =
             fork_helper(&request, streams, host).map_err(|error| error.to_string())?;
@@ -161,6 +163,9 @@ impl Probing {
                     (None, Some(format!("it was killed after {seconds} s, its timeout")))
                 }
                 Some(ExecReply::Failed(failure)) => (None, Some(failure.to_string())),
+                Some(ExecReply::NotBegun) => {
+                    (None, Some("it did not begin, and was killed for that".into()))
+                }
                 Some(ExecReply::NotRunning) => (None, Some("the container has ended".into())),
                 None => (None, Some("its helper was killed".into())),
             };

@@ -40,6 +40,10 @@ use crate::store::LockedContainer;
 /// What the helper is called in `ps`, and how [`init`] recognises it.
 const NAME: &str = "minidocker-spawner";
 
+/// How long a supervisor may take to start its container. What may keep it has limits of its own,
+/// which together are less.
+const LONGEST_START: Duration = Duration::from_secs(120);
+
 /// Where preloaded libraries come in; standard input is the socket.
 const SLOTS: [Slot; 2] = [Slot::Stdout, Slot::Stderr];
 
@@ -85,6 +89,12 @@ impl Spawner {
         let request = Request::Start { container: container.dir.path().to_owned() };
         self.send(&request, &[theirs.as_fd(), container.lock.as_fd()])?;
         drop(theirs);
+        if !process::wait_readable(ours.as_fd(), Some(LONGEST_START))? {
+            return Err(failed(format!(
+                "the supervisor has not answered for {} s",
+                LONGEST_START.as_secs()
+            )));
+        }
         match channel::receive::<Started>(ours.as_fd()) {
             Ok(Some(reply)) => Ok(reply.message),
             Ok(None) => Err(failed("the supervisor was killed".into())),

@@ -19,10 +19,11 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{pipe2, setsid};
 
 use super::attachments::Attachments;
+use super::building::Building;
 use super::channel;
 use super::construct::{self, Running, construct};
 use super::context::{Context, Streams};
-use super::control::{self, Answer, Request};
+use super::control::{self, Answer, MOST_CALLERS, Request};
 use super::host::Host;
 use super::memory_watch::MemoryWatch;
 use super::output::Output;
@@ -44,8 +45,8 @@ use crate::spec::{ContainerId, NetworkMode};
 use crate::status::{ExitStatus, ProcessIdentity, StatusRecord};
 use crate::store::ContainerDir;
 
-/// More programs than this are not served at once.
-const MOST_CALLERS: usize = 256;
+/// How long a child may take to be gone after SIGKILL. One that a disk keeps is left behind then.
+const LONGEST_END: Duration = Duration::from_secs(10);
 
 /// The supervisor's main function, in a fork of the spawner.
 pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host) -> ! {
@@ -198,7 +199,9 @@ impl<'h> Supervisor<'h> {
         let mut context = Context::new(file, dir, self.host, &image, streams);
         context.listeners = std::mem::take(&mut self.publisher.listeners);
         let steps = steps::plan(file, dir, self.host, &image);
-        let built = construct(&mut context, &steps, file);
+        let mut building = Building::new(&self.door, &mut self.callers);
+        let built = construct(&mut context, &steps, file, &mut building);
+        let stop_at = building.stop_at;
         context.close_streams();
         self.publisher.listeners = std::mem::take(&mut context.listeners);
         let not_enforced = std::mem::take(&mut context.not_enforced);
@@ -211,15 +214,22 @@ impl<'h> Supervisor<'h> {
         let cgroup = context.cgroup.clone();
         drop(context);
 
+        if stop_at.is_some() {
+            self.life.stopped_by_an_operator();
+        }
         self.life.built(started_at, not_enforced);
         self.life.record.network = Some(connection);
         match built.result {
             Ok(running) => {
-                let run = self.watch(running, pipes, cgroup);
+                let mut run = self.watch(running, pipes, cgroup);
                 if let Err(error) = self.publish().and_then(|()| self.life.running()) {
                     reap_after_kill(run.init, &run.init_pidfd);
                     clean_up(&self.life.record.cgroups);
                     return Err(error);
+                }
+                if let Some(stop_at) = stop_at {
+                    let grace = stop_at.saturating_duration_since(Instant::now());
+                    run.stop(grace, &self.life.record.cgroups);
                 }
                 release_memory();
                 Ok(Started::Running(Box::new(run)))
@@ -605,7 +615,10 @@ fn clean_up(cgroups: &[PathBuf]) {
 
 pub(crate) fn reap_after_kill(init: i32, pidfd: &OwnedFd) -> (i32, Option<i32>) {
     let _ = process::signal(pidfd, libc::SIGKILL);
-    reap(init)
+    match process::wait_readable(pidfd.as_fd(), Some(LONGEST_END)) {
+        Ok(true) => reap(init),
+        _ => (128 + libc::SIGKILL, Some(libc::SIGKILL)),
+    }
 }
 
 /// Waits for a child and says how it ended.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -18,10 +18,10 @@ use super::tree::Tree;
 use super::{changes, helper, plan, ports, process, rootfs};
 use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
 use crate::attach::Attached;
-use crate::backend::{Backend, ExecBegun, FREEZE_PATIENCE, FileTree, Machine, Started};
+use crate::backend::{Backend, FREEZE_PATIENCE, FileTree, Machine, Started};
 use crate::diff::Change;
 use crate::error::{Error, Result};
-use crate::exec::Exec;
+use crate::exec::{self, Exec};
 use crate::images::{ImageConfig, ImageInfo};
 use crate::networks::NetworkUp;
 use crate::plan::Plan;
@@ -240,12 +240,7 @@ impl Backend for SimulationBackend {
         ))
     }
 
-    fn exec(
-        &self,
-        _dir: &ContainerDir,
-        _exec: &Exec,
-        _deadline: Option<Instant>,
-    ) -> Result<ExecBegun> {
+    fn exec(&self, _dir: &ContainerDir, _exec: &Exec) -> Result<exec::Asked> {
         Err(unsupported(
             "exec",
             "exec is only supported on Linux systems: this container runs in simulation mode, \

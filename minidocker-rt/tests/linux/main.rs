@@ -88,6 +88,8 @@ mod upkeep;
 #[cfg(linux_backend)]
 mod volumes;
 #[cfg(linux_backend)]
+mod waits;
+#[cfg(linux_backend)]
 mod walls;
 
 /// Elsewhere there is nothing to test here.
@@ -144,6 +146,7 @@ fn main() {
         templates::trials(),
         upkeep::trials(),
         volumes::trials(),
+        waits::trials(),
         walls::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());

@@ -84,7 +84,8 @@ const FEATURES: &[Row] = &[
         (Full, ""),
         (
             Imitated,
-            "paths in the command and its variables are rewritten; read-only ones can be written to",
+            "paths in the command and its variables are rewritten, and a link leads there; \
+             read-only ones can be written to",
         ),
     ),
     (

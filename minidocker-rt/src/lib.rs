@@ -33,6 +33,25 @@
 //! Containers go on when the program that started them ends; any number of programs
 //! can open the same root folder and see the same containers.
 //!
+//! # Where there is no `main`
+//! Tests under `cargo test` or nextest have a `main` of the test harness, which starts threads
+//! before anything of yours runs. There [`init`] is called by a constructor, which the system
+//! runs before `main` (on Linux; macOS calls the section `__DATA,__mod_init_func`):
+//!
+//! ```
+//! extern "C" fn become_helper() {
+//!     minidocker_rt::init();
+//! }
+//!
+//! #[used]
+//! #[unsafe(link_section = ".init_array")]
+//! static CONSTRUCTOR: extern "C" fn() = become_helper;
+//! ```
+//!
+//! An embedder that can do neither names another program that calls it, by
+//! [`RuntimeBuilder::helper`]. With `#[tokio::main]` the threads are there already: write
+//! `fn main`, call [`init`], and build the tokio runtime after it.
+//!
 //! # Backends
 //! The Linux backend makes real containers. It takes Linux 5.12 or newer and root;
 //! [`Runtime::open`] returns [`Error::CannotIsolate`] with what is missing. Who asks for it, by

@@ -182,7 +182,9 @@ impl Spawner {
                 if let Some(signal) = killed_by(&mut child) {
                     return Err(failed(io::Error::other(format!("killed by signal {signal}"))));
                 }
-                "it ended without a word: is minidocker_rt::init() its first line?".into()
+                "it ended without a word: is minidocker_rt::init() its first line? A test has no \
+                 main of its own: see \"Where there is no main\" in the documentation of the crate"
+                    .into()
             }
             Err(errno) => errno.to_string(),
         };

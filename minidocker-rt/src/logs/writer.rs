@@ -228,10 +228,15 @@ impl LogWriter {
         self.remark(&format!("=== Container exited with code {} ===", exit.code))
     }
 
-    /// The lines that say which paths of the command were rewritten.
-    pub fn simulated<'a>(&mut self, paths: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
-        let lines: Vec<String> =
-            paths.map(|(inside, host)| format!("Path: {inside} is here {host}")).collect();
+    /// The lines that say which paths of the command were rewritten, and what could not be.
+    pub fn simulated<'a>(
+        &mut self,
+        paths: impl Iterator<Item = (&'a str, &'a str)>,
+        caveat: Option<&str>,
+    ) -> Result<()> {
+        let paths = paths.map(|(inside, host)| format!("Path: {inside} is here {host}"));
+        let caveat = caveat.map(|caveat| format!("Note: {caveat}"));
+        let lines: Vec<String> = paths.chain(caveat).collect();
         self.remark(&lines.join("\n"))
     }
 

@@ -140,7 +140,7 @@ impl Backend for SimulationBackend {
     }
 
     fn kill(&self, record: &StatusRecord) -> Result<()> {
-        kill_tree(record);
+        kill_tree(None, record);
         Ok(())
     }
 
@@ -169,7 +169,8 @@ impl Backend for SimulationBackend {
             self.ask_to_stop(dir, Duration::ZERO)?;
             self.wait_for_end(dir, record.supervisor, Some(control::PATIENCE))?;
         }
-        Ok(kill_tree(record))
+        let file = dir.spec_file()?;
+        Ok(kill_tree(file.as_ref().map(|file| &file.id), record))
     }
 
     /// Nothing is kept for a container but its folder.
@@ -326,7 +327,7 @@ impl Backend for SimulationBackend {
 
 /// Kills what a supervisor has started, whether or not it lives itself. Returns whether there
 /// was anything.
-fn kill_tree(record: &StatusRecord) -> bool {
+fn kill_tree(id: Option<&ContainerId>, record: &StatusRecord) -> bool {
     let known = record.command.filter(|command| {
         u32::try_from(command.pid).is_ok_and(|pid| process::identify(pid) == Some(*command))
     });
@@ -337,7 +338,7 @@ fn kill_tree(record: &StatusRecord) -> bool {
     let command = known.and_then(|command| u32::try_from(command.pid).ok());
     let mut tree = match (supervisor, command) {
         (Some(supervisor), command) if cfg!(unix) => {
-            Tree::new(supervisor, command.unwrap_or(supervisor))
+            Tree::new(id, supervisor, command.unwrap_or(supervisor))
         }
         (_, Some(command)) => Tree::below(command),
         _ => return false,

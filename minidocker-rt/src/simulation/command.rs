@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::paths::{Language, Mapping, PathMap};
+use super::paths::{Language, Mapping, PathMap, is_program_text};
 use super::process;
 use super::rootfs;
 use crate::error::StepFailure;
 use crate::spec::ContainerSpec;
-use crate::store::ContainerDir;
+use crate::store::{ContainerDir, SpecFile};
 
 /// Variables of this machine that programs cannot do without, where they are set.
 #[cfg(windows)]
@@ -38,10 +38,21 @@ pub(super) struct Prepared {
     working_dir: PathBuf,
     /// The paths that were rewritten, each once.
     pub mappings: Vec<Mapping>,
+    /// What cannot be rewritten, if that may matter.
+    pub caveat: Option<&'static str>,
 }
 
+/// A variable that every process of a container begins with. By it one is found that has left
+/// its session and its parents, as daemons do, even after its supervisor was lost.
+pub(super) const MARK: &str = "MINIDOCKER_CONTAINER";
+
+/// What a learner should know who wonders why a file is not found.
+const READ_FROM_ELSEWHERE: &str = "paths of the container are found in the command and its \
+    variables; a program that reads one from its own file sees this machine's";
+
 /// Prepares a command of a container: its first, or a probe.
-pub(super) fn prepare(dir: &ContainerDir, spec: &ContainerSpec, words: &[String]) -> Prepared {
+pub(super) fn prepare(dir: &ContainerDir, file: &SpecFile, words: &[String]) -> Prepared {
+    let spec = &file.spec;
     let paths = rootfs::paths(dir, spec);
     let mut mappings = Vec::new();
     let mut collect = |(text, found): (String, Vec<Mapping>)| {
@@ -52,13 +63,15 @@ pub(super) fn prepare(dir: &ContainerDir, spec: &ContainerSpec, words: &[String]
         }
         text
     };
+    let has_program_text = (0..words.len()).any(|index| is_program_text(words, index));
     let words = (0..words.len()).map(|index| collect(paths.rewrite_word(words, index))).collect();
     let asked: Vec<(String, String)> = spec
         .env
         .iter()
         .map(|var| (var.name().to_string(), collect(paths.rewrite(var.value(), Language::Plain))))
         .collect();
-    let env = environment(&paths, spec, asked);
+    let mut env = environment(&paths, spec, asked);
+    env.push((MARK.into(), file.id.as_str().into()));
     let path = env.iter().find(|(name, _)| is_path(name)).map(|(_, path)| path.clone());
     Prepared {
         words,
@@ -66,6 +79,7 @@ pub(super) fn prepare(dir: &ContainerDir, spec: &ContainerSpec, words: &[String]
         env,
         working_dir: paths.host_path(spec.working_dir.as_str()),
         mappings,
+        caveat: (!spec.volumes.is_empty() && !has_program_text).then_some(READ_FROM_ELSEWHERE),
     }
 }
 

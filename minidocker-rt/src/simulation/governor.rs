@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::process;
 use super::tree::{Tree, Usage};
 use crate::backend::FREEZE_PATIENCE;
-use crate::spec::{CpuPercent, Memory};
+use crate::spec::{ContainerId, CpuPercent, Memory};
 
 /// How often the container is looked at, if it has a limit.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -71,7 +71,12 @@ pub(super) fn lock(governor: &Shared) -> MutexGuard<'_, Governor> {
 
 impl Governor {
     /// For the processes that this supervisor has just started with `command`.
-    pub fn new(command: u32, memory: Option<Memory>, cpu: Option<CpuPercent>) -> Governor {
+    pub fn new(
+        id: &ContainerId,
+        command: u32,
+        memory: Option<Memory>,
+        cpu: Option<CpuPercent>,
+    ) -> Governor {
         let cpu = cpu.map(|percent| CpuShare {
             percent: f64::from(percent.percent()),
             balance_millis: SAVED_MILLIS,
@@ -80,7 +85,7 @@ impl Governor {
             throttled: None,
             felt: Throttling::default(),
         });
-        let tree = Tree::new(std::process::id(), command);
+        let tree = Tree::new(Some(id), std::process::id(), command);
         Governor { tree, memory, cpu, peak_bytes: 0, paused: false, over_memory: None, over: false }
     }
 

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use super::command::MARK;
 use super::{process, supervisor};
 use crate::backend::Started;
 use crate::error::{Error, Result};
@@ -62,6 +63,8 @@ pub(super) fn start(dir: &ContainerDir, named: Option<&Path>) -> Result<Started>
     command
         .arg(FLAG)
         .arg(dir.path())
+        // A container that one in a container makes is its own.
+        .env_remove(MARK)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());

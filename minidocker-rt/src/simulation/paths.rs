@@ -86,7 +86,13 @@ impl PathMap {
     }
 
     /// The host's path for one that stands in a text, if the text means the container's.
-    fn locate<'a, 'b>(&'a self, inside: &'b str) -> Option<(&'a String, &'b str)> {
+    /// `is_file_name` says that it stands where a program names a file: then one that is neither
+    /// here nor on the host is about to be made, and belongs to the container.
+    fn locate<'a, 'b>(
+        &'a self,
+        inside: &'b str,
+        is_file_name: bool,
+    ) -> Option<(&'a String, &'b str)> {
         if let Some(found) = self.volume_of(inside) {
             return Some(found);
         }
@@ -104,7 +110,7 @@ impl PathMap {
             !SKELETON.contains(&plain) && exists(inside)
         } else {
             // The root alone: in a text a lone slash is more often a division.
-            !top.is_empty() && exists(top)
+            !top.is_empty() && (exists(top) || is_file_name && is_new(inside, top))
         };
         is_own.then_some((&self.rootfs, inside))
     }
@@ -116,7 +122,22 @@ impl PathMap {
                 let host = self.rootfs.clone();
                 (host.clone(), vec![Mapping { inside: "/".into(), host }])
             }
-            word => self.rewrite(word, language_of(words, index)),
+            word => {
+                let language = language_of(words, index);
+                // Of an option such as the /c of `cmd /c` nobody can tell.
+                let is_file_name = index > 0
+                    && language == Language::Plain
+                    && word.starts_with('/')
+                    && !cfg!(windows)
+                    && names_files(program_name(&words[0]).as_str());
+                match self.locate(word, is_file_name).filter(|_| is_file_name) {
+                    Some((base, below)) => {
+                        let host = join(base, below, language);
+                        (host.clone(), vec![Mapping { inside: word.into(), host }])
+                    }
+                    None => self.rewrite(word, language),
+                }
+            }
         }
     }
 
@@ -124,7 +145,8 @@ impl PathMap {
     pub fn rewrite(&self, text: &str, language: Language) -> (String, Vec<Mapping>) {
         let mut out = String::with_capacity(text.len());
         let mut mappings = Vec::new();
-        let mut quotes = Quotes { language, open: None };
+        let mut quotes = Quotes { language, open: None, formatted: false };
+        let mut script = Script::default();
         let mut before: Option<char> = None;
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
@@ -132,7 +154,14 @@ impl PathMap {
                 let length = rest.find(|c| ends_path(c, language)).unwrap_or(rest.len());
                 let token = &rest[..length];
                 if !token.starts_with("//")
-                    && let Some((base, below)) = self.locate(token)
+                    && let Some((base, below)) = self.locate(
+                        token,
+                        match language {
+                            Language::Plain => false,
+                            Language::Code => quotes.open.is_some() && before == quotes.open,
+                            Language::Shell => script.names_a_file(),
+                        },
+                    )
                 {
                     let host = join(base, below, language);
                     quotes.write(&mut out, &host);
@@ -142,7 +171,8 @@ impl PathMap {
                     continue;
                 }
             }
-            quotes.pass(c);
+            script.pass(c, quotes.open.is_some());
+            quotes.pass(c, before);
             out.push(c);
             before = Some(c);
             rest = &rest[c.len_utf8()..];
@@ -156,19 +186,75 @@ impl PathMap {
     }
 }
 
+/// Whether a path of which the host has not even the first folder can be a file's name: not a
+/// pattern, and not an escape.
+fn is_new(inside: &str, top: &str) -> bool {
+    inside.chars().all(|c| c.is_alphanumeric() || "/._- +@".contains(c))
+        && !Path::new(std::path::MAIN_SEPARATOR_STR).join(top).exists()
+}
+
+/// Whether a program's words with a slash in front are files. These take patterns and texts.
+fn names_files(program: &str) -> bool {
+    !["sed", "awk", "gawk", "mawk", "grep", "egrep", "fgrep", "expr", "echo", "printf", "test", "["]
+        .contains(&program)
+}
+
+/// Where one is in a shell's script: in the words of which command, or behind a redirection.
+#[derive(Default)]
+struct Script {
+    program: String,
+    /// Whether the first word of the command has ended.
+    named: bool,
+    redirected: bool,
+}
+
+impl Script {
+    fn pass(&mut self, c: char, quoted: bool) {
+        match c {
+            ';' | '|' | '&' | '\n' | '(' | '{' | '`' if !quoted => *self = Script::default(),
+            '>' | '<' if !quoted => self.redirected = true,
+            c if c.is_whitespace() => {
+                // Assignments and the words around a command are not it.
+                let before = ["then", "do", "else", "if", "while", "!", "time", "exec"];
+                if self.program.contains('=') || before.contains(&self.program.as_str()) {
+                    self.program.clear();
+                }
+                self.named = self.named || !self.program.is_empty();
+            }
+            c => {
+                self.redirected = self.redirected && "'\"".contains(c);
+                if !self.named {
+                    self.program.push(c);
+                }
+            }
+        }
+    }
+
+    /// Whether a path that begins here is a file's name.
+    fn names_a_file(&self) -> bool {
+        self.redirected || self.named && names_files(&self.program)
+    }
+}
+
 /// Which quotes a text has opened and not closed.
 struct Quotes {
     language: Language,
     open: Option<char>,
+    /// Whether it is one of Python's f-strings, in which a brace begins an expression.
+    formatted: bool,
 }
 
 impl Quotes {
-    fn pass(&mut self, c: char) {
+    fn pass(&mut self, c: char, before: Option<char>) {
         if self.language == Language::Plain {
             return;
         }
         match (self.open, c) {
-            (None, '\'' | '"') => self.open = Some(c),
+            (None, '\'' | '"') => {
+                self.open = Some(c);
+                self.formatted =
+                    self.language == Language::Code && matches!(before, Some('f' | 'F'));
+            }
             (Some(open), c) if open == c => self.open = None,
             _ => {}
         }
@@ -195,6 +281,7 @@ impl Quotes {
                     out.push_str("\\n");
                     continue;
                 }
+                (Language::Code, Some(_)) if self.formatted && "{}".contains(c) => out.push(c),
                 (Language::Code, Some(_)) => {}
                 // Nothing escapes in a shell's single quotes: they are closed for it.
                 (Language::Shell, Some('\'')) if c == '\'' => {
@@ -265,6 +352,17 @@ fn plain_windows_path(path: &str) -> &str {
     }
 }
 
+/// Whether a word is the text of a program, as after `python -c` or `sh -c`.
+pub(super) fn is_program_text(words: &[String], index: usize) -> bool {
+    language_of(words, index) != Language::Plain
+}
+
+/// What a program is called, without its folder.
+fn program_name(word: &str) -> String {
+    let name = word.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase();
+    name.strip_suffix(".exe").unwrap_or(&name).to_string()
+}
+
 const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"];
 const LANGUAGES: &[&str] = &["python", "pypy", "node", "perl", "ruby", "php"];
 const FLAGS: &[&str] = &["-c", "-e", "-ec", "-lc", "-xc", "-r", "-p", "--eval", "--print"];
@@ -277,15 +375,11 @@ fn language_of(words: &[String], index: usize) -> Language {
     if !FLAGS.contains(&flag.as_str()) {
         return Language::Plain;
     }
-    let name = |word: &String| {
-        let name = word.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase();
-        name.strip_suffix(".exe").unwrap_or(&name).to_string()
-    };
     words[..index]
         .iter()
         .rev()
         .find_map(|word| {
-            let name = name(word);
+            let name = program_name(word);
             if SHELLS.contains(&name.as_str()) {
                 return Some(Language::Shell);
             }

@@ -127,7 +127,7 @@ fn spawn_failed(tell: impl FnOnce(Probe) + Send + 'static, started_at: Timestamp
 fn begin(command: &Prepared) -> Result<Child, String> {
     let mut command = command.command().map_err(|failure| failure.to_string())?;
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().map_err(|error| error.to_string())
+    process::spawn(&mut command).map_err(|error| error.to_string())
 }
 
 /// Waits for a probe's end, or ends it.
@@ -157,7 +157,7 @@ fn follow(
         tree.look();
         tree.pids().into_iter().for_each(process::kill);
     }
-    let status = child.wait();
+    let status = process::wait(&mut child);
     let mut text = gather(&output);
     let exit_code = match status {
         Ok(status) if in_time => Some(process::status_of(status).0),

@@ -1,5 +1,9 @@
 //! What is done to a single process, in the words of each system.
 
+#[cfg(windows)]
+pub(super) mod job;
+#[cfg(target_os = "linux")]
+mod orphans;
 #[cfg(unix)]
 #[path = "process/unix.rs"]
 mod system;
@@ -8,8 +12,8 @@ mod system;
 mod system;
 
 pub(super) use system::{
-    become_independent, kill, new_group, new_supervisor, resume, signal, status_of, suspend,
-    wait_for_end,
+    become_independent, kill, new_group, new_supervisor, resume, signal, spawn, status_of, suspend,
+    wait, wait_for_end,
 };
 
 use crate::error::{Error, Result};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::command::{Prepared, prepare};
-use super::{ports, rootfs};
+use super::{ports, process, rootfs};
 use crate::error::{Error, Result, StepFailure, errno_hint, plain_reason};
 use crate::life::Life;
 use crate::plan::{Call, Outcome, Plan, Trace, TracedStep};
@@ -109,7 +109,7 @@ fn perform(id: &str, life: &Life, started: &mut Option<(Child, Prepared)>) -> Pe
             )
         }
         "exec" => {
-            let prepared = prepare(&life.dir, spec, spec.command.words());
+            let prepared = prepare(&life.dir, &life.file, spec.command.words());
             let call = format!("spawn({:?})", prepared.words());
             match spawn(&prepared, spec.stdin_open) {
                 Ok(child) => {
@@ -133,7 +133,7 @@ fn perform(id: &str, life: &Life, started: &mut Option<(Child, Prepared)>) -> Pe
                 );
                 return (Vec::new(), Err(failed));
             }
-            made(id, rootfs::make_place(&life.dir, volume.container().as_str()))
+            made(id, rootfs::link_volume(&life.dir, spec, volume))
         }
     }
 }
@@ -167,8 +167,7 @@ fn spawn(prepared: &Prepared, stdin_open: bool) -> std::result::Result<Child, St
     if stdin_open {
         command.stdin(Stdio::piped());
     }
-    command
-        .spawn()
+    process::spawn(&mut command)
         .map_err(|error| prepared.failure(Some(plain_reason(&error)), error.raw_os_error()))
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::paths::PathMap;
 use crate::error::{Error, Result};
-use crate::spec::{ContainerSpec, Hostname};
+use crate::spec::{ContainerSpec, Hostname, Volume};
 use crate::store::{ContainerDir, read_json, write_json};
 
 /// The folders that it begins with. There is no /proc, /sys and /dev: those are the host's.
@@ -133,6 +133,76 @@ pub(super) fn make_place(dir: &ContainerDir, inside: &str) -> Result<Vec<PathBuf
         write_json(&baseline_path(dir), &known)?;
     }
     Ok(made)
+}
+
+/// Makes the place of a volume a link to it, so that a path which the program puts together
+/// itself (`os.path.join("/app", name)`) leads there too: `/app` is found in the program's text,
+/// and the link does the rest. Where there can be no link, the place is an empty folder. Returns
+/// what was made.
+pub(super) fn link_volume(
+    dir: &ContainerDir,
+    spec: &ContainerSpec,
+    volume: &Volume,
+) -> Result<Vec<PathBuf>> {
+    let inside = volume.container().as_str();
+    let lies_in_another = spec.volumes.iter().any(|other| {
+        other.container() != volume.container()
+            && Path::new(inside).starts_with(other.container().as_str())
+    });
+    // A link there would be one in the other volume's folder, which is the user's.
+    if lies_in_another {
+        return Ok(Vec::new());
+    }
+    let (parent, name) =
+        inside.trim_matches('/').rsplit_once('/').unwrap_or(("", inside.trim_matches('/')));
+    let mut made = make_place(dir, parent)?;
+    let place = at(&at(&dir.rootfs(), parent), name);
+    let failed = |error| Error::io("create", &place, error);
+    match fs::symlink_metadata(&place) {
+        Ok(_) if fs::read_link(&place).is_ok_and(|target| target == volume.host()) => {
+            return Ok(made);
+        }
+        // What the container has put there stays; an empty folder of an earlier start goes.
+        Ok(found) if found.is_dir() => {
+            if fs::remove_dir(&place).is_err() {
+                return Ok(made);
+            }
+        }
+        Ok(_) => fs::remove_file(&place).map_err(failed)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    match link(volume.host(), &place) {
+        Ok(()) => {
+            let mut known = baseline(dir)?.unwrap_or_default();
+            let name =
+                if parent.is_empty() { name.to_string() } else { format!("{parent}/{name}") };
+            remember(&place, &name, &mut known)?;
+            write_json(&baseline_path(dir), &known)?;
+            made.push(place);
+        }
+        Err(error) if volume.host().is_dir() => {
+            log::debug!("no link at {}: {error}", place.display());
+            made.extend(make_place(dir, inside)?);
+        }
+        Err(error) => log::debug!("no link at {}: {error}", place.display()),
+    }
+    Ok(made)
+}
+
+#[cfg(unix)]
+fn link(target: &Path, place: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, place)
+}
+
+/// Anybody may make a junction; symlinks take a right that users do not have.
+#[cfg(windows)]
+fn link(target: &Path, place: &Path) -> std::io::Result<()> {
+    if target.is_dir() {
+        junction::create(target, place)
+    } else {
+        std::os::windows::fs::symlink_file(target, place)
+    }
 }
 
 fn make_folder(

@@ -197,11 +197,11 @@ impl Supervisor {
         let number = self.runs;
         let spec = &self.life.file.spec;
         self.life.record.command = process::identify(child.id());
-        let governor = Governor::new(child.id(), spec.memory, spec.cpu);
+        let governor = Governor::new(&self.life.file.id, child.id(), spec.memory, spec.cpu);
         let governor = Arc::new(Mutex::new(governor));
         let (governed, end) = channel();
         let prober = spec.health_check.clone().map(|check| {
-            let command = prepare(&self.life.dir, spec, check.command.words());
+            let command = prepare(&self.life.dir, &self.life.file, check.command.words());
             Prober::new(check, command)
         });
         let limited = spec.memory.is_some() || spec.cpu.is_some();
@@ -223,11 +223,11 @@ impl Supervisor {
             killed: false,
             unhealthy: false,
         };
-        if !prepared.mappings.is_empty()
-            && let Err(error) = self
-                .life
-                .log
-                .simulated(prepared.mappings.iter().map(|m| (m.inside.as_str(), m.host.as_str())))
+        if (!prepared.mappings.is_empty() || prepared.caveat.is_some())
+            && let Err(error) = self.life.log.simulated(
+                prepared.mappings.iter().map(|m| (m.inside.as_str(), m.host.as_str())),
+                prepared.caveat,
+            )
         {
             log::warn!("{error}");
         }
@@ -407,7 +407,7 @@ impl Supervisor {
         governor.kill();
         let over_memory = governor.end();
         drop(governor);
-        let status = run.child.wait();
+        let status = process::wait(&mut run.child);
         self.drain(&mut run);
         let (code, signal) = status.map_or((-1, None), process::status_of);
         let oom_killed = over_memory.is_some();

@@ -1,20 +1,33 @@
 //! The processes of a container, found by looking at all of this machine's.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 
-use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
+use sysinfo::{
+    Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
+};
 
-/// A container's processes. On unix those of its supervisor's session, so that also one whose
-/// parent has ended is found; and everywhere the command's descendants.
+use super::command::MARK;
+use crate::spec::ContainerId;
+
+/// A container's processes: the command's descendants and, where the supervisor is known, all
+/// that it looks after. Those are, on unix, of its session, below it, or marked as the container's
+/// ([`MARK`]), so that one is found whose parents have ended; on Windows, all of its job.
 pub(super) struct Tree {
     system: System,
-    /// Whose session they share; None for the descendants alone.
-    supervisor: Option<Pid>,
+    /// Whose they are; None for the descendants of the command alone.
+    owner: Option<Owner>,
     command: Pid,
     /// The processes found last, with the CPU time that each had used.
     members: HashMap<Pid, u64>,
     /// CPU time in milliseconds, of those that have ended too.
     cpu_millis: u64,
+}
+
+struct Owner {
+    supervisor: Pid,
+    /// The variable that marks the container's processes.
+    mark: Option<OsString>,
 }
 
 /// What a container's processes use together.
@@ -28,15 +41,17 @@ pub(super) struct Usage {
 
 impl Tree {
     /// The processes that `supervisor` looks after, of which `command` is the first.
-    pub fn new(supervisor: u32, command: u32) -> Tree {
-        Tree { supervisor: Some(Pid::from_u32(supervisor)), ..Tree::below(command) }
+    pub fn new(id: Option<&ContainerId>, supervisor: u32, command: u32) -> Tree {
+        let supervisor = Pid::from_u32(supervisor);
+        let mark = id.map(|id| OsString::from(format!("{MARK}={}", id.as_str())));
+        Tree { owner: Some(Owner { supervisor, mark }), ..Tree::below(command) }
     }
 
     /// A process and its descendants.
     pub fn below(command: u32) -> Tree {
         Tree {
             system: System::new(),
-            supervisor: None,
+            owner: None,
             command: Pid::from_u32(command),
             members: HashMap::new(),
             cpu_millis: 0,
@@ -45,7 +60,10 @@ impl Tree {
 
     /// Looks at all processes now.
     pub fn look(&mut self) -> Usage {
-        let kind = ProcessRefreshKind::nothing().with_memory().with_cpu().without_tasks();
+        let mut kind = ProcessRefreshKind::nothing().with_memory().with_cpu().without_tasks();
+        if cfg!(unix) && self.owner.is_some() {
+            kind = kind.with_environ(UpdateKind::OnlyIfNotSet);
+        }
         self.system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
         let found = self.find();
         let mut usage = Usage { processes: found.len() as u64, ..Usage::default() };
@@ -89,14 +107,17 @@ impl Tree {
             .filter(|process| is_alive(process))
             .filter(|process| {
                 process.pid() == self.command
-                    || cfg!(unix)
-                        && self.supervisor.is_some()
-                        && process.session_id() == self.supervisor
+                    || self.owner.as_ref().is_some_and(|owner| owner.has(process))
             })
             .map(Process::pid)
             .collect();
-        if let Some(supervisor) = self.supervisor {
-            found.remove(&supervisor);
+        #[cfg(windows)]
+        if self.owner.as_ref().is_some_and(|owner| owner.supervisor.as_u32() == std::process::id())
+        {
+            found.extend(super::process::job::members().into_iter().map(Pid::from_u32));
+        }
+        if let Some(owner) = &self.owner {
+            found.remove(&owner.supervisor);
         }
         // Children of those found, until there are no more.
         loop {
@@ -111,5 +132,16 @@ impl Tree {
             }
             found.extend(children);
         }
+    }
+}
+
+impl Owner {
+    /// Whether a process is the container's for more than who its parents are. Of the supervisor's
+    /// children it is each: the command, probes, and on Linux the orphans that it has adopted.
+    fn has(&self, process: &Process) -> bool {
+        cfg!(unix)
+            && (process.session_id() == Some(self.supervisor)
+                || process.parent() == Some(self.supervisor)
+                || self.mark.as_ref().is_some_and(|mark| process.environ().contains(mark)))
     }
 }

@@ -12,6 +12,8 @@ pub fn trials() -> Vec<libtest_mimic::Trial> {
         crate::lab::each("any_name_of_a_folder_will_do", any_name_of_a_folder_will_do),
         crate::lab::each("a_script_in_a_volume_runs", a_script_in_a_volume_runs),
         crate::lab::each("variables_are_paths_too", variables_are_paths_too),
+        crate::lab::each("a_path_that_is_put_together_is_found", a_path_that_is_put_together),
+        crate::lab::each("a_file_at_the_root_stays_in_the_container", a_file_at_the_root),
         crate::lab::each(
             "the_containers_own_paths_are_private",
             the_containers_own_paths_are_private,
@@ -20,6 +22,7 @@ pub fn trials() -> Vec<libtest_mimic::Trial> {
     .into_iter()
     .flatten()
     .collect();
+    trials.push(one("what_cannot_be_rewritten_is_said", BackendKind::Simulation, cannot_be));
     trials.push(one("the_log_says_what_was_rewritten", BackendKind::Simulation, the_log_says));
     trials
 }
@@ -103,4 +106,58 @@ fn the_log_says(lab: &Lab) {
     let line = log.lines().find(|line| line.starts_with("Path: ")).expect(&log);
     assert!(line.starts_with("Path: /app/data/x is here "), "{line}");
     assert!(line.replace('\\', "/").ends_with("data/x"), "{line}");
+}
+
+/// A real container's kernel finds the volume whatever the program does; a link does here.
+fn a_path_that_is_put_together(lab: &Lab) {
+    let (data, deeper) = (lab.folder("data"), lab.folder("deeper"));
+    fs::write(data.join("in.txt"), "in").unwrap();
+    fs::write(deeper.join("deep.txt"), "deep").unwrap();
+    fs::create_dir(data.join("sub")).unwrap();
+    let code = "import os, pathlib\n\
+                print(open(os.path.join('/app', 'data', 'in.txt')).read())\n\
+                print((pathlib.Path('/app') / 'data' / 'in.txt').read_text())\n\
+                print(open('/app/data/sub/deep.txt').read(), os.listdir('/app'))\n\
+                open(os.path.join('/app', 'data', 'out.txt'), 'w').write('out')";
+    let spec = python("a", code).volume(&volume(&data, "/app/data")).unwrap();
+    let spec = spec.volume(&volume(&deeper, "/app/data/sub")).unwrap();
+    let container = lab.start(spec);
+    let exit = container.wait_timeout(PATIENCE).unwrap();
+    let output = printed(&container).replace("\r\n", "\n");
+    assert!(exit.success(), "{output}");
+    assert_eq!(output, "in\nin\ndeep ['data']\n");
+    assert_eq!(fs::read_to_string(data.join("out.txt")).unwrap(), "out");
+    let inside: Vec<_> = fs::read_dir(data.join("sub")).unwrap().collect();
+    assert!(inside.is_empty(), "the folder of the user has no link in it: {inside:?}");
+    // Nothing of it is a change of the container, and deleting it leaves the volumes.
+    assert_eq!(container.diff().unwrap(), []);
+    container.start().unwrap();
+    assert!(container.wait_timeout(PATIENCE).unwrap().success(), "a second time too");
+    container.delete().unwrap();
+    assert!(data.join("in.txt").exists() && deeper.join("deep.txt").exists());
+}
+
+/// The manual: "You CANNOT see this file in C:\\", and it goes with the container.
+fn a_file_at_the_root(lab: &Lab) {
+    let name = format!("minidocker-test-{}.txt", std::process::id());
+    let code = format!("with open('/{name}', 'w') as f: f.write('Hello')");
+    let container = lab.start(python("a", &code));
+    assert!(container.wait_timeout(PATIENCE).unwrap().success(), "{}", printed(&container));
+    let rootfs = container.inspect().unwrap().rootfs;
+    assert_eq!(fs::read_to_string(rootfs.join(&name)).unwrap(), "Hello");
+    let on_the_host = std::path::Path::new("/").join(&name);
+    assert!(!on_the_host.exists());
+    let changes = container.diff().unwrap();
+    assert_eq!(changes.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), [format!("/{name}")]);
+}
+
+fn cannot_be(lab: &Lab) {
+    let folder = lab.folder("data");
+    fs::write(folder.join("script.py"), "print('ran')").unwrap();
+    let words = [if cfg!(windows) { "python" } else { "python3" }, "/app/script.py"];
+    let spec = ContainerSpec::new("a", Command::argv(words)).volume(&volume(&folder, "/app"));
+    let container = lab.start(spec.unwrap());
+    container.wait_timeout(PATIENCE).unwrap();
+    let log = container.logs().unwrap().render().unwrap();
+    assert!(log.contains("ran\n") && log.contains("\nNote: paths of the container"), "{log}");
 }

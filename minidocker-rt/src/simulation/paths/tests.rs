@@ -130,6 +130,55 @@ fn the_containers_own_paths_are_those_of_its_rootfs() {
     assert_eq!(map.inside_rootfs(&rootfs.path().join("tmp/x")).unwrap(), "/tmp/x");
 }
 
+/// What the manual promises of `open('/data.txt', 'w')`: the file is the container's.
+#[test]
+fn a_file_that_is_about_to_be_made_at_the_root_is_the_containers() {
+    let map = unix(&[]);
+    let python = |code: &str| rewritten(&map, &["python3", "-c", code])[2].clone();
+    for name in ["/new-data.txt", "/new-folder/a.txt", "/new folder/x"] {
+        let name = if name.contains(' ') { "/new-folder/x" } else { name };
+        assert_eq!(
+            python(&format!("open('{name}', 'w')")),
+            format!("open('/no/such/rootfs{name}', 'w')")
+        );
+        assert_eq!(
+            python(&format!("Path(\"{name}\")")),
+            format!("Path(\"/no/such/rootfs{name}\")")
+        );
+    }
+    // Not what the host has, not a pattern, not a part of a text, not a division.
+    for code in
+        ["open('/proc/self')", "re('/[a-z]+/')", "print('see /new-x')", "a/b", "'/\\n'", "'/'"]
+    {
+        assert_eq!(python(code), code);
+    }
+    let shell = |script: &str| rewritten(&map, &["sh", "-c", script])[2].clone();
+    for (script, expected) in [
+        ("echo a > /new.txt", "echo a > /no/such/rootfs/new.txt"),
+        ("echo a >> '/new.txt'", "echo a >> '/no/such/rootfs/new.txt'"),
+        (
+            "mkdir -p /new && cp x /new/y",
+            "mkdir -p /no/such/rootfs/new && cp x /no/such/rootfs/new/y",
+        ),
+        ("A=1 touch /new", "A=1 touch /no/such/rootfs/new"),
+        ("if true; then touch /new; fi", "if true; then touch /no/such/rootfs/new; fi"),
+        ("sed /new/d a; echo /new; grep '/new' b", "sed /new/d a; echo /new; grep '/new' b"),
+    ] {
+        assert_eq!(shell(script), expected);
+    }
+    if cfg!(unix) {
+        assert_eq!(rewritten(&map, &["touch", "/new"]), ["touch", "/no/such/rootfs/new"]);
+    }
+    assert_eq!(rewritten(&map, &["grep", "/new", "x"]), ["grep", "/new", "x"]);
+}
+
+#[test]
+fn a_brace_of_the_host_is_no_expression_in_an_f_string() {
+    let map = unix(&["/srv/{a}:/app"]);
+    let words = rewritten(&map, &["python3", "-c", "print(f'/app/{x}', '/app/y')"]);
+    assert_eq!(words[2], "print(f'/srv/{{a}}/{x}', '/srv/{a}/y')");
+}
+
 #[test]
 fn a_program_is_read_in_its_own_language() {
     let words: Vec<String> =
@@ -144,7 +193,9 @@ fn a_program_is_read_in_its_own_language() {
 
 proptest! {
     #[test]
-    fn a_text_without_the_containers_paths_is_left_alone(text in "[a-z0-9 '\"\\\\(),:=/é]{0,60}") {
+    fn a_text_without_the_containers_paths_is_left_alone(
+        text in "([a-z0-9 '\"\\\\(),:=é]|/usr/| / ){0,60}",
+    ) {
         let map = unix(&["/srv/d:/UNUSED"]);
         for language in [Language::Plain, Language::Code, Language::Shell] {
             prop_assert_eq!(map.rewrite(&text, language), (text.clone(), vec![]));

@@ -11,6 +11,24 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, setsid, 
 /// parents.
 pub(crate) fn become_independent() {
     let _ = setsid();
+    #[cfg(target_os = "linux")]
+    super::orphans::adopt();
+}
+
+/// Starts a child.
+pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    #[cfg(target_os = "linux")]
+    return super::orphans::spawn(command);
+    #[cfg(not(target_os = "linux"))]
+    command.spawn()
+}
+
+/// Waits for a child's end, and lets go of its pid.
+pub(crate) fn wait(child: &mut Child) -> std::io::Result<ExitStatus> {
+    let status = child.wait();
+    #[cfg(target_os = "linux")]
+    super::orphans::reaped(child.id());
+    status
 }
 
 /// A supervisor needs nothing more before it is executed.

@@ -18,8 +18,20 @@ use windows_sys::Win32::System::Threading::{
 
 use super::{SIGKILL, SIGTERM};
 
-/// Done by [`new_supervisor`] before this process was made.
-pub(crate) fn become_independent() {}
+/// The rest is done by [`new_supervisor`] before this process was made.
+pub(crate) fn become_independent() {
+    super::job::enter();
+}
+
+/// Starts a child, which is in this process's job.
+pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    command.spawn()
+}
+
+/// Waits for a child's end.
+pub(crate) fn wait(child: &mut Child) -> std::io::Result<ExitStatus> {
+    child.wait()
+}
 
 /// A supervisor has no window, and the Ctrl-C of its maker's console is not for it.
 pub(crate) fn new_supervisor(command: &mut Command) {

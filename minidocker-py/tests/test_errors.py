@@ -27,7 +27,7 @@ from minidocker._errors import _KINDS
         ({"volumes": {"/no/such/folder": "/app"}}, "volumes"),
         ({"env": {"A B": "x"}}, "env_vars"),
         ({"restart": "sometimes"}, "restart"),
-        ({"user": "root"}, "user"),
+        ({"user": "a:b:c"}, "user"),
         ({"rlimits": {"nofile": (2, 1)}}, "rlimits"),
         ({"health_check": "'"}, "health_check"),
         ({"isolation": {"walls": False}}, "body"),

@@ -62,7 +62,7 @@ def test_what_is_asked_for_is_what_inspect_tells(
         extra_hosts=("db:10.0.0.5",),
         hostname="here",
         working_dir="/srv",
-        user="1000:1000",
+        user="1000",
         rlimits=(md.Rlimit("nofile", 64, 64),),
         isolation=md.Isolation(ipc=False),
         init=False,

@@ -32,7 +32,8 @@ const TIME: &str = "%Y-%m-%d %H:%M:%S";
 /// These fields are always written, a missing limit as `null`. Whatever else a
 /// [`ContainerSpec`] says follows under the names of its JSON form, only where it is not the
 /// default, so that an ordinary container's export is readable by the Python program. When
-/// read, all but name and command may be missing or `null`.
+/// read, all but the name may be missing or `null`, and the command too where an image is named
+/// that has one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(into = "ConfigJson", try_from = "Map<String, Value>")]
 pub struct ExportedConfig {
@@ -140,10 +141,11 @@ impl TryFrom<Map<String, Value>> for ExportedConfig {
             Some(Value::String(time)) => Some(time),
             Some(_) => return Err(bad_field("exported_at", "it is not text")),
         };
-        for required in ["name", "command"] {
-            if !fields.contains_key(required) {
-                return Err(bad_field(required, "it is missing"));
-            }
+        if !fields.contains_key("name") {
+            return Err(bad_field("name", "it is missing"));
+        }
+        if !["command", "image", "entrypoint"].iter().any(|field| fields.contains_key(*field)) {
+            return Err(bad_field("command", "it is missing, and no image is named that has one"));
         }
         // A field at a time, to say which one is at fault: the whole would only tell where.
         for (field, value) in &fields {

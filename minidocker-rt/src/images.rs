@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::spec::{Command, ContainerSpec, ImageName, refuse};
+use crate::spec::{Command, ContainerSpec, HealthCheck, ImageName, User, no_command, refuse};
 
 #[cfg(linux_backend)]
 pub(crate) use oci::{Descriptor, Found, ImageJson, LONGEST_JSON, damaged, find, hex, missing};
@@ -89,9 +89,13 @@ pub struct ImageConfig {
     /// The directory to start in, if it is not `/`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
-    /// The user to run as, `uid:gid`, if it is not root. Names were looked up in the image.
+    /// The user to run as, if it is not root: a name or number, perhaps with a group. Names are
+    /// looked up when a container starts, in its own /etc/passwd and /etc/group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// How its health is to be probed, if its maker said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
     /// The ports it serves, e.g. `80/tcp`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exposed_ports: Vec<String>,
@@ -121,10 +125,21 @@ pub(crate) fn in_use(name: &ImageName) -> Error {
     )
 }
 
+impl ImageConfig {
+    /// The entrypoint; one that is a single empty word is none, as in Docker.
+    pub(crate) fn entrypoint(&self) -> &[String] {
+        match &self.entrypoint[..] {
+            [word] if word.is_empty() => &[],
+            words => words,
+        }
+    }
+}
+
 impl ImageInfo {
     /// The specification of a container that runs the image as it is meant to be run: its
-    /// entrypoint and command, directory and user. (Its variables every container of the
-    /// image gets anyway.)
+    /// entrypoint and command, directory and user. Whatever else it says (variables, stop
+    /// signal, health check) holds for every container of the image anyway, unless the
+    /// specification is told otherwise.
     ///
     /// # Errors
     /// [`Error::InvalidSpec`] if the image names no command.
@@ -140,25 +155,22 @@ impl ImageInfo {
     pub fn spec_with(&self, container: &str, words: &[impl AsRef<str>]) -> Result<ContainerSpec> {
         let config = &self.config;
         let words: Vec<&str> = config
-            .entrypoint
+            .entrypoint()
             .iter()
             .map(String::as_str)
             .chain(words.iter().map(AsRef::as_ref))
             .collect();
         if words.is_empty() {
-            return Err(refuse(
-                "command",
-                "",
-                format!("the image {:?} does not say what to run", self.name),
-                "Give a command.",
-            ));
+            return Err(no_command(&self.name));
         }
         let mut spec = ContainerSpec::new(container, Command::argv(words)).image(&self.name);
+        // The words are the whole command.
+        spec = spec.entrypoint(Vec::<String>::new());
         if let Some(path) = &config.working_dir {
             spec = spec.working_dir(path);
         }
         if let Some(user) = &config.user {
-            spec = spec.user(user.parse()?);
+            spec = spec.user(User::of_image(user)?);
         }
         Ok(spec)
     }
@@ -198,7 +210,7 @@ mod tests {
         let spec = image.spec("a").unwrap();
         assert_eq!(spec.command().words(), ["/entry", "-x", "serve"]);
         assert_eq!(spec.image_name().as_str(), "web");
-        assert_eq!((spec.working_dir.as_str(), spec.user.uid), ("/srv", 33));
+        assert_eq!((spec.directory().as_str(), spec.runs_as()), ("/srv", &User::ids(33, 33)));
         let spec = image.spec_with("a", &["test", "me"]).unwrap();
         assert_eq!(spec.command().words(), ["/entry", "-x", "test", "me"]);
     }

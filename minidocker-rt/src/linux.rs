@@ -20,6 +20,7 @@ mod forwarder;
 pub(crate) mod frames;
 mod freezer;
 mod host;
+mod identity;
 mod image;
 mod import;
 mod init;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::StepFailure;
 use crate::spec::ContainerId;
 
-pub(crate) use lessons::{Lesson, lesson};
+pub(crate) use lessons::{Lesson, become_command, lesson};
 
 /// Which process performs a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

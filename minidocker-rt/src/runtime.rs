@@ -22,6 +22,7 @@ use crate::capabilities::{self, Capability};
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
+use crate::images::store::ImagesLock;
 use crate::spec::{ContainerName, ContainerSpec, NetworkMode, Pinned, Subnet, Volume};
 use crate::store::Store;
 
@@ -162,8 +163,8 @@ impl Runtime {
     /// [`Error::NameInUse`]; [`Error::NoSuchImage`]; [`Error::Io`] if the store cannot be
     /// written.
     pub fn create(&self, spec: ContainerSpec) -> Result<Container> {
-        let (spec, pinned) = self.checked(spec)?;
-        let _kept = (self.keep_image(&spec.image)?, self.keep_network(&spec)?);
+        let (spec, pinned, _image) = self.checked(spec)?;
+        let _network = self.keep_network(&spec)?;
         let file = self.inner.store.create(spec, pinned)?;
         let name = file.spec.name.as_str();
         self.inner.store.journal().tell(name, Some(&file.id), EventKind::Created);
@@ -179,19 +180,24 @@ impl Runtime {
         self.checked(spec.clone()).map(drop)
     }
 
-    /// The specification with nothing left open, if it can be used, and what its volumes are.
-    fn checked(&self, mut spec: ContainerSpec) -> Result<(ContainerSpec, Vec<Pinned>)> {
+    /// The specification with nothing left open, if it can be used; what its volumes are; and
+    /// what keeps its image from becoming another one meanwhile.
+    fn checked(
+        &self,
+        mut spec: ContainerSpec,
+    ) -> Result<(ContainerSpec, Vec<Pinned>, Option<ImagesLock>)> {
         if let Some(problem) = spec.problem {
             return Err(*problem);
         }
         spec.settle_network(&self.inner.default_network)?;
+        let kept = self.keep_image(&spec.image)?;
+        spec.settle_image(&self.image(spec.image.as_str())?.config)?;
         self.inner.backend.check(&spec)?;
         let pinned = self.check_against_machine(&spec)?;
-        self.keep_image(&spec.image)?;
         self.keep_network(&spec)?;
         match self.inner.store.dir(&spec.name).path().exists() {
             true => Err(Error::NameInUse { name: spec.name.to_string() }),
-            false => Ok((spec, pinned)),
+            false => Ok((spec, pinned, kept)),
         }
     }
 

@@ -9,6 +9,7 @@ mod change;
 mod command;
 mod env;
 mod health_check;
+mod image;
 mod image_name;
 mod isolation;
 mod json;
@@ -28,6 +29,7 @@ mod volume;
 pub use command::Command;
 pub use env::EnvVar;
 pub use health_check::HealthCheck;
+pub(crate) use image::no_command;
 pub use image_name::ImageName;
 pub use isolation::Isolation;
 pub use limits::{CpuPercent, Memory, PidsLimit};
@@ -40,6 +42,7 @@ pub use rlimit::{Resource, Rlimit};
 pub use subnet::Subnet;
 pub use terminal::TerminalSize;
 pub use user::User;
+pub(crate) use user::{Group, NameOrId};
 pub use volume::{ContainerPath, Volume};
 pub(crate) use volume::{Pinned, is_windows_path};
 
@@ -69,12 +72,20 @@ use crate::error::{Error, Result};
 ///
 /// The JSON form is that of the REST API:
 /// `{"name", "command", "mem_limit_mb", "cpu_limit_percent", "volumes", "env_vars"}`,
-/// all but name and command optional.
+/// all but the name optional, and the command too if an image is named that has one.
+///
+/// What an image says about how to run it (user, directory, entrypoint and command, stop
+/// signal, health check) holds unless the specification says otherwise. `create` fills it in,
+/// so that a container's specification tells all of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(into = "SpecJson", try_from = "SpecJson")]
 pub struct ContainerSpec {
     pub(crate) name: ContainerName,
+    /// Without words for that of the image, until the container is created.
     pub(crate) command: Command,
+    /// What comes before the command, in the place of the image's own entrypoint. None for
+    /// that, until the container is created: its command is complete.
+    pub(crate) entrypoint: Option<Vec<String>>,
     pub(crate) image: ImageName,
     pub(crate) memory: Option<Memory>,
     pub(crate) cpu: Option<CpuPercent>,
@@ -88,15 +99,20 @@ pub struct ContainerSpec {
     pub(crate) dns: Vec<IpAddr>,
     pub(crate) extra_hosts: Vec<ExtraHost>,
     pub(crate) hostname: Option<Hostname>,
-    pub(crate) working_dir: ContainerPath,
-    pub(crate) user: User,
+    /// None for the image's, until the container is created; and then for `/`.
+    pub(crate) working_dir: Option<ContainerPath>,
+    /// None for the image's, until the container is created; and then for root.
+    pub(crate) user: Option<User>,
     pub(crate) rlimits: Vec<Rlimit>,
     pub(crate) isolation: Isolation,
     pub(crate) init: bool,
     pub(crate) best_effort_limits: bool,
     pub(crate) restart: RestartPolicy,
     pub(crate) timeout: Option<Duration>,
+    /// None for the image's, until the container is created.
     pub(crate) health_check: Option<HealthCheck>,
+    /// Whether the image's is not wanted either.
+    pub(crate) no_health_check: bool,
     pub(crate) stdin_open: bool,
     pub(crate) tty: bool,
     pub(crate) log_size: LogSize,
@@ -124,6 +140,7 @@ impl ContainerSpec {
         ContainerSpec {
             name,
             command,
+            entrypoint: None,
             image: ImageName::host(),
             memory: None,
             cpu: None,
@@ -136,8 +153,8 @@ impl ContainerSpec {
             dns: Vec::new(),
             extra_hosts: Vec::new(),
             hostname: None,
-            working_dir: ContainerPath::root(),
-            user: User::ROOT,
+            working_dir: None,
+            user: None,
             rlimits: Vec::new(),
             isolation: Isolation::default(),
             init: true,
@@ -145,12 +162,25 @@ impl ContainerSpec {
             restart: RestartPolicy::No,
             timeout: None,
             health_check: None,
+            no_health_check: false,
             stdin_open: false,
             tty: false,
             log_size: LogSize::default(),
             fault: None,
             problem,
         }
+    }
+
+    /// A container called `name` that runs the command of an image.
+    ///
+    /// ```
+    /// use minidocker_rt::ContainerSpec;
+    ///
+    /// let as_it_is = ContainerSpec::of_image("web", "nginx");
+    /// let with_other_arguments = ContainerSpec::new("test", "nginx -t").image("nginx");
+    /// ```
+    pub fn of_image(name: &str, image: &str) -> ContainerSpec {
+        ContainerSpec::new(name, Command::of_image()).image(image)
     }
 
     /// Reads the JSON form. Unlike serde's own error, the one returned here names
@@ -160,7 +190,7 @@ impl ContainerSpec {
             field: "body",
             value: String::from_utf8_lossy(&json[..json.len().min(200)]).into_owned(),
             why: error.to_string(),
-            hint: "Send a JSON object with at least \"name\" and \"command\".".into(),
+            hint: "Send a JSON object with at least \"name\" and \"command\", or \"image\".".into(),
         })?;
         raw.try_into()
     }
@@ -220,17 +250,25 @@ impl ContainerSpec {
         self
     }
 
-    /// The directory the command starts in (`/` unless set; made if missing).
+    /// The directory the command starts in (the image's unless set, or `/`; made if missing).
     pub fn working_dir(mut self, path: &str) -> Self {
         if let Some(path) = self.keep(ContainerPath::parse("working_dir", path)) {
-            self.working_dir = path;
+            self.working_dir = Some(path);
         }
         self
     }
 
-    /// The user and group the command runs as (root of the container unless set).
+    /// The user and group the command runs as (the image's unless set, or the container's
+    /// root).
     pub fn user(mut self, user: User) -> Self {
-        self.user = user;
+        self.user = Some(user);
+        self
+    }
+
+    /// What is executed, with the command as its arguments, in the place of the image's
+    /// entrypoint. Without words, the command is the whole.
+    pub fn entrypoint<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.entrypoint = Some(words.into_iter().map(Into::into).collect());
         self
     }
 
@@ -278,9 +316,15 @@ impl ContainerSpec {
         self
     }
 
-    /// Probes its health with a command.
+    /// Probes its health with a command (the image's unless set, if it has one).
     pub fn health_check(mut self, check: HealthCheck) -> Self {
-        self.health_check = Some(check);
+        (self.health_check, self.no_health_check) = (Some(check), false);
+        self
+    }
+
+    /// Does not probe its health, even if the image says how.
+    pub fn no_health_check(mut self) -> Self {
+        (self.health_check, self.no_health_check) = (None, true);
         self
     }
 
@@ -321,7 +365,8 @@ impl ContainerSpec {
         &self.name
     }
 
-    /// The command it runs.
+    /// The command it runs, with the entrypoint of its image. It has no words if that of the
+    /// image was asked for and the container is not created yet.
     pub fn command(&self) -> &Command {
         &self.command
     }

@@ -171,10 +171,14 @@ class Spec:
 
     #: The container's name.
     name: str
-    #: The command: the line as it was given, or its words.
-    command: Union[str, tuple[str, ...]]
+    #: The command: the line as it was given, or its words. That of a container has the entrypoint
+    #: of its image before it; a template may leave it to the image, and then it is None.
+    command: Union[str, tuple[str, ...], None] = None
     #: The image below its files.
     image: str = "host"
+    #: What is executed before the command, in the place of the image's own entrypoint; None for
+    #: that. A container's command is complete: then this is ``()``, or None.
+    entrypoint: Optional[tuple[str, ...]] = None
     #: The memory limit, swap included, in MB of 1024*1024 bytes.
     memory_mb: Optional[int] = field(default=None, metadata={"wire": "mem_limit_mb"})
     #: The CPU limit in percent of one core: 200 is two cores.
@@ -199,7 +203,7 @@ class Spec:
     hostname: Optional[str] = None
     #: The directory its command starts in.
     working_dir: str = "/"
-    #: The user its command runs as, ``uid:gid``.
+    #: The user its command runs as: numbers, or names of its own /etc/passwd and /etc/group.
     user: str = "0:0"
     #: Limits of single processes.
     rlimits: tuple[Rlimit, ...] = ()
@@ -214,8 +218,8 @@ class Spec:
     restart: str = "no"
     #: After so many seconds a run is killed; None for no limit.
     timeout_seconds: Optional[float] = None
-    #: How its health is probed, if it is.
-    health_check: Optional[HealthCheck] = None
+    #: How its health is probed, if it is; ``"none"`` if it is not although the image says how.
+    health_check: Union[HealthCheck, str, None] = None
     #: Whether its standard input is kept open for whoever attaches.
     stdin_open: bool = False
     #: Whether it has a terminal instead of pipes.
@@ -455,8 +459,10 @@ class ImageConfig:
     env: Mapping[str, str] = field(default_factory=dict)
     #: The directory to start in, if it is not ``/``.
     working_dir: Optional[str] = None
-    #: The user to run as, ``uid:gid``, if it is not root.
+    #: The user to run as, by name or number, perhaps with a group, if it is not root.
     user: Optional[str] = None
+    #: How its health is to be probed, if its maker said so.
+    health_check: Optional[HealthCheck] = None
     #: The ports it serves, e.g. ``80/tcp``.
     exposed_ports: tuple[str, ...] = ()
     #: What its maker wrote about it.

@@ -58,7 +58,7 @@ def default_runtime() -> Runtime:
 
 
 def run(
-    command: Command,
+    command: Command | None = None,
     *,
     runtime: Runtime | None = None,
     name: str | None = None,
@@ -71,6 +71,7 @@ def run(
     """Runs a command in a container of its own: create, start, wait, collect, delete.
 
     ``options`` are those of :meth:`Runtime.create`: ``memory_mb``, ``cpu_percent``, ``volumes``, …
+    The command may be left out if the ``image`` has one.
     The container is deleted however the call ends. ``input`` is what the command reads. After
     ``timeout`` seconds it is killed, and ``timed_out`` says so. ``check`` raises
     :class:`CommandFailed` or :class:`TimeoutError` (with the ``result``) unless it ends with exit

@@ -170,19 +170,22 @@ class Runtime:
         """Ends the helper process. Containers go on; the runtime cannot be used any more."""
         self._inner.close()
 
-    def create(self, name: str | None, command: Command, **options: Unpack[Options]) -> Container:
+    def create(
+        self, name: str | None, command: Command | None = None, **options: Unpack[Options]
+    ) -> Container:
         """Makes a container; :meth:`Container.start` starts it.
 
         ``name`` is 1 to 63 letters, digits, ``-``, ``_`` and ``.``; None makes one up.
         ``command`` is a line that is split into words as a shell would, or a list of exact words;
-        no shell runs it. ``options``:
+        no shell runs it. It may be left out if the ``image`` has one; if that has an entrypoint,
+        the command is its arguments. ``options``:
 
         - ``memory="64m"`` or ``memory_mb=64``, ``cpu_percent=50`` (of one core), ``pids_limit``
         - ``volumes={"/srv/site": "/app:ro"}``, ``env={"MODE": "dev"}``, ``working_dir``, ``user``
         - ``ports={8080: 80}``, ``network="none"``, ``aliases``, ``dns``, ``extra_hosts``
         - ``restart="on-failure:5"``, ``health_check="curl -f localhost:8000"``, ``timeout_seconds``
-        - ``image``, ``hostname``, ``rlimits={"nofile": 64}``, ``isolation={"pid": False}``,
-          ``init``, ``best_effort_limits``, ``stdin_open``, ``tty``,
+        - ``image``, ``entrypoint``, ``hostname``, ``rlimits={"nofile": 64}``,
+          ``isolation={"pid": False}``, ``init``, ``best_effort_limits``, ``stdin_open``, ``tty``,
           ``log_max_mb``
 
         Raises :class:`InvalidSpec` naming the field, the value and what to write instead;
@@ -207,7 +210,9 @@ class Runtime:
         """
         return Container(self._inner.create(to_text(_changed(spec, name, changes))))
 
-    def check(self, name: str, command: Command, **options: Unpack[Options]) -> None:
+    def check(
+        self, name: str, command: Command | None = None, **options: Unpack[Options]
+    ) -> None:
         """Raises what :meth:`create` would, without making anything."""
         self._inner.check(to_text(spec_json(name, command, **options)))
 
@@ -433,6 +438,13 @@ class Runtime:
 
 def _changed(spec: Spec | Template, name: str, changes: Any) -> Dict[str, Any]:
     """A specification with another name and some keywords' values."""
-    raw = encode(spec.spec if isinstance(spec, Template) else spec)
-    raw.update(spec_json(name, raw["command"], **changes))
+    if isinstance(spec, Template):
+        raw = encode(spec.spec)
+    else:
+        raw = encode(spec)
+        # What is left out is the image's, and a container may have wanted something else.
+        if spec.image != "host":
+            raw.setdefault("user", spec.user)
+            raw.setdefault("working_dir", spec.working_dir)
+    raw.update(spec_json(name, raw.get("command"), **changes))
     return raw

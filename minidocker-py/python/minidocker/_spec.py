@@ -38,8 +38,12 @@ Volumes = Union[Sequence[str], Mapping[str, str], Mapping[Path, str]]
 class Options(TypedDict, total=False):
     """The keywords of everything that makes a container: ``create``, ``check``, ``run``, …"""
 
-    #: The image below its files (``host``, this machine's own programs, unless set).
+    #: The image below its files (``host``, this machine's own programs, unless set). What it says
+    #: about how to run it (user, directory, command, health check, …) holds unless set here.
     image: str
+    #: What is executed, with the command as its arguments, in the place of the image's
+    #: entrypoint; with ``[]`` the command is the whole.
+    entrypoint: Command
     #: The memory limit, swap included: a size such as ``"64m"`` or ``"1g"``, or bytes. Whole MB.
     memory: int | str
     #: The same in MB of 1024*1024 bytes.
@@ -68,9 +72,10 @@ class Options(TypedDict, total=False):
     extra_hosts: Mapping[str, str]
     #: The hostname it sees (its own name unless set).
     hostname: str
-    #: The directory its command starts in (``/`` unless set; made if missing).
+    #: The directory its command starts in (the image's unless set, or ``/``; made if missing).
     working_dir: str
-    #: The user its command runs as: ``1000`` or ``"1000:1000"`` (root of the container unless set).
+    #: The user its command runs as: ``1000``, ``"1000:1000"``, or names that its own /etc/passwd
+    #: and /etc/group know, ``"bob"``, ``"bob:staff"`` (the image's unless set, or root).
     user: int | str
     #: Limits of single processes (``man 2 setrlimit``): ``{"nofile": 64}`` or, soft and hard,
     #: ``{"nofile": (64, 128)}``.
@@ -88,7 +93,8 @@ class Options(TypedDict, total=False):
     #: After so many seconds a run is killed and its exit says ``timed_out``: kept by its
     #: supervisor, whatever becomes of this program.
     timeout_seconds: float
-    #: How its health is probed: a :class:`HealthCheck`, or just the command.
+    #: How its health is probed: a :class:`HealthCheck`, or just the command; ``"none"`` for not
+    #: even as the image says.
     health_check: HealthCheck | str
     #: Keeps its standard input open for whoever attaches.
     stdin_open: bool
@@ -100,9 +106,10 @@ class Options(TypedDict, total=False):
 
 def spec_json(
     name: str,
-    command: Command,
+    command: Command | None = None,
     *,
     image: Any = None,
+    entrypoint: Any = None,
     memory: Any = None,
     memory_mb: Any = None,
     cpu_percent: Any = None,
@@ -141,8 +148,9 @@ def spec_json(
         memory_mb = _megabytes(memory)
     given = {
         "name": name,
-        "command": _command(command),
+        "command": None if command is None else _command(command),
         "image": image,
+        "entrypoint": None if entrypoint is None else _command(entrypoint),
         "mem_limit_mb": memory_mb,
         "cpu_limit_percent": cpu_percent,
         "pids_limit": pids_limit,
@@ -241,7 +249,7 @@ def _rlimits(rlimits: Mapping[str, int | tuple[int, int]]) -> list[dict[str, Any
 def _health_check(check: Any) -> Any:
     if isinstance(check, HealthCheck):
         return encode(check)
-    return {"command": check} if isinstance(check, str) else check
+    return {"command": check} if isinstance(check, str) and check != "none" else check
 
 
 def _refused(field: str, value: object, why: str, hint: str) -> InvalidSpec:

@@ -59,6 +59,8 @@ def _union_decoder(kinds: list[Any]) -> Callable[[Any], Any]:
         # A word that an enum may know, or words: `str` or `Tuple[str, ...]`.
         if isinstance(raw, list):
             return tuple(raw)
+        if isinstance(raw, str) and dataclasses.is_dataclass(kinds[0]):
+            return raw
         try:
             return decoders[0](raw)
         except ValueError:

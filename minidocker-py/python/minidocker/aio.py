@@ -98,7 +98,7 @@ async def call(function: Callable[..., T], *arguments: Any, **keywords: Any) -> 
 
 
 async def run(
-    command: Command,
+    command: Command | None = None,
     *,
     runtime: Runtime | None = None,
     name: str | None = None,

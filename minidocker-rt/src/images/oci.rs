@@ -6,6 +6,7 @@
 //! (<https://github.com/opencontainers/image-spec>). Newer Docker archives have both.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use super::{ImageConfig, ImageSource, architecture};
 use crate::archive::refuse;
 use crate::error::Result;
+use crate::spec::{Command, HealthCheck};
 
 /// More JSON than any real image has.
 pub(crate) const LONGEST_JSON: u64 = 8 << 20;
@@ -40,38 +42,98 @@ pub(crate) struct Descriptor {
 }
 
 /// The configuration of an image.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct ImageJson {
     pub architecture: Option<String>,
     pub os: Option<String>,
-    #[serde(default, deserialize_with = "null_is_default")]
     config: ConfigJson,
-    rootfs: RootfsJson,
+    health: HealthJson,
+    diff_ids: Vec<String>,
 }
 
+/// Everything may be missing or null: Go writes an empty list as null.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(default)]
 struct ConfigJson {
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "words")]
     entrypoint: Vec<String>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "words")]
     cmd: Vec<String>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "texts")]
     env: Vec<String>,
     #[serde(deserialize_with = "null_is_default")]
-    working_dir: String,
+    workingdir: String,
     #[serde(deserialize_with = "null_is_default")]
     user: String,
     #[serde(deserialize_with = "null_is_default")]
-    exposed_ports: BTreeMap<String, serde_json::Value>,
+    stopsignal: String,
+    #[serde(deserialize_with = "words")]
+    shell: Vec<String>,
     #[serde(deserialize_with = "null_is_default")]
-    labels: BTreeMap<String, String>,
+    exposedports: BTreeMap<String, serde_json::Value>,
+    #[serde(deserialize_with = "null_is_default")]
+    labels: BTreeMap<String, Option<String>>,
 }
 
-#[derive(Debug, Deserialize)]
-struct RootfsJson {
-    #[serde(default, deserialize_with = "null_is_default")]
-    diff_ids: Vec<String>,
+/// How Docker has health probed. Times are nanoseconds, and 0 is the default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HealthJson {
+    #[serde(deserialize_with = "texts")]
+    test: Vec<String>,
+    #[serde(deserialize_with = "null_is_default")]
+    interval: i64,
+    #[serde(deserialize_with = "null_is_default")]
+    timeout: i64,
+    #[serde(deserialize_with = "null_is_default")]
+    startperiod: i64,
+    #[serde(deserialize_with = "null_is_default")]
+    retries: i64,
+}
+
+/// The fields of a JSON object, read as Go reads them: names are the same in capitals and small
+/// letters, and of a name that is there twice the last value counts.
+#[derive(Debug, Default)]
+struct Fields(serde_json::Map<String, serde_json::Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<Fields, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> std::result::Result<Fields, A::Error> {
+                let mut fields = Fields::default();
+                while let Some((name, value)) = map.next_entry::<String, serde_json::Value>()? {
+                    fields.0.insert(name.to_ascii_lowercase(), value);
+                }
+                Ok(fields)
+            }
+        }
+        input.deserialize_map(Visitor)
+    }
+}
+
+impl Fields {
+    /// One field, which may be missing or null.
+    fn take<T: DeserializeOwned + Default>(&mut self, what: &str, name: &str) -> Result<T> {
+        match self.0.remove(name) {
+            None | Some(serde_json::Value::Null) => Ok(T::default()),
+            Some(value) => understood(&format!("{name} of {what}"), value),
+        }
+    }
+}
+
+fn understood<T: DeserializeOwned>(what: &str, value: serde_json::Value) -> Result<T> {
+    serde_json::from_value(value)
+        .map_err(|error| refuse(what, format!("it cannot be understood: {error}")))
 }
 
 /// Go writes an empty list as null.
@@ -81,38 +143,121 @@ fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// A list of texts, in which null is an empty one.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<String>, D::Error> {
+    let list: Option<Vec<Option<String>>> = Option::deserialize(deserializer)?;
+    Ok(list.unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect())
+}
+
+/// As [`texts`]; older images have a single text in the place of a list.
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<String>, D::Error> {
+    match Option::deserialize(deserializer)? {
+        None => Ok(Vec::new()),
+        Some(serde_json::Value::String(word)) => Ok(vec![word]),
+        Some(list) => texts(list).map_err(serde::de::Error::custom),
+    }
+}
+
 impl ImageJson {
     pub fn parse(json: &[u8]) -> Result<ImageJson> {
-        parse("the image's configuration", json)
+        let what = "the image's configuration";
+        let mut all: Fields = parse(what, json)?;
+        let mut config: Fields = all.take(what, "config")?;
+        let Fields(health) = config.take(what, "healthcheck")?;
+        let mut rootfs: Fields = all.take(what, "rootfs")?;
+        Ok(ImageJson {
+            architecture: all.take(what, "architecture")?,
+            os: all.take(what, "os")?,
+            config: understood(what, config.0.into())?,
+            health: understood("the image's health check", health.into())?,
+            diff_ids: rootfs.take(what, "diff_ids")?,
+        })
     }
 
     /// The digests of the uncompressed layers, the lowest first.
     pub fn diff_ids(&self) -> Result<Vec<String>> {
-        self.rootfs.diff_ids.iter().map(|digest| sha256(digest)).collect()
+        self.diff_ids.iter().map(|digest| sha256(digest)).collect()
     }
 
-    /// The user as the image's maker wrote it: a name or number, perhaps with a group.
-    pub fn user(&self) -> &str {
-        &self.config.user
-    }
-
-    /// How it is meant to be run; without the user, whose name has to be looked up.
+    /// How it is meant to be run. What of it means nothing to any program, as a variable
+    /// without a name, is left out: it is no reason to refuse the image.
     pub fn config(&self) -> ImageConfig {
         let config = &self.config;
         let variable = |text: &String| {
             let (name, value) = text.split_once('=')?;
-            Some((name.to_string(), value.to_string()))
+            let possible = !name.is_empty() && !text.contains('\0');
+            possible.then(|| (name.to_string(), value.to_string()))
         };
+        let some = |text: &str| Some(text.to_string()).filter(|text| !text.is_empty());
         ImageConfig {
             entrypoint: config.entrypoint.clone(),
             command: config.cmd.clone(),
             env: config.env.iter().filter_map(variable).collect(),
-            working_dir: Some(config.working_dir.clone())
-                .filter(|path| !matches!(path.as_str(), "" | "/")),
-            user: None,
-            exposed_ports: config.exposed_ports.keys().cloned().collect(),
-            labels: config.labels.clone(),
+            working_dir: some(&tidy(&config.workingdir)).filter(|path| path != "/"),
+            user: some(&config.user),
+            health_check: self.health_check(),
+            exposed_ports: config.exposedports.keys().cloned().collect(),
+            labels: config
+                .labels
+                .iter()
+                .map(|(name, text)| (name.clone(), text.clone().unwrap_or_default()))
+                .collect(),
         }
+    }
+
+    /// `HEALTHCHECK`, unless there is none or it says NONE.
+    fn health_check(&self) -> Option<HealthCheck> {
+        let json = &self.health;
+        let command = match json.test.split_first() {
+            Some((kind, words)) if kind == "CMD" && !words.is_empty() => words.to_vec(),
+            Some((kind, [line])) if kind == "CMD-SHELL" => {
+                let shell = ["/bin/sh".to_string(), "-c".to_string()];
+                let shell = match &self.config.shell[..] {
+                    [] => &shell[..],
+                    shell => shell,
+                };
+                shell.iter().chain([line]).cloned().collect()
+            }
+            None => return None,
+            Some((kind, _)) if kind == "NONE" => return None,
+            Some(_) => {
+                log::warn!("a health check is left out: nobody knows what {:?} means", json.test);
+                return None;
+            }
+        };
+        let time = |nanoseconds: i64| {
+            u64::try_from(nanoseconds).ok().filter(|&time| time > 0).map(Duration::from_nanos)
+        };
+        let mut check = HealthCheck::new(Command::argv(command)).ok()?;
+        if let Some(interval) = time(json.interval) {
+            check = check.interval(interval);
+        }
+        if let Some(timeout) = time(json.timeout) {
+            check = check.timeout(timeout);
+        }
+        if let Some(period) = time(json.startperiod) {
+            check = check.start_period(period);
+        }
+        match u32::try_from(json.retries) {
+            Ok(retries) if retries > 0 => Some(check.retries(retries)),
+            _ => Some(check),
+        }
+    }
+}
+
+/// A folder as Docker takes it: from the root, without `.` and `..`.
+fn tidy(path: &str) -> String {
+    let mut names = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    match path {
+        "" => String::new(),
+        _ => format!("/{}", names.join("/")),
     }
 }
 

@@ -96,11 +96,12 @@ impl LinuxBackend {
         let spec = &file.spec;
         view::require_rootfs(file, "the list of changes")?;
         let image = self.host.image(&spec.image)?;
+        let directory = spec.directory();
         let made_by_start: Vec<&str> = KERNEL_PLACES
             .into_iter()
             .chain(image.shown.iter().map(|(_, inside)| inside.as_str()))
             .chain(spec.volumes.iter().map(|volume| volume.container().as_str()))
-            .chain([spec.working_dir.as_str(), "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"])
+            .chain([directory.as_str(), "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"])
             .collect();
         let upper = dir.rootfs();
         let comparison = diff::Comparison {
@@ -262,7 +263,7 @@ impl Backend for LinuxBackend {
             words: exec.command.words().to_vec(),
             env: exec.env.iter().map(|v| (v.name().to_string(), v.value().to_string())).collect(),
             working_dir: exec.working_dir.as_ref().map(ToString::to_string),
-            user: exec.user.map(|user| user.to_string()),
+            user: exec.user.as_ref().map(ToString::to_string),
             tty: exec.tty,
             timeout: exec.timeout,
         };

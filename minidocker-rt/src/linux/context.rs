@@ -10,6 +10,7 @@ use nix::sched::CloneFlags;
 
 use super::cgroup::{Cgroup, Doors, LimitError};
 use super::host::Host;
+use super::identity::{self, Identity};
 use super::image::Image;
 use super::listeners::{self, Listener};
 use super::network::Network;
@@ -44,6 +45,8 @@ pub(crate) struct Context<'a> {
     streams: Streams,
     /// The command's terminal, from the step that makes it to the exec.
     pub terminal: Option<Pty>,
+    /// Who the command runs as, once it was looked up.
+    identity: Identity,
     /// Limits on best effort that do not hold.
     pub not_enforced: Vec<String>,
     /// When the construction began; all times count from here.
@@ -176,6 +179,7 @@ impl<'a> Context<'a> {
             init: None,
             streams: Streams::default(),
             terminal: None,
+            identity: Identity::default(),
             not_enforced: Vec::new(),
             origin: Instant::now(),
             traced: Vec::new(),
@@ -339,20 +343,24 @@ impl<'a> Context<'a> {
                 privileges::set_rlimits(sys, &spec.rlimits, self.host.open_files)?;
             }
             Action::ChangeDirectory => {
-                let path = spec.working_dir.as_str();
+                let path = spec.directory();
                 if spec.isolation.rootfs {
                     let root = sys.open_place("/".as_ref())?;
-                    rootfs::ensure_directory(sys, &root, path)?;
+                    rootfs::ensure_directory(sys, &root, path.as_str())?;
                 }
-                sys.chdir(path)?;
+                sys.chdir(path.as_str())?;
                 sys.verify_cwd_inside()?;
             }
             Action::AllocateTerminal => {
-                self.terminal = sys.allocate_terminal(spec.user.uid)?;
+                self.terminal = sys.allocate_terminal(self.identity.uid)?;
             }
             Action::NoNewPrivileges => sys.set_no_new_privs()?,
             Action::DropCapabilities => privileges::drop_capabilities(sys)?,
-            Action::BecomeUser => sys.become_user(spec.user.uid, spec.user.gid)?,
+            Action::FindUser => self.identity = identity::look_up(sys, spec.runs_as())?,
+            Action::BecomeUser => {
+                let Identity { uid, gid, groups, .. } = &self.identity;
+                sys.become_user(*uid, *gid, groups)?;
+            }
             Action::InstallSeccomp => self.install_seccomp()?,
             Action::Exec => return self.prepare_exec().map(Flow::Exec),
         }
@@ -435,7 +443,7 @@ impl<'a> Context<'a> {
         self.place_streams()?;
         self.sys.close_on_exec_all()?;
 
-        let env = environment(spec, self.image);
+        let env = environment(spec, self.image, &self.identity.home);
         let words = spec.command.words();
         let path = self.find_program(&words[0], &env)?;
         // Neither holds a NUL byte: the specification was parsed.
@@ -505,10 +513,13 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The image's variables, then what belongs to this container, then the
-/// specification's: later ones win.
-pub(crate) fn environment(spec: &ContainerSpec, image: &Image) -> Vec<(String, String)> {
-    let home = if spec.user.uid == 0 { "/root" } else { "/" };
+/// What belongs to this container, then the image's variables, then the specification's: later
+/// ones win. So an image that says what HOME is, is believed.
+pub(crate) fn environment(
+    spec: &ContainerSpec,
+    image: &Image,
+    home: &str,
+) -> Vec<(String, String)> {
     let hostname = match &spec.hostname {
         Some(hostname) => hostname.to_string(),
         None => spec.name.to_string(),
@@ -519,7 +530,7 @@ pub(crate) fn environment(spec: &ContainerSpec, image: &Image) -> Vec<(String, S
     }
     let asked = spec.env.iter().map(|var| (var.name().to_string(), var.value().to_string()));
     let mut all: Vec<(String, String)> = Vec::new();
-    for (name, value) in image.env.iter().cloned().chain(own).chain(asked) {
+    for (name, value) in own.into_iter().chain(image.env.iter().cloned()).chain(asked) {
         all.retain(|(other, _)| *other != name);
         all.push((name, value));
     }

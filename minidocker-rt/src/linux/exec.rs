@@ -437,10 +437,10 @@ impl ExecRequest {
             spec.env.push(var);
         }
         if let Some(path) = &self.working_dir {
-            spec.working_dir = ContainerPath::parse("working_dir", path)?;
+            spec.working_dir = Some(ContainerPath::parse("working_dir", path)?);
         }
         if let Some(user) = &self.user {
-            spec.user = user.parse()?;
+            spec.user = Some(user.parse()?);
         }
         spec.tty = self.tty.is_some();
         // It is no PID 1, and is born in its version 2 cgroup.

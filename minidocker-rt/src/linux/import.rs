@@ -8,14 +8,13 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::tree;
 use super::unpack::{Whiteouts, unpack};
-use super::{files, tree};
 use crate::archive::{ArchiveLimits, Kind, Reader, decompress, refuse, unreadable};
 use crate::error::{Error, Result};
 use crate::images::store as images;
@@ -23,7 +22,7 @@ use crate::images::{
     Descriptor, Found, ImageConfig, ImageInfo, ImageJson, ImageLayer, ImageSource, LONGEST_JSON,
     damaged, find, hex, in_use, missing,
 };
-use crate::spec::{ContainerPath, EnvVar, ImageName, User};
+use crate::spec::ImageName;
 use crate::store::{HalfMade, IMAGE_BUILDING, set_mode, write_json};
 
 /// The files of an image archive lie no deeper than this many names; those of a root
@@ -235,9 +234,6 @@ impl Import<'_> {
         }
         // The lowest first in the archive, topmost first here and in an overlay's options.
         made.reverse();
-        let mut config = json.config();
-        check(&config)?;
-        config.user = self.look_up_user(json.user(), &made)?;
         Ok(ImageInfo {
             name: String::new(),
             id: format!("sha256:{id}"),
@@ -246,7 +242,7 @@ impl Import<'_> {
             architecture: json.architecture.clone(),
             imported_at: None,
             layers: made,
-            config,
+            config: json.config(),
         })
     }
 
@@ -304,63 +300,6 @@ impl Import<'_> {
         Ok(ImageLayer { digest: is, bytes: seen.bytes })
     }
 
-    /// The numbers of the user that an image names, as its own /etc/passwd and /etc/group
-    /// give them. None for root.
-    fn look_up_user(&self, user: &str, layers: &[ImageLayer]) -> Result<Option<String>> {
-        if user.is_empty() {
-            return Ok(None);
-        }
-        let (user, group) = match user.split_once(':') {
-            Some((user, group)) => (user, Some(group)),
-            None => (user, None),
-        };
-        let unknown = |what: &str, name: &str| {
-            refuse("the image", format!("it runs as {what} {name:?}, whom it does not know"))
-        };
-        let passwd = self.text(layers, "/etc/passwd");
-        let line = |name: &str| {
-            passwd
-                .lines()
-                .map(|line| line.split(':').collect::<Vec<_>>())
-                .find(|fields| fields.first() == Some(&name) || fields.get(2) == Some(&name))
-        };
-        let of_line = |index: usize| line(user).and_then(|fields| fields.get(index)?.parse().ok());
-        let uid: u32 = user.parse().ok().or(of_line(2)).ok_or_else(|| unknown("user", user))?;
-        let gid: u32 = match group {
-            // As Docker: that of the user's line, or root's.
-            None => of_line(3).unwrap_or(0),
-            Some(group) => {
-                let groups = self.text(layers, "/etc/group");
-                let of_line = groups
-                    .lines()
-                    .map(|line| line.split(':').collect::<Vec<_>>())
-                    .find(|fields| fields.first() == Some(&group))
-                    .and_then(|fields| fields.get(2)?.parse().ok());
-                group.parse().ok().or(of_line).ok_or_else(|| unknown("group", group))?
-            }
-        };
-        let user = User { uid, gid };
-        Ok((user != User::ROOT).then(|| user.to_string()))
-    }
-
-    /// A text file of the topmost layer that has it; empty if none has.
-    fn text(&self, layers: &[ImageLayer], path: &str) -> String {
-        let read = |layer: &ImageLayer| {
-            let folder = self.folder(&layer.digest);
-            let file = files::open(tree::open_root(&folder).ok()?.as_fd(), path).ok()?;
-            let mut text = String::new();
-            file.take(LONGEST_JSON).read_to_string(&mut text).ok()?;
-            Some(text)
-        };
-        layers.iter().find_map(read).unwrap_or_default()
-    }
-
-    /// Where a layer is at the moment.
-    fn folder(&self, digest: &str) -> PathBuf {
-        let unpacked = self.unpacked.iter().find(|(other, _)| other == digest);
-        unpacked.map_or_else(|| images::layer(self.root, digest), |(_, folder)| folder.clone())
-    }
-
     /// Moves the layers and the image to where they belong.
     fn put_in_place(&self, name: &ImageName, image: &ImageInfo) -> Result<()> {
         let making = self.building.join("image");
@@ -414,15 +353,4 @@ fn beside(path: &str, target: &[u8]) -> String {
         }
     }
     names.join("/")
-}
-
-/// What an image says about how to run it comes from a stranger too.
-fn check(config: &ImageConfig) -> Result<()> {
-    for (name, value) in &config.env {
-        EnvVar::new(name, value)?;
-    }
-    if let Some(path) = &config.working_dir {
-        ContainerPath::parse("working_dir", path)?;
-    }
-    Ok(())
 }

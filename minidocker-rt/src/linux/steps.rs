@@ -14,7 +14,7 @@ use super::context::{Context, Flow, StepError};
 use super::host::Host;
 use super::image::Image;
 use super::rootfs;
-use crate::plan::{self, Actor, Lesson, lesson};
+use crate::plan::{self, Actor, Lesson, become_command, lesson};
 use crate::spec::{ContainerSpec, Hostname, NetworkMode, PidsLimit, Pinned, Volume};
 use crate::store::{ContainerDir, SpecFile};
 
@@ -67,6 +67,7 @@ pub(crate) enum Action {
     CgroupNamespace,
     MountCgroup,
     ResetOomScore,
+    FindUser,
     SetRlimits,
     ChangeDirectory,
     AllocateTerminal,
@@ -251,6 +252,9 @@ fn command(steps: &mut Vec<Step>, file: &SpecFile, host: &Host, image: &Image, j
         }
     }
     step("oom-score", "echo 0 > /proc/self/oom_score_adj".into(), Action::ResetOomScore);
+    if spec.looks_up_user() {
+        step("find-user", by_hand::find_user(spec), Action::FindUser);
+    }
     step("rlimits", by_hand::rlimits(file, host.open_files), Action::SetRlimits);
     step("working-dir", by_hand::working_dir(spec), Action::ChangeDirectory);
     if spec.tty {
@@ -267,14 +271,7 @@ fn command(steps: &mut Vec<Step>, file: &SpecFile, host: &Host, image: &Image, j
     if on.capabilities {
         step("capabilities", by_hand::capabilities(), Action::DropCapabilities);
     }
-    step(
-        "user",
-        format!(
-            "exec setpriv --clear-groups --regid {} --reuid {} sh",
-            spec.user.gid, spec.user.uid
-        ),
-        Action::BecomeUser,
-    );
+    step("user", format!("exec {}", become_command(spec)), Action::BecomeUser);
     if on.seccomp && on.no_new_privs {
         step("seccomp", by_hand::seccomp(), Action::InstallSeccomp);
     }

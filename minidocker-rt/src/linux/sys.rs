@@ -26,7 +26,7 @@ use rustix::mount::{
 };
 
 use super::terminal::Pty;
-use super::{raw, terminal};
+use super::{identity, raw, terminal};
 use crate::error::errno_name;
 use crate::plan::Call;
 use crate::spec::{Fault, TerminalSize};
@@ -318,6 +318,18 @@ impl Sys {
         self.call(text, String::new(), || fs::read_to_string(path))
     }
 
+    /// Reads a regular file of the container this process is in, of at most `longest` bytes.
+    /// Its path is resolved from the root that is the container's by now, and no magic link of
+    /// /proc is followed; what turns out to be a file of the kernel is not read (EPERM), nor
+    /// what could keep us waiting, as a FIFO would (EINVAL).
+    pub fn read_inside(&mut self, path: &str, longest: u64) -> SysResult<Vec<u8>> {
+        let text = format!(
+            "openat2(AT_FDCWD, {path:?}, {{O_RDONLY|O_NONBLOCK|O_NOCTTY|O_CLOEXEC, \
+             RESOLVE_NO_MAGICLINKS}}) + read"
+        );
+        self.call(text, Vec::new(), || identity::read_inside(path, longest))
+    }
+
     /// Writes to an open file.
     pub fn write(&mut self, file: &Handle, content: &str) -> SysResult<()> {
         let text = format!("write({file}, {content:?})");
@@ -581,9 +593,11 @@ impl Sys {
 
     /// setgroups(2), setresgid(2) and setresuid(2), in the only order that works:
     /// after the user is given up, the groups could no longer be.
-    pub fn become_user(&mut self, uid: u32, gid: u32) -> SysResult<()> {
+    pub fn become_user(&mut self, uid: u32, gid: u32, groups: &[u32]) -> SysResult<()> {
         use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
-        self.call("setgroups(0, [])".into(), (), || setgroups(&[]))?;
+        let text = format!("setgroups({}, {groups:?})", groups.len());
+        let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+        self.call(text, (), || setgroups(&groups))?;
         let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
         let text = format!("setresgid({gid}, {gid}, {gid})");
         self.call(text, (), || setresgid(group, group, group))?;

@@ -1,7 +1,7 @@
 //! What each step of a container's construction is, in words: the same for the backend that
 //! does it and for the one that imitates it.
 
-use crate::spec::{ContainerSpec, NetworkMode, PidsLimit};
+use crate::spec::{ContainerSpec, Group, NameOrId, NetworkMode, PidsLimit, User};
 
 /// A step, explained.
 pub(crate) struct Lesson {
@@ -245,6 +245,13 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
              fourteen, enough for ordinary programs, and loses those that reach the host.",
             "man 7 capabilities",
         ),
+        "find-user" => (
+            "",
+            "The kernel knows users and groups by number alone. Names, home folders and who is in \
+             which group stand in two text files, and every image has its own; so they are read \
+             in here, where no link in them can lead to the host's.",
+            "man 5 passwd",
+        ),
         "user" => (
             "",
             "Group memberships are dropped first, then the group is set, then the user: in any \
@@ -287,8 +294,9 @@ fn title_of(id: &str, spec: &ContainerSpec) -> String {
             NetworkMode::Container(other) => format!("Find the network of {other}"),
             mode => format!("Find the network {mode}"),
         },
-        "working-dir" => format!("Go to {}", spec.working_dir),
-        "user" => format!("Become user {}", spec.user),
+        "working-dir" => format!("Go to {}", spec.directory()),
+        "find-user" => format!("Look up user {}", spec.runs_as()),
+        "user" => format!("Become user {}", spec.runs_as()),
         volume => {
             let number = volume.strip_prefix("volume-").and_then(|n| n.parse::<usize>().ok());
             let volume = number.and_then(|number| spec.volumes.get(number.checked_sub(1)?));
@@ -297,5 +305,22 @@ fn title_of(id: &str, spec: &ContainerSpec) -> String {
                 None => "Mount a volume".into(),
             }
         }
+    }
+}
+
+/// What one would type to become the user that the command runs as.
+pub(crate) fn become_command(spec: &ContainerSpec) -> String {
+    let User { user, group } = spec.runs_as();
+    match (user, group) {
+        (user, Group::Given(group)) => {
+            format!("setpriv --clear-groups --regid {group} --reuid {user} sh")
+        }
+        (NameOrId::Name(name), _) => {
+            format!("setpriv --init-groups --regid $(id -g {name}) --reuid {name} sh")
+        }
+        (NameOrId::Id(id), Group::OfUserOrRoot) => {
+            format!("setpriv --clear-groups --regid 0 --reuid {id} sh")
+        }
+        (NameOrId::Id(id), _) => format!("setpriv --clear-groups --regid {id} --reuid {id} sh"),
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn prepare(dir: &ContainerDir, file: &SpecFile, words: &[String]) -> 
         words,
         path: path.unwrap_or_default(),
         env,
-        working_dir: paths.host_path(spec.working_dir.as_str()),
+        working_dir: paths.host_path(spec.directory().as_str()),
         mappings,
         caveat: (!spec.volumes.is_empty() && !has_program_text).then_some(READ_FROM_ELSEWHERE),
     }

@@ -1,6 +1,6 @@
 //! The plan of a simulated container: the steps of a real one, and what happens instead.
 
-use crate::plan::{Actor, Lesson, Plan, Step, lesson};
+use crate::plan::{Actor, Lesson, Plan, Step, become_command, lesson};
 use crate::spec::{ContainerSpec, PidsLimit};
 
 /// The steps that would build the container on Linux, each with what is done here.
@@ -41,7 +41,9 @@ pub(super) fn plan(spec: &ContainerSpec) -> Plan {
     add(true, command, &["join-cgroup"]);
     add(on.cgroup, command, &["cgroup-namespace"]);
     add(on.cgroup && on.rootfs, command, &["cgroup-mount"]);
-    add(true, command, &["oom-score", "rlimits", "working-dir"]);
+    add(true, command, &["oom-score"]);
+    add(spec.looks_up_user(), command, &["find-user"]);
+    add(true, command, &["rlimits", "working-dir"]);
     add(on.no_new_privs, command, &["no-new-privs"]);
     add(on.seccomp && !on.no_new_privs, command, &["seccomp"]);
     add(on.capabilities, command, &["capabilities"]);
@@ -257,7 +259,7 @@ fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
         ),
         "working-dir" => (
             &["chdir(…)", "getcwd(…)"],
-            format!("cd {}", spec.working_dir),
+            format!("cd {}", spec.directory()),
             "The command starts in the folder that stands for it on this machine.".into(),
         ),
         "no-new-privs" => (
@@ -275,12 +277,14 @@ fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
             "capsh --drop=cap_sys_admin,cap_sys_module,… -- -c sh".into(),
             "Not done: the command has the rights of the user who started it.".into(),
         ),
+        "find-user" => (
+            &[r#"openat2(AT_FDCWD, "/etc/passwd", …)"#, r#"openat2(AT_FDCWD, "/etc/group", …)"#],
+            format!("id {}", spec.runs_as()),
+            "Not done: the command runs as the user who started it.".into(),
+        ),
         "user" => (
             &["setgroups(0, [])", "setresgid(…)", "setresuid(…)"],
-            format!(
-                "setpriv --clear-groups --regid {} --reuid {} sh",
-                spec.user.gid, spec.user.uid
-            ),
+            become_command(spec),
             "Not done: the command runs as the user who started it.".into(),
         ),
         "exec" => (
@@ -319,7 +323,7 @@ pub(super) fn not_enforced(spec: &ContainerSpec) -> Vec<String> {
     if spec.volumes.iter().any(|volume| volume.read_only()) {
         tell("volumes", "a read-only volume can be written to in a simulation");
     }
-    if spec.user != crate::spec::User::ROOT {
+    if !spec.runs_as().is_root() {
         tell("user", "a simulated container runs as whoever started it");
     }
     if !spec.rlimits.is_empty() {

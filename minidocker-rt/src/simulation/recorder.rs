@@ -103,7 +103,7 @@ fn perform(id: &str, life: &Life, started: &mut Option<(Child, Prepared)>) -> Pe
             made(
                 id,
                 furnished.and_then(|mut paths| {
-                    paths.extend(rootfs::make_place(&life.dir, spec.working_dir.as_str())?);
+                    paths.extend(rootfs::make_place(&life.dir, spec.directory().as_str())?);
                     Ok(paths)
                 }),
             )

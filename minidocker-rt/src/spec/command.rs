@@ -55,6 +55,16 @@ impl Command {
         Ok(Command { words, line: None })
     }
 
+    /// That of the image, which is not known yet: no words.
+    pub(crate) fn of_image() -> Command {
+        Command { words: Vec::new(), line: None }
+    }
+
+    /// Whether it is that of the image, which is not known yet.
+    pub(crate) fn is_of_image(&self) -> bool {
+        self.words.is_empty()
+    }
+
     /// Stands in a specification whose own command was refused; never created.
     pub(crate) fn placeholder() -> Command {
         Command { words: vec!["invalid".into()], line: None }

@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// How the health of a container is probed: a command is run inside it at an interval;
 /// exit code 0 means healthy. The defaults are Docker's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "HealthCheckJson", try_from = "HealthCheckJson")]
 pub struct HealthCheck {
     pub(crate) command: Command,

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::health_check::HealthCheckJson;
 use super::{
-    Command, ContainerName, ContainerPath, ContainerSpec, CpuPercent, EnvVar, ExtraHost,
-    HealthCheck, Hostname, Isolation, LogSize, Memory, NetworkMode, PidsLimit, PortMapping,
-    RestartPolicy, Rlimit, User, Volume, port, timeout,
+    Command, ContainerName, ContainerPath, ContainerSpec, CpuPercent, EnvVar, ExtraHost, Hostname,
+    Isolation, LogSize, Memory, NetworkMode, PidsLimit, PortMapping, RestartPolicy, Rlimit, Volume,
+    port, refuse, timeout,
 };
 use crate::error::{Error, Result};
 
@@ -18,7 +18,10 @@ use crate::error::{Error, Result};
 #[serde(deny_unknown_fields)]
 pub(super) struct SpecJson {
     name: String,
-    command: CommandJson,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    command: Option<CommandJson>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    entrypoint: Option<CommandJson>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     image: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,7 +63,7 @@ pub(super) struct SpecJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    health_check: Option<HealthCheckJson>,
+    health_check: Option<HealthChoice>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     stdin_open: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -91,6 +94,47 @@ impl CommandJson {
             CommandJson::Words(words) => Command::argv(words),
         }
     }
+
+    /// As an entrypoint, which may have no words.
+    fn parse_entrypoint(self) -> Result<Vec<String>> {
+        let nothing = match &self {
+            CommandJson::Line(line) => line.trim().is_empty(),
+            CommandJson::Words(words) => words.is_empty(),
+        };
+        if nothing {
+            return Ok(Vec::new());
+        }
+        match self.parse() {
+            Ok(command) => Ok(command.words().to_vec()),
+            Err(Error::InvalidSpec { value, why, hint, .. }) => {
+                Err(refuse("entrypoint", value, why, hint))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A health check, or "none": not even that of the image.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum HealthChoice {
+    No(&'static str),
+    Check(HealthCheckJson),
+}
+
+/// The word for no health check.
+const NONE: &str = "none";
+
+impl<'de> Deserialize<'de> for HealthChoice {
+    /// Not untagged: its errors would not say which field of a check is wrong.
+    fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<HealthChoice, D::Error> {
+        match serde_json::Value::deserialize(input)? {
+            serde_json::Value::String(text) if text == NONE => Ok(HealthChoice::No(NONE)),
+            other => HealthCheckJson::deserialize(other)
+                .map(HealthChoice::Check)
+                .map_err(serde::de::Error::custom),
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -106,7 +150,21 @@ impl TryFrom<SpecJson> for ContainerSpec {
 
     fn try_from(json: SpecJson) -> Result<ContainerSpec> {
         let name: ContainerName = json.name.parse()?;
-        let mut spec = ContainerSpec::new(name.as_str(), json.command.parse()?);
+        let of_image = json.image.is_some() || json.entrypoint.is_some();
+        let command = match json.command {
+            Some(command) => command.parse()?,
+            None if of_image => Command::of_image(),
+            None => {
+                return Err(refuse(
+                    "command",
+                    "",
+                    "it is missing, and no image is named that has one",
+                    "Give a command, or the name of an image that says what to run.",
+                ));
+            }
+        };
+        let mut spec = ContainerSpec::new(name.as_str(), command);
+        spec.entrypoint = json.entrypoint.map(CommandJson::parse_entrypoint).transpose()?;
         if let Some(image) = json.image {
             spec.image = image.parse()?;
         }
@@ -130,12 +188,9 @@ impl TryFrom<SpecJson> for ContainerSpec {
             return Err(*problem);
         }
         spec.hostname = json.hostname.map(|text| text.parse()).transpose()?;
-        if let Some(path) = json.working_dir {
-            spec.working_dir = ContainerPath::parse("working_dir", &path)?;
-        }
-        if let Some(user) = json.user {
-            spec.user = user.parse()?;
-        }
+        let working_dir = json.working_dir.map(|path| ContainerPath::parse("working_dir", &path));
+        spec.working_dir = working_dir.transpose()?;
+        spec.user = json.user.map(|user| user.parse()).transpose()?;
         for Rlimit { resource, soft, hard } in json.rlimits {
             spec = spec.rlimit(Rlimit::new(resource, soft, hard)?);
         }
@@ -144,7 +199,11 @@ impl TryFrom<SpecJson> for ContainerSpec {
         spec.best_effort_limits = json.best_effort_limits;
         spec.restart = json.restart.map_or(Ok(RestartPolicy::No), |text| text.parse())?;
         spec.timeout = json.timeout_seconds.map(timeout::from_seconds).transpose()?;
-        spec.health_check = json.health_check.map(HealthCheck::try_from).transpose()?;
+        match json.health_check {
+            None => {}
+            Some(HealthChoice::No(_)) => spec.no_health_check = true,
+            Some(HealthChoice::Check(check)) => spec.health_check = Some(check.try_into()?),
+        }
         spec.stdin_open = json.stdin_open;
         spec.tty = json.tty;
         if let Some(megabytes) = json.log_max_mb {
@@ -158,7 +217,8 @@ impl From<ContainerSpec> for SpecJson {
     fn from(spec: ContainerSpec) -> SpecJson {
         SpecJson {
             name: spec.name.to_string(),
-            command: CommandJson::of(&spec.command),
+            command: (!spec.command.is_of_image()).then(|| CommandJson::of(&spec.command)),
+            entrypoint: spec.entrypoint.map(CommandJson::Words),
             image: (!spec.image.is_host()).then(|| spec.image.to_string()),
             mem_limit_mb: spec.memory.map(|memory| memory.as_megabytes().into()),
             cpu_limit_percent: spec.cpu.map(|cpu| cpu.percent().into()),
@@ -178,16 +238,18 @@ impl From<ContainerSpec> for SpecJson {
             dns: spec.dns.iter().map(IpAddr::to_string).collect(),
             extra_hosts: spec.extra_hosts.iter().map(ExtraHost::to_string).collect(),
             hostname: spec.hostname.map(|hostname| hostname.to_string()),
-            working_dir: (spec.working_dir != ContainerPath::root())
-                .then(|| spec.working_dir.to_string()),
-            user: (spec.user != User::ROOT).then(|| spec.user.to_string()),
+            working_dir: spec.working_dir.map(|path| path.to_string()),
+            user: spec.user.map(|user| user.to_string()),
             rlimits: spec.rlimits,
             isolation: spec.isolation,
             init: spec.init,
             best_effort_limits: spec.best_effort_limits,
             restart: (spec.restart != RestartPolicy::No).then(|| spec.restart.to_string()),
             timeout_seconds: spec.timeout.map(|timeout| timeout.as_secs_f64()),
-            health_check: spec.health_check.map(HealthCheckJson::from),
+            health_check: match spec.health_check {
+                Some(check) => Some(HealthChoice::Check(check.into())),
+                None => spec.no_health_check.then_some(HealthChoice::No(NONE)),
+            },
             stdin_open: spec.stdin_open,
             tty: spec.tty,
             log_max_mb: (spec.log_size != LogSize::default())

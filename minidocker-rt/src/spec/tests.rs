@@ -117,7 +117,7 @@ fn json_is_read_written_and_refused_by_field() {
     );
     assert_eq!(field(r#"{"name": "a", "command": []}"#), "command");
     assert_eq!(field(r#"{"name": "a", "command": "true", "env_vars": {"A B": "x"}}"#), "env_vars");
-    assert_eq!(field(r#"{"name": "a", "command": "true", "user": "root"}"#), "user");
+    assert_eq!(field(r#"{"name": "a", "command": "true", "user": "a:b:c"}"#), "user");
 }
 
 #[test]

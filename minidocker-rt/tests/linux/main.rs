@@ -34,6 +34,8 @@ mod helpers;
 #[cfg(linux_backend)]
 mod identity;
 #[cfg(linux_backend)]
+mod image_config;
+#[cfg(linux_backend)]
 mod images;
 #[cfg(linux_backend)]
 mod isolation;
@@ -122,6 +124,7 @@ fn main() {
         health::trials(),
         helpers::trials(),
         identity::trials(),
+        image_config::trials(),
         images::trials(),
         isolation::trials(),
         lifecycle::trials(),

@@ -37,16 +37,35 @@ type Check<'a> = &'a dyn Fn(&ContainerSpec) -> Result<(), Error>;
 /// at the first one that is wrong.
 fn problems(fields: &Map<String, Value>, check: Check<'_>) -> Vec<ApiError> {
     let mut problems = Vec::new();
-    for required in ["name", "command"] {
-        if fields.get(required).is_none_or(|value| value == "") {
-            // What the library says of an empty one.
-            problems.extend(problem(required, &"".into(), check));
-        }
+    let given = |field: &str| fields.get(field).filter(|value| !value.is_null() && *value != "");
+    if given("name").is_none() {
+        // What the library says of an empty one.
+        problems.extend(problem("name", &"".into(), check));
+    }
+    match (given("command"), given("image")) {
+        (None, None) => problems.extend(problem("command", &"".into(), check)),
+        (None, Some(image)) => problems.extend(no_command_in(image, given("entrypoint"), check)),
+        _ => {}
     }
     for (field, value) in fields.iter().filter(|(_, value)| *value != "" && !value.is_null()) {
         problems.extend(problem(field, value, check));
     }
     problems
+}
+
+/// The command is left to the image, which may have none.
+fn no_command_in(image: &Value, entrypoint: Option<&Value>, check: Check<'_>) -> Option<ApiError> {
+    let mut spec = json!({"name": "a", "image": image});
+    if let Some(entrypoint) = entrypoint {
+        spec["entrypoint"] = entrypoint.clone();
+    }
+    let spec = ContainerSpec::from_json(spec.to_string().as_bytes());
+    match spec.and_then(|spec| check(&spec)) {
+        Err(error @ Error::InvalidSpec { field: "command", .. }) => {
+            Some(ApiError::from(error).at_field("command"))
+        }
+        _ => None,
+    }
 }
 
 fn problem(field: &str, value: &Value, check: Check<'_>) -> Option<ApiError> {

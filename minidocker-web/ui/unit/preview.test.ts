@@ -18,6 +18,7 @@ const FULL: Spec = {
   network: "backend",
   aliases: ["www.internal"],
   image: "site",
+  entrypoint: ["/entry"],
   best_effort_limits: true,
   dns: ["9.9.9.9"],
   extra_hosts: ["db:10.0.0.7"],
@@ -169,6 +170,7 @@ test("python is python, and means the same by the names of the package", () => {
   expect(pythonMakes(FULL)).toEqual({
     root: "/srv/my lab",
     image: "site",
+    entrypoint: ["/entry"],
     ports: ["8080:80", "0.0.0.0:53:53/udp"],
     network: "backend",
     aliases: ["www.internal"],

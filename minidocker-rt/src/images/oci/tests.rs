@@ -98,3 +98,57 @@ proptest! {
         let _ = ImageJson::parse(json.as_bytes());
     }
 }
+
+#[test]
+fn a_configuration_is_read_as_docker_reads_it() {
+    let json = br#"{"Architecture":"amd64","architecture":"arm64","rootfs":{"diff_ids":null},
+        "config":{"Env":["A=1","bad","=bad","B=x=y","A=2",null,"C D=e"],"Cmd":"sh",
+        "Cmd":["a",null],"Entrypoint":"/entry","WorkingDir":"srv/./a/../b/","User":"1001:",
+        "Labels":{"a":null,"b":"c"},"ExposedPorts":null,"OnBuild":null,"Volumes":{"/x":null},
+        "StopSignal":"SIGQUIT"}}"#;
+    let image = ImageJson::parse(json).unwrap();
+    assert_eq!(image.architecture.as_deref(), Some("arm64"), "the last of two counts");
+    let config = image.config();
+    let env: Vec<(&str, &str)> =
+        config.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(env, [("A", "2"), ("B", "x=y"), ("C D", "e")]);
+    assert_eq!(
+        (&config.entrypoint[..], &config.command[..]),
+        (&["/entry".into()][..], &["a".into(), String::new()][..])
+    );
+    assert_eq!(config.working_dir.as_deref(), Some("/srv/b"));
+    assert_eq!(config.user.as_deref(), Some("1001:"));
+    assert_eq!((config.labels["a"].as_str(), config.labels["b"].as_str()), ("", "c"));
+}
+
+#[test]
+fn a_health_check_is_read_as_docker_reads_it() {
+    let check = |health: &str, more: &str| {
+        let json = format!(r#"{{"rootfs":{{}},"config":{{"Healthcheck":{health}{more}}}}}"#);
+        ImageJson::parse(json.as_bytes()).unwrap().config().health_check
+    };
+    let words = |health: &str, more: &str| {
+        check(health, more).map(|check| check.command().words().to_vec())
+    };
+    let shell = r#"{"Test":["CMD-SHELL","curl -f localhost || exit 1"]}"#;
+    assert_eq!(words(r#"{"Test":["CMD","a","b c"]}"#, "").unwrap(), ["a", "b c"]);
+    assert_eq!(words(shell, "").unwrap(), ["/bin/sh", "-c", "curl -f localhost || exit 1"]);
+    let bash = r#","Shell":["/bin/bash","-ec"]"#;
+    assert_eq!(words(shell, bash).unwrap()[..2], ["/bin/bash", "-ec"]);
+    for none in
+        ["null", "{}", r#"{"Test":["NONE"]}"#, r#"{"Test":["CMD"]}"#, r#"{"Test":["X","y"]}"#]
+    {
+        assert_eq!(check(none, ""), None, "{none}");
+    }
+    let times = r#"{"Test":["CMD","a"],"Interval":5000000000,"Timeout":2000000000,
+        "StartPeriod":1000000000,"Retries":7,"StartInterval":1}"#;
+    let expected = HealthCheck::new("a").unwrap().interval(Duration::from_secs(5));
+    let expected = expected.timeout(Duration::from_secs(2)).start_period(Duration::from_secs(1));
+    let got = check(times, "").unwrap();
+    assert_eq!(serde_json::to_value(got).unwrap()["retries"], 7);
+    assert_eq!(check(times, "").unwrap().retries(3).interval, expected.interval);
+    let usual = check(r#"{"Test":["CMD","a"],"Interval":0,"Retries":0}"#, "").unwrap();
+    assert_eq!(usual.command().words(), ["a"]);
+    let json = serde_json::to_value(usual).unwrap();
+    assert_eq!((&json["interval_seconds"], &json["retries"]), (&30.0.into(), &3.into()));
+}

@@ -358,8 +358,15 @@ pub(super) fn rlimits(file: &SpecFile, open_files: u64) -> String {
     format!("prlimit --pid $${}", options.collect::<String>())
 }
 
+/// Shows the numbers that the next steps will need.
+pub(super) fn find_user(spec: &ContainerSpec) -> String {
+    let user = spec.runs_as().to_string();
+    let name = user.split(':').next().unwrap_or_default();
+    format!("grep -e {} /etc/passwd /etc/group || true", quote(name))
+}
+
 pub(super) fn working_dir(spec: &ContainerSpec) -> String {
-    format!("mkdir -p {0} && cd {0}", quote(spec.working_dir.as_str()))
+    format!("mkdir -p {0} && cd {0}", quote(spec.directory().as_str()))
 }
 
 pub(super) fn capabilities() -> String {
@@ -384,7 +391,9 @@ pub(super) fn seccomp() -> String {
 
 /// The words are quoted one by one: no shell reads them.
 pub(super) fn exec(spec: &ContainerSpec, image: &Image) -> String {
-    let variables = environment(spec, image);
+    // Another home is in a file that only the container can read.
+    let home = if spec.runs_as().is_root() { "/root" } else { "/" };
+    let variables = environment(spec, image, home);
     let variables = variables.iter().map(|(name, value)| quote(format!("{name}={value}")));
     let words = spec.command.words().iter().map(quote);
     format!("exec env -i {}", variables.chain(words).collect::<Vec<_>>().join(" "))

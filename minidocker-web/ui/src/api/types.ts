@@ -117,7 +117,10 @@ export interface Rlimit {
 /** What a container is made from. */
 export interface Spec {
   name: string;
-  command: string | string[];
+  /** Left out for that of the image. */
+  command?: string | string[];
+  /** Executed before the command, in the place of the image's own; [] for nothing. */
+  entrypoint?: string[];
   image?: string;
   mem_limit_mb?: number;
   cpu_limit_percent?: number;
@@ -135,7 +138,7 @@ export interface Spec {
   rlimits?: Rlimit[];
   restart?: string;
   timeout_seconds?: number;
-  health_check?: HealthCheck;
+  health_check?: HealthCheck | "none";
   stdin_open?: boolean;
   tty?: boolean;
   log_max_mb?: number;
@@ -454,6 +457,7 @@ export interface Image {
     env: Record<string, string>;
     working_dir?: string;
     user?: string;
+    health_check?: HealthCheck;
   };
 }
 

@@ -1,17 +1,13 @@
 /** What the form holds while somebody types, and the specification it stands for. */
-import {
-  type FieldProblem,
-  type HealthCheck,
-  ISOLATION,
-  type Isolation,
-  type Spec,
-} from "../api/types.ts";
+import { type FieldProblem, ISOLATION, type Isolation, type Spec } from "../api/types.ts";
 import { commandLine } from "./words.ts";
 
 export interface Draft {
   name: string;
   command: string;
   image: string;
+  /** That of the specification it was filled from. */
+  entrypoint: Spec["entrypoint"];
   memory: string;
   cpu: string;
   pids: string;
@@ -33,6 +29,8 @@ export interface Draft {
     retries: string;
     startPeriod: string;
     restartUnhealthy: boolean;
+    /** Not even as the image says. */
+    off: boolean;
   };
   isolation: Isolation;
   init: boolean;
@@ -51,6 +49,7 @@ export function emptyDraft(): Draft {
     name: "",
     command: "",
     image: "",
+    entrypoint: undefined,
     memory: "",
     cpu: "",
     pids: "",
@@ -72,6 +71,7 @@ export function emptyDraft(): Draft {
       retries: "3",
       startPeriod: "0",
       restartUnhealthy: false,
+      off: false,
     },
     isolation: { ...ALL_ON },
     init: true,
@@ -87,12 +87,14 @@ export function emptyDraft(): Draft {
 /** A form filled from a specification: a template, a copy, an import, a lesson. */
 export function draftOf(spec: Partial<Spec>): Draft {
   const draft = emptyDraft();
-  const health = spec.health_check;
+  const off = spec.health_check === "none";
+  const health = spec.health_check === "none" ? undefined : spec.health_check;
   return {
     ...draft,
     name: spec.name ?? "",
     command: commandLine(spec.command),
     image: spec.image === "host" ? "" : (spec.image ?? ""),
+    entrypoint: spec.entrypoint,
     memory: text(spec.mem_limit_mb),
     cpu: text(spec.cpu_limit_percent),
     pids: text(spec.pids_limit),
@@ -115,8 +117,9 @@ export function draftOf(spec: Partial<Spec>): Draft {
           retries: String(health.retries ?? 3),
           startPeriod: String(health.start_period_seconds ?? 0),
           restartUnhealthy: health.restart_unhealthy ?? false,
+          off: false,
         }
-      : draft.health,
+      : { ...draft.health, off },
     isolation: { ...ALL_ON, ...spec.isolation },
     init: spec.init ?? true,
     tty: spec.tty ?? false,
@@ -133,8 +136,10 @@ export function specOf(draft: Draft): Spec {
   const off = ISOLATION.filter((feature) => !draft.isolation[feature]);
   return {
     name: draft.name.trim(),
-    command: draft.command,
     ...present({
+      // Left out, it is that of the image.
+      command: draft.command.trim() === "" && draft.image.trim() ? undefined : draft.command,
+      entrypoint: draft.entrypoint,
       image: draft.image.trim() || undefined,
       mem_limit_mb: number(draft.memory),
       cpu_limit_percent: number(draft.cpu),
@@ -163,8 +168,8 @@ export function specOf(draft: Draft): Spec {
   };
 }
 
-function healthCheck(health: Draft["health"]): HealthCheck | undefined {
-  if (!health.command.trim()) return undefined;
+function healthCheck(health: Draft["health"]): Spec["health_check"] {
+  if (!health.command.trim()) return health.off ? "none" : undefined;
   return {
     command: health.command,
     ...present({

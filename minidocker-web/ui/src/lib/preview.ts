@@ -50,6 +50,7 @@ const DOCKER: Record<keyof Spec, (spec: Spec) => string[][]> = {
   timeout_seconds: () => [],
   health_check: ({ health_check: check }) => {
     if (!check) return [];
+    if (check === "none") return [["--no-healthcheck"]];
     const { start_period_seconds: startPeriod } = check;
     return [
       // Docker gives this to a shell, and here no shell reads it.
@@ -86,6 +87,8 @@ const DOCKER: Record<keyof Spec, (spec: Spec) => string[][]> = {
   ],
   // Docker refuses a limit that it cannot enforce, or warns; there is no option for it.
   best_effort_limits: () => [],
+  // Docker takes one word; the others stand before the command.
+  entrypoint: ({ entrypoint }) => (entrypoint ? [["--entrypoint", entrypoint[0] ?? ""]] : []),
   // These two stand behind all options.
   image: () => [],
   command: () => [],
@@ -103,7 +106,8 @@ function some(option: string, value: string | undefined): string[][] {
 export function dockerRun(spec: Spec): string {
   const options = Object.values(DOCKER).flatMap((option) => option(spec));
   const lines = ["docker run --detach", ...options.map((words) => words.map(shellQuote).join(" "))];
-  const end = [shellQuote(dockerImage(spec)), literalCommand(spec.command)];
+  const words = [dockerImage(spec), ...(spec.entrypoint ?? []).slice(1)].map(shellQuote);
+  const end = [...words, literalCommand(spec.command)];
   return [...lines, end.filter(Boolean).join(" ")].join(" \\\n  ");
 }
 
@@ -133,6 +137,7 @@ export const KEYWORDS = {
   name: null,
   command: null,
   image: "image",
+  entrypoint: "entrypoint",
   mem_limit_mb: "memory_mb",
   cpu_limit_percent: "cpu_percent",
   pids_limit: "pids_limit",
@@ -199,7 +204,8 @@ function pythonField(field: keyof Spec, spec: Spec): string | undefined {
     });
     return pythonValue(Object.fromEntries(pairs));
   }
-  if (field === "health_check" && spec.health_check) {
+  if (field === "entrypoint" && spec.entrypoint) return pythonValue(spec.entrypoint);
+  if (field === "health_check" && spec.health_check && spec.health_check !== "none") {
     const { command, interval_seconds, timeout_seconds, start_period_seconds, ...rest } =
       spec.health_check;
     return pythonCall(

@@ -78,7 +78,7 @@ function ImageCard({ image, reload }: { image: Image; reload: () => void }) {
       <p class="small soft">Used by {plural(users, "container")}</p>
       {source !== "host" && (
         <div class="row">
-          <Button onClick={() => startDraft({ name, image: name, command: command || "sh" })}>
+          <Button onClick={() => startDraft({ name, image: name, command: command ? "" : "sh" })}>
             Use {name}
           </Button>
           <Button

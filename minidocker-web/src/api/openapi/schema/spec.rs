@@ -15,12 +15,17 @@ pub(in crate::api::openapi) enum Command {
     Words(Vec<String>),
 }
 
-/// What a container is made from. All but name and command are optional.
+/// What a container is made from. All but the name are optional, and the command too if an image
+/// is named that has one. What an image says holds unless the specification says otherwise.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api::openapi) struct Spec {
     #[schema(pattern = "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$")]
     name: String,
-    command: Command,
+    #[schema(nullable = false)]
+    command: Option<Command>,
+    /// Executed before the command, in the place of the image's own; [] for nothing.
+    #[schema(nullable = false)]
+    entrypoint: Option<Command>,
     #[schema(nullable = false)]
     image: Option<String>,
     mem_limit_mb: Option<u64>,
@@ -51,6 +56,7 @@ pub(in crate::api::openapi) struct Spec {
     hostname: Option<String>,
     #[schema(nullable = false)]
     working_dir: Option<String>,
+    /// As bob, bob:staff, 1000:1000 or 1000: names are those of its own /etc/passwd.
     #[schema(nullable = false)]
     user: Option<String>,
     #[schema(nullable = false)]
@@ -62,7 +68,7 @@ pub(in crate::api::openapi) struct Spec {
     #[schema(nullable = false, minimum = 0.001, maximum = 31_536_000)]
     timeout_seconds: Option<f64>,
     #[schema(nullable = false)]
-    health_check: Option<HealthCheck>,
+    health_check: Option<HealthChoice>,
     #[schema(nullable = false)]
     stdin_open: Option<bool>,
     #[schema(nullable = false)]
@@ -96,6 +102,20 @@ enum RlimitResource {
     Nofile,
     Nproc,
     Stack,
+}
+
+/// How its health is probed, or "none": not even as its image says.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum HealthChoice {
+    Check(HealthCheck),
+    No(NoHealthCheck),
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum NoHealthCheck {
+    None,
 }
 
 #[derive(Serialize, ToSchema)]

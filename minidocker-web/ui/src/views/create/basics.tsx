@@ -58,7 +58,8 @@ export function Basics({ value, set, shown }: Props) {
         hint={
           <>
             Split into words as a shell would. No shell runs it: for pipes and <code>&&</code> write{" "}
-            <code>sh -c '…'</code>. Ctrl+Enter creates and starts.
+            <code>sh -c '…'</code>. Leave it empty for that of an imported image. Ctrl+Enter creates
+            and starts.
           </>
         }
         onChange={(command) => set("command")({ command })}

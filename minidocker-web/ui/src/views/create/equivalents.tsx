@@ -31,7 +31,9 @@ export function Equivalents({ spec }: { spec: Spec }) {
   const [tool, setTool] = useState<Tool>("docker");
   const { label, about, make } = TOOLS[tool];
   const place: Place = { server: location.origin, root: system.value?.root ?? null };
-  const named = { ...spec, name: spec.name || "NAME", command: spec.command || "COMMAND" };
+  // An image may have a command of its own.
+  const missing = spec.command || spec.image ? {} : { command: "COMMAND" };
+  const named = { ...spec, name: spec.name || "NAME", ...missing };
   return (
     <aside class="panel equivalents" aria-label="Equivalent commands">
       <header>

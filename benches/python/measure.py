@@ -67,7 +67,7 @@ def memory(runtime: md.Runtime, folder: Path, options: argparse.Namespace) -> No
     for process in Path("/proc").glob("[0-9]*"):
         try:
             name = (process / "comm").read_text().strip()
-            if name in ("md-spawner", "md-supervisor", "md-init"):
+            if name in ("md-spawner", "md-supervisor", "minidocker-init"):
                 rollup = (process / "smaps_rollup").read_text().split()
                 # Name, number, "kB": by threes after the header's line.
                 numbers = {
@@ -82,7 +82,7 @@ def memory(runtime: md.Runtime, folder: Path, options: argparse.Namespace) -> No
     for container in containers:
         container.delete(force=True)
     print(f"| kB, {count} containers of one Python program | PSS | private |\n|---|---:|---:|")
-    for name in ("md-supervisor", "md-init", "md-spawner"):
+    for name in ("md-supervisor", "minidocker-init", "md-spawner"):
         pss, private = (statistics.median(column) for column in zip(*sizes[name]))
         print(f"| {name} | {pss:.0f} | {private:.0f} |")
     print()

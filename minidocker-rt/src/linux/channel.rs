@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::exec::ExecRequest;
 use crate::error::StepFailure;
 use crate::plan::TracedStep;
+use crate::spec::Subnet;
 
 /// The most bytes that go through the socket itself: all that is usual.
 const SMALL: usize = 128 << 10;
@@ -40,6 +41,18 @@ const SEALS: SealFlag = SealFlag::F_SEAL_SEAL
     .union(SealFlag::F_SEAL_SHRINK)
     .union(SealFlag::F_SEAL_GROW)
     .union(SealFlag::F_SEAL_WRITE);
+
+/// Program to spawner, first of all: what it works with. Not by its command line or environment,
+/// which PID 1 of every container would inherit.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    /// The root folder.
+    pub root: PathBuf,
+    /// The addresses of the common bridge, if they were chosen.
+    pub subnet: Option<Subnet>,
+    /// The program's time zone, if it is not the machine's.
+    pub time_zone: Option<String>,
+}
 
 /// Program to spawner: fork this.
 #[derive(Debug, Serialize, Deserialize)]

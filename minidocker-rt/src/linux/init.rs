@@ -2,7 +2,8 @@
 //!
 //! Init performs the inner steps of the plan, forks the command, and from then on
 //! does what only PID 1 can: it reaps every orphan of the container and passes
-//! signals on. When the command ends it says how and ends too, and the kernel ends
+//! signals on. For that it needs a handful of system calls and one capability, and gives up the
+//! rest: who finds a hole in it has found a process that can do nothing. When the command ends it says how and ends too, and the kernel ends
 //! everything else in the PID namespace with it.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -16,8 +17,10 @@ use super::channel::{self, Report};
 use super::context::{Context, Executable, Flow};
 use super::process;
 use super::raw::{
-    close_all_except, default_signals, kill, release_memory, set_process_name, wait_for_signal,
+    close_all_except, default_signals, install_filter, keep_only_kill, kill, release_memory,
+    set_process_name, wait_for_signal,
 };
+use super::seccomp;
 use super::steps::Step;
 use crate::error::StepFailure;
 use crate::plan::{Actor, Outcome};
@@ -52,7 +55,10 @@ pub(crate) fn exit(code: i32) -> ! {
 
 fn build(inside: Inside<'_, '_>) -> i32 {
     let Inside { context, steps, with_init, reports, exit_report, supervisor, go } = inside;
-    set_process_name(c"md-init");
+    // As long as a name can be; `ps` inside shows it, with or without the arguments.
+    set_process_name(c"minidocker-init");
+    // Nothing of the host, from the first moment on.
+    let _ = std::env::set_current_dir("/");
     let mut keep = context.descriptors();
     keep.extend([reports.as_raw_fd(), exit_report.as_raw_fd(), supervisor.as_raw_fd()]);
     keep.extend(go.as_ref().map(AsRawFd::as_raw_fd));
@@ -157,11 +163,19 @@ fn fail(context: &Context<'_>, reports: &OwnedFd, failure: StepFailure) -> i32 {
     1
 }
 
-/// The life of init: reap and pass on.
-fn look_after(command: i32, exit_report: &OwnedFd) -> i32 {
+/// The life of init: reap and pass on. It ends here, without a destructor: those belong to the
+/// supervisor, and take calls that init has given up.
+fn look_after(command: i32, exit_report: &OwnedFd) -> ! {
     close_all_except(&[exit_report.as_raw_fd()]);
     // Without a PID namespace, this makes orphans ours all the same.
     let _ = nix::sys::prctl::set_child_subreaper(true);
+    // CAP_KILL stays, to pass signals on to a command that became another user.
+    if keep_only_kill().is_err()
+        || nix::sys::prctl::set_no_new_privs().is_err()
+        || install_filter(&seccomp::only(CALLS)).is_err()
+    {
+        exit(1);
+    }
     // Every signal is waited for instead of handled: the spawner has blocked them all. Only
     // what cannot be blocked (SIGKILL, SIGSTOP) acts by itself.
     loop {
@@ -170,11 +184,11 @@ fn look_after(command: i32, exit_report: &OwnedFd) -> i32 {
         if let Some(status) = reap_all(command) {
             let _ = write(exit_report, &status.to_ne_bytes());
             // The exit code is for those who look at init itself.
-            return if libc::WIFSIGNALED(status) {
+            exit(if libc::WIFSIGNALED(status) {
                 128 + libc::WTERMSIG(status)
             } else {
                 libc::WEXITSTATUS(status)
-            };
+            });
         }
         match wait_for_signal() {
             Ok(libc::SIGCHLD) | Err(_) => {}
@@ -182,6 +196,17 @@ fn look_after(command: i32, exit_report: &OwnedFd) -> i32 {
         }
     }
 }
+
+/// All that init calls in its life; any other call ends it, and the container with it.
+const CALLS: &[libc::c_long] = &[
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_wait4,
+    libc::SYS_kill,
+    libc::SYS_write,
+    libc::SYS_exit_group,
+    // What the kernel itself goes on with after a stop.
+    libc::SYS_restart_syscall,
+];
 
 /// Reaps every child that has ended. Returns the command's raw wait status if it is
 /// among them.

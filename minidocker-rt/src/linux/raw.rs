@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sched::CloneFlags;
+use seccompiler::sock_filter;
 
 /// clone3(2) as fork does it, with new namespaces and, in version 2, into a cgroup. Returns
 /// the child's pid, or 0 in the child.
@@ -86,7 +87,7 @@ pub(crate) fn loopback_up() -> Result<(), i32> {
 }
 
 /// seccomp(2) with a filter.
-pub(crate) fn install_filter(program: &[seccompiler::sock_filter]) -> Result<(), i32> {
+pub(crate) fn install_filter(program: &[sock_filter]) -> Result<(), i32> {
     let program = libc::sock_fprog {
         len: program.len().try_into().map_err(|_| libc::EINVAL)?,
         // seccompiler's sock_filter is the kernel's, field by field (repr(C)).
@@ -239,6 +240,61 @@ pub(crate) fn reap_raw(child: i32) -> i32 {
 /// The name a process shows in `ps`, at most 15 bytes.
 pub(crate) fn set_process_name(name: &CStr) {
     let _ = nix::sys::prctl::set_name(name);
+}
+
+/// Overwrites the variables that this process was started with, and has the kernel show none
+/// (/proc/PID/environ), to whoever may look.
+pub(crate) fn forget_environment() {
+    unsafe extern "C" {
+        static mut environ: *mut *mut libc::c_char;
+    }
+    // Where the kernel has put them (`man 5 proc_pid_stat`): the C library may have moved some.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split(' ').collect();
+    // The name is field 2; what follows its parenthesis and a space is field 3.
+    let field = |number: usize| fields.get(number - 2)?.parse::<usize>().ok();
+    let (Some(start), Some(end)) = (field(50), field(51)) else { return };
+    // SAFETY: the caller has one thread. The range is the process's own, writable, and holds the
+    // strings alone; the list that leads to them is emptied, so that nobody looks there again.
+    unsafe {
+        if !environ.is_null() {
+            *environ = std::ptr::null_mut();
+        }
+        std::ptr::write_bytes(start as *mut u8, 0, end.saturating_sub(start));
+        // The end of the kernel's view is its beginning. Without the right to say so
+        // (CAP_SYS_RESOURCE) it goes on to show zeros.
+        libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_ENV_END, start, 0, 0);
+    }
+}
+
+/// Keeps nothing but CAP_KILL, in no set that an exec could give more from.
+pub(crate) fn keep_only_kill() -> Result<(), i32> {
+    const CAP_KILL: u32 = 5;
+    /// The kernel's struct __user_cap_header_struct and __user_cap_data_struct, version 3.
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Data {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    // SAFETY: these calls of prctl(2) take numbers. The first that does not exist ends the loop.
+    unsafe {
+        (0..64).take_while(|cap| libc::prctl(libc::PR_CAPBSET_DROP, *cap, 0, 0, 0) == 0).count();
+        libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    }
+    let header = Header { version: 0x2008_0522, pid: 0 };
+    let kill = 1 << CAP_KILL;
+    let low = Data { effective: kill, permitted: kill, inheritable: 0 };
+    let data = [low, Data { effective: 0, permitted: 0, inheritable: 0 }];
+    // SAFETY: the kernel reads a header and, in version 3, two data structures.
+    let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) };
+    if result == 0 { Ok(()) } else { Err(last_errno()) }
 }
 
 /// Gives freed memory back to the kernel. What a helper needs to build a container is much

@@ -22,12 +22,13 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::ForkResult;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
-use super::channel::{self, Greeting, Request};
+use super::channel::{self, Greeting, Request, Setup};
 use super::context::Streams;
 use super::exec::{self, ExecRequest};
 use super::host::Host;
 use super::raw::{
-    block_signals, close_all_except, mount_setattr, release_memory, set_process_name,
+    block_signals, close_all_except, forget_environment, mount_setattr, release_memory,
+    set_process_name,
 };
 use super::sys::Sys;
 use super::{privileges, process, supervisor};
@@ -37,8 +38,16 @@ use crate::helper::{self, Slot};
 use crate::spec::Subnet;
 use crate::store::LockedContainer;
 
-/// What the helper is called in `ps`, and how [`init`] recognises it.
-const NAME: &str = "minidocker-spawner";
+/// What all helpers are called in `ps`, and how [`init`] recognises one. PID 1 of each container
+/// shows it inside, so it is all that the command line says; whose root a helper serves is seen
+/// from outside, by its current directory (`ls -l /proc/PID/cwd`).
+const NAME: &str = "minidocker-init";
+
+/// By which a program may have to be told where its libraries are (`man 8 ld.so`).
+const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
+
+/// By which a program may be told its time zone (`man 3 tzset`); the log's times are in it.
+const TIME_ZONE: &str = "TZ";
 
 /// How long a supervisor may take to start its container. What may keep it has limits of its own,
 /// which together are less.
@@ -49,11 +58,8 @@ const SLOTS: [Slot; 2] = [Slot::Stdout, Slot::Stderr];
 
 /// See [`crate::init`]: never returns in a helper.
 pub(crate) fn init() {
-    let mut args = std::env::args_os();
-    if args.next().is_some_and(|name| name == NAME) {
-        let root = args.next().map(PathBuf::from).unwrap_or_default();
-        let subnet = args.next().and_then(|text| text.to_str()?.parse().ok());
-        run(&root, subnet);
+    if std::env::args_os().next().is_some_and(|name| name == NAME) {
+        run();
     }
 }
 
@@ -159,8 +165,10 @@ impl Spawner {
         let mut command = Command::new(format!("/proc/self/fd/{}", sealed.as_raw_fd()));
         command
             .arg0(NAME)
-            .arg(&self.root)
-            .args(self.subnet.map(|subnet| subnet.to_string()))
+            // What is not there cannot leak: no variable of the program's reaches a helper, but
+            // for the one that its libraries may be found by.
+            .env_clear()
+            .envs(std::env::var_os(LIBRARY_PATH).map(|value| (LIBRARY_PATH, value)))
             // glibc's per-thread cache keeps freed blocks, and with them whole pages that
             // every supervisor and init would hold for the container's life.
             .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
@@ -171,6 +179,20 @@ impl Spawner {
         let mut child = command.spawn().map_err(failed)?;
         // It holds the helper's end of the socket, whose closing tells that the helper has ended.
         drop(command);
+        let setup = Setup {
+            root: self.root.clone(),
+            subnet: self.subnet,
+            time_zone: std::env::var(TIME_ZONE).ok(),
+        };
+        // If it has ended already, that is what the greeting tells.
+        let sent = channel::send(ours.as_fd(), &setup, &[]);
+        if let Err(errno) = sent
+            && errno != Errno::EPIPE
+        {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(failed(errno.into()));
+        }
         let why = match channel::receive::<Greeting>(ours.as_fd()) {
             Ok(Some(greeting)) => match greeting.message {
                 Greeting::Ready => {
@@ -178,7 +200,8 @@ impl Spawner {
                 }
                 Greeting::Refused(why) => why,
             },
-            Ok(None) => {
+            // One that does not know that it is a helper leaves the setup unread.
+            Ok(None) | Err(Errno::ECONNRESET) => {
                 if let Some(signal) = killed_by(&mut child) {
                     return Err(failed(io::Error::other(format!("killed by signal {signal}"))));
                 }
@@ -228,7 +251,7 @@ fn seal(program: &Path) -> io::Result<OwnedFd> {
     }
     use nix::fcntl::{FcntlArg, SealFlag, fcntl};
     let memory =
-        memfd_create(c"minidocker-spawner", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+        memfd_create(c"minidocker-init", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
     let mut copy = File::from(memory);
     io::copy(&mut File::open(program)?, &mut copy)?;
     let seals = SealFlag::F_SEAL_SEAL
@@ -240,15 +263,15 @@ fn seal(program: &Path) -> io::Result<OwnedFd> {
 }
 
 /// The helper's own main function.
-fn run(root: &Path, subnet: Option<Subnet>) -> ! {
-    let code = match prepare(root, subnet) {
+fn run() -> ! {
+    let code = match prepare() {
         Ok((socket, host)) => serve(&socket, &host),
         Err(code) => code,
     };
     std::process::exit(code)
 }
 
-fn prepare(root: &Path, subnet: Option<Subnet>) -> std::result::Result<(OwnedFd, Host), i32> {
+fn prepare() -> std::result::Result<(OwnedFd, Host), i32> {
     // The socket came as standard input. It moves, and /dev/null takes its place.
     // SAFETY: descriptor 0 is open (we were spawned with it) and nothing else owns it.
     let stdin = unsafe { OwnedFd::from_raw_fd(0) };
@@ -264,6 +287,9 @@ fn prepare(root: &Path, subnet: Option<Subnet>) -> std::result::Result<(OwnedFd,
     helper::close_slots(&SLOTS).map_err(|_| 1)?;
     close_all_except(&[socket.as_raw_fd()]);
 
+    // Read whatever follows: what lies unread in a socket would be an error at its other end.
+    let setup = channel::receive::<Setup>(socket.as_fd()).ok().flatten().ok_or(1)?;
+    let Setup { root, subnet, time_zone } = setup.message;
     let refuse = |why: String| {
         let _ = channel::send(socket.as_fd(), &Greeting::Refused(why), &[]);
         1
@@ -276,10 +302,13 @@ fn prepare(root: &Path, subnet: Option<Subnet>) -> std::result::Result<(OwnedFd,
             threads - 1
         )));
     }
+    forget_environment();
     // Nobody but root may look into the helpers, or touch them with a debugger.
     let _ = nix::sys::prctl::set_dumpable(false);
     set_process_name(c"md-spawner");
-    let _ = std::env::set_current_dir("/");
+    if let Err(error) = std::env::set_current_dir(&root) {
+        return Err(refuse(format!("{}: {error}", root.display())));
+    }
     // The program's own mask is its own affair; containers begin with the usual one.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     // No signal ends a helper, whatever its number and whoever sends it: a terminal's Ctrl-C is
@@ -295,11 +324,23 @@ fn prepare(root: &Path, subnet: Option<Subnet>) -> std::result::Result<(OwnedFd,
     {
         log::debug!("cannot shield the helpers from the OOM killer: {}", error.call);
     }
-    let host = Host::detect(root, subnet).map_err(|error| refuse(error.to_string()))?;
+    let host = in_time_zone(time_zone.as_deref(), || Host::detect(&root, subnet))
+        .map_err(|error| refuse(error.to_string()))?;
     // Every page freed here is one that no supervisor has to copy.
     release_memory();
     channel::send(socket.as_fd(), &Greeting::Ready, &[]).map_err(|_| 1)?;
     Ok((socket, host))
+}
+
+/// Does something as in the program's time zone.
+fn in_time_zone<T>(time_zone: Option<&str>, perform: impl FnOnce() -> T) -> T {
+    let Some(time_zone) = time_zone else { return perform() };
+    // SAFETY: this process has one thread, so nobody else looks at its variables.
+    unsafe { std::env::set_var(TIME_ZONE, time_zone) };
+    let result = perform();
+    // SAFETY: as above.
+    unsafe { std::env::remove_var(TIME_ZONE) };
+    result
 }
 
 /// Forks a supervisor per request, until the program closes its end.

@@ -311,7 +311,7 @@ impl Step {
     /// What helps when this step fails with `errno`.
     pub fn hint(&self, errno: i32, image: &Image) -> String {
         use nix::libc::{
-            E2BIG, EACCES, EADDRINUSE, EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT,
+            E2BIG, EACCES, EADDRINUSE, EADDRNOTAVAIL, EBUSY, EINVAL, ELOOP, EMFILE, ENODEV, ENOENT,
             ENOEXEC, ENOSPC, EOPNOTSUPP, EPERM, EROFS,
         };
         match (&self.action, errno) {
@@ -391,9 +391,22 @@ impl Step {
             (Action::TakePlace | Action::PlugIn, EOPNOTSUPP) => {
                 "Load the kernel modules: modprobe -a bridge veth (as root).".into()
             }
-            (Action::ChangeDirectory, _) => "Choose another working_dir.".into(),
+            (Action::ChangeDirectory, errno) if errno != EMFILE => {
+                "Choose another working_dir.".into()
+            }
             (Action::CloneNamespaces(_), ENOSPC) => {
                 "The limit on namespaces is reached: see /proc/sys/user/max_*_namespaces.".into()
+            }
+            (Action::SetRlimits, EPERM) => {
+                "No process may have more open files than /proc/sys/fs/nr_open says, and without \
+                 CAP_SYS_RESOURCE none more of anything than this program's own hard limit \
+                 (`ulimit -aH`): give less."
+                    .into()
+            }
+            (_, EMFILE) if self.actor == Actor::Command => {
+                "The limit on open files (rlimits: nofile) is too small for the start itself, \
+                 which opens a few: give 16 or more."
+                    .into()
             }
             (_, EPERM | EACCES) => "Run as root: sudo.".into(),
             (_, errno) => crate::error::errno_hint(errno).into(),

@@ -191,8 +191,14 @@ impl TryFrom<SpecJson> for ContainerSpec {
         let working_dir = json.working_dir.map(|path| ContainerPath::parse("working_dir", &path));
         spec.working_dir = working_dir.transpose()?;
         spec.user = json.user.map(|user| user.parse()).transpose()?;
-        for Rlimit { resource, soft, hard } in json.rlimits {
-            spec = spec.rlimit(Rlimit::new(resource, soft, hard)?);
+        for (index, Rlimit { resource, soft, hard }) in json.rlimits.iter().copied().enumerate() {
+            let rlimit = Rlimit::new(resource, soft, hard)?;
+            if json.rlimits[..index].iter().any(|other| other.resource == resource) {
+                let why = "the same resource is limited twice, and one would be for nothing";
+                let name = format!("{resource:?}").to_lowercase();
+                return Err(super::refuse("rlimits", name, why, "Give each resource one limit."));
+            }
+            spec = spec.rlimit(rlimit);
         }
         spec.isolation = json.isolation;
         spec.init = json.init;

@@ -140,8 +140,13 @@ impl fmt::Display for NetworkName {
 #[serde(into = "String", try_from = "String")]
 pub struct ExtraHost {
     name: Hostname,
-    address: IpAddr,
+    /// None: the host's end of the container's network.
+    address: Option<IpAddr>,
 }
+
+/// What Docker calls the host's address on the container's network, which is known only when the
+/// container has its place there.
+const HOST_GATEWAY: &str = "host-gateway";
 
 impl ExtraHost {
     /// The name that is looked up.
@@ -149,8 +154,9 @@ impl ExtraHost {
         &self.name
     }
 
-    /// The address that is found.
-    pub fn address(&self) -> IpAddr {
+    /// The address that is found. None for `host-gateway`: the host's own on the network of the
+    /// container, which is known once it runs.
+    pub fn address(&self) -> Option<IpAddr> {
         self.address
     }
 }
@@ -159,21 +165,28 @@ impl FromStr for ExtraHost {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<ExtraHost> {
-        const HINT: &str = "Write NAME:ADDRESS, for example db:10.0.0.7 or db:[fd00::7].";
+        const HINT: &str = "Write NAME:ADDRESS, for example db:10.0.0.7 or db:[fd00::7], or \
+                            NAME:host-gateway for the host itself.";
         let bad = |why| refuse("extra_hosts", text, why, HINT);
         // From the left: a name has no colon, an address of IPv6 has.
         let (name, address) = text.split_once(':').ok_or_else(|| bad("it has no colon"))?;
         let name = name.parse().map_err(|_| bad("what precedes the colon is not a host's name"))?;
+        if address == HOST_GATEWAY {
+            return Ok(ExtraHost { name, address: None });
+        }
         let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let address = bare.unwrap_or(address).parse();
         let address = address.map_err(|_| bad("what follows the colon is not an address"))?;
-        Ok(ExtraHost { name, address })
+        Ok(ExtraHost { name, address: Some(address) })
     }
 }
 
 impl fmt::Display for ExtraHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.name, self.address)
+        match self.address {
+            Some(address) => write!(f, "{}:{address}", self.name),
+            None => write!(f, "{}:{HOST_GATEWAY}", self.name),
+        }
     }
 }
 
@@ -226,7 +239,7 @@ impl ContainerSpec {
         self
     }
 
-    /// Adds a line to its /etc/hosts: `NAME:ADDRESS`.
+    /// Adds a line to its /etc/hosts: `NAME:ADDRESS`, or `NAME:host-gateway` for the host itself.
     pub fn extra_host(mut self, line: &str) -> Self {
         if let Some(host) = self.keep(line.parse()) {
             self.extra_hosts.push(host);
@@ -314,6 +327,12 @@ impl ContainerSpec {
                 return useless("extra_hosts", hosts(), why, "Remove the extra hosts.");
             }
         }
+        if *mode == NetworkMode::None
+            && let Some(host) = self.extra_hosts.iter().find(|host| host.address().is_none())
+        {
+            let hint = "Remove it, or choose another network.";
+            return useless("extra_hosts", host.to_string(), "the host cannot be reached", hint);
+        }
         if *mode == NetworkMode::None && !self.dns.is_empty() {
             let hint = "Remove the name servers, or choose another network.";
             return useless("dns", dns(), "no name server can be reached", hint);
@@ -387,7 +406,10 @@ mod tests {
         assert_eq!(settled(spec().isolation(no_rootfs).dns("9.9.9.9")).unwrap_err(), "dns");
         let none = spec().network(NetworkMode::None);
         assert_eq!(settled(none.clone().dns("9.9.9.9")).unwrap_err(), "dns");
-        assert!(settled(none.extra_host("a:10.0.0.1")).is_ok());
+        assert!(settled(none.clone().extra_host("a:10.0.0.1")).is_ok());
+        assert_eq!(settled(none.extra_host("h:host-gateway")).unwrap_err(), "extra_hosts");
+        let gateway: ExtraHost = "host.docker.internal:host-gateway".parse().unwrap();
+        assert_eq!(gateway.to_string(), "host.docker.internal:host-gateway");
         assert!(settled(spec().alias("db").dns("::1").extra_host("a:[fd00::7]")).is_ok());
     }
 

@@ -2,15 +2,20 @@
 
 use std::fs::{self, OpenOptions};
 
-use minidocker_rt::{Error, Runtime};
+use minidocker_rt::{Error, Exec, Runtime};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::statvfs::{FsFlags, statvfs};
 
-use crate::lab::{Lab, child, child_with, family, parent_of, sh, sleeper};
+use crate::lab::{
+    Lab, child, child_with, eventually, family, parent_of, sh, sleeper, status_field,
+};
 
 crate::trials![
     the_container_cannot_look_into_its_init,
     the_helpers_are_not_dumpable,
+    the_helpers_tell_nothing_of_the_host,
+    init_has_no_right_but_to_pass_signals_on,
+    signals_are_passed_on_to_a_command_of_another_user,
     the_helpers_run_from_an_unwritable_copy,
     on_a_host_with_shared_mounts_nothing_spreads,
     a_fake_dev_null_is_found_out,
@@ -53,6 +58,99 @@ pub fn no_ptrace(root: &str) {
         .any(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok());
     container.delete_force().unwrap();
     println!("{}", if open { "open" } else { "closed" });
+}
+
+fn the_helpers_tell_nothing_of_the_host() {
+    crate::net_lab::in_own_network(what_helpers_tell);
+}
+
+fn what_helpers_tell(lab: &Lab) {
+    assert_eq!(
+        lab.sh("tr '\\0' '|' < /proc/1/cmdline; cat /proc/1/comm"),
+        "minidocker-init|minidocker-init\n"
+    );
+    let seen = lab.sh("ps -ef 2>/dev/null || ps");
+    assert!(seen.contains("minidocker-init"), "{seen}");
+    assert!(!seen.contains(&lab.root().display().to_string()), "{seen}");
+    // This test has many variables; `LD_LIBRARY_PATH` is often one of them.
+    let mut program =
+        child_with("telling", lab.root(), &[("SECRET", "s3cret"), ("TZ", "Asia/Tokyo")]);
+    for _ in 0..4 {
+        assert_eq!(program.line(), "minidocker-init\\0, 0 bytes of variables");
+    }
+    assert_eq!(program.line(), "the log's time is the program's: true");
+}
+
+/// A program with variables that are nobody's business, on a machine in Greenwich.
+pub fn telling(root: &str) {
+    let runtime = crate::lab::open(root);
+    let spec = sleeper("telling").publish("127.0.0.1:0:80");
+    let container = runtime.create(spec.network(minidocker_rt::NetworkMode::Bridge)).unwrap();
+    container.start().unwrap();
+    let family = family(&container);
+    let forwarder = fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse::<i32>().ok()?;
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        (name == "md-forwarder\n" && parent_of(pid) == family.supervisor).then_some(pid)
+    });
+    for pid in [family.spawner, family.supervisor, family.init, forwarder.unwrap()] {
+        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap();
+        let command = read("cmdline").escape_ascii().to_string().replace("\\x00", "\\0");
+        let variables = read("environ").into_iter().filter(|byte| *byte != 0).count();
+        println!("{command}, {variables} bytes of variables");
+    }
+    let log = container.logs().unwrap().render().unwrap();
+    // As 2030-01-31T12:34:56Z.
+    let utc = container.inspect().unwrap().started_at.unwrap().to_string();
+    let hour: u32 = utc[11..13].parse().unwrap();
+    let there = format!("{:02}:{}", (hour + 9) % 24, &utc[14..16]);
+    println!("the log's time is the program's: {}", log.contains(&there));
+    container.delete_force().unwrap();
+}
+
+fn init_has_no_right_but_to_pass_signals_on() {
+    let lab = Lab::new();
+    let off = minidocker_rt::Isolation {
+        capabilities: false,
+        no_new_privs: false,
+        seccomp: false,
+        ..Default::default()
+    };
+    // Also where the command keeps all its rights.
+    for spec in [sleeper("a"), sleeper("b").isolation(off)] {
+        let container = lab.start(spec);
+        let init = family(&container).init;
+        // Its last steps are after the start.
+        eventually("it has its filter", || status_field(init, "Seccomp").unwrap() == "2");
+        const KILL: &str = "0000000000000020";
+        const NONE: &str = "0000000000000000";
+        for (set, value) in [
+            ("CapEff", KILL),
+            ("CapPrm", KILL),
+            ("CapBnd", NONE),
+            ("CapInh", NONE),
+            ("CapAmb", NONE),
+            ("NoNewPrivs", "1"),
+            ("Seccomp_filters", "1"),
+        ] {
+            if let Some(found) = status_field(init, set) {
+                assert_eq!(found, value, "{set}");
+            }
+        }
+        let output = container.exec("sh -c 'sleep 0 & exit 7'").unwrap();
+        assert_eq!(output.exit.code, 7);
+        container.stop_within(std::time::Duration::ZERO).unwrap();
+    }
+}
+
+fn signals_are_passed_on_to_a_command_of_another_user() {
+    let lab = Lab::new();
+    let container = lab.start(sleeper("a").user("1000:1000".parse().unwrap()));
+    let root = Exec::new("sh -c 'kill -15 1'").user("0:0".parse().unwrap());
+    let output = container.exec(root).unwrap();
+    assert!(output.exit.success() || output.exit.signal == Some(9), "{}", output.exit);
+    let exit = container.wait_timeout(crate::lab::PATIENCE).unwrap();
+    assert_eq!((exit.code, exit.signal), (143, Some(15)));
 }
 
 fn on_a_host_with_shared_mounts_nothing_spreads() {
@@ -193,7 +291,18 @@ fn a_helper_that_never_calls_init_is_explained() {
 }
 
 /// With this variable set, this test program starts a thread before it calls `init`.
-pub const EARLY_THREAD: &str = "MINIDOCKER_TEST_EARLY_THREAD";
+const EARLY_THREAD: &str = "MINIDOCKER_TEST_EARLY_THREAD";
+
+/// Whether it is set, for this process or, as a helper has no variables, for its parent.
+pub fn wants_early_thread() -> bool {
+    let theirs = || fs::read(format!("/proc/{}/environ", std::os::unix::process::parent_id()));
+    let is_set = |variables: Vec<u8>| {
+        let mut all = variables.split(|byte| *byte == 0);
+        all.any(|one| one.starts_with(EARLY_THREAD.as_bytes()))
+    };
+    std::env::var_os(EARLY_THREAD).is_some()
+        || std::env::args().len() == 1 && theirs().is_ok_and(is_set)
+}
 
 fn a_thread_before_init_is_refused_with_the_reason() {
     let lab = Lab::new();

@@ -208,12 +208,19 @@ pub fn cgroup_value(container: &Container, v1: &str, v2: &str) -> String {
     panic!("no cgroup of {} has {v1} or {v2}", container.name());
 }
 
-/// Whether a process is a helper (spawner, supervisor, init) of the runtime on `root`.
+/// Whether a process is a helper (spawner, supervisor, init) of the runtime on `root`: spawners
+/// and supervisors are in that folder, the others are their children.
 pub fn is_helper_of(pid: i32, root: &str) -> bool {
     let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let mut words = command.split(|&byte| byte == 0).map(String::from_utf8_lossy);
-    words.next().is_some_and(|name| name == "minidocker-spawner")
-        && (root.is_empty() || words.next().is_some_and(|argument| argument == root))
+    if command != b"minidocker-init\0" {
+        return false;
+    }
+    let is_there = |pid: i32| {
+        let link = fs::read_link(format!("/proc/{pid}/cwd"));
+        link.is_ok_and(|cwd| cwd.to_string_lossy().trim_end_matches(" (deleted)") == root)
+    };
+    let parent = status_field(pid, "PPid").and_then(|parent| parent.parse().ok());
+    root.is_empty() || is_there(pid) || parent.is_some_and(|parent| is_helper_of(parent, root))
 }
 
 /// All helpers of the runtime on `root`.
@@ -348,6 +355,8 @@ pub fn run_as_child() -> Option<i32> {
         "unprivileged-files" => crate::files::unprivileged(root),
         "no-ptrace" => crate::helpers::no_ptrace(root),
         "shared-mounts" => crate::helpers::shared_mounts(root),
+        "telling" => crate::helpers::telling(root),
+        "lease" => crate::walls::lease(root),
         "vandal" => crate::walls::vandal(root),
         other => panic!("no scenario {other}"),
     }

@@ -101,7 +101,7 @@ fn main() {}
 #[cfg(linux_backend)]
 fn main() {
     // Only for the test of what init refuses: a thread that was there first.
-    if std::env::var_os(helpers::EARLY_THREAD).is_some() {
+    if helpers::wants_early_thread() {
         std::thread::spawn(|| std::thread::sleep(std::time::Duration::from_secs(60)));
     }
     minidocker_rt::init();

@@ -6,15 +6,26 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use minidocker_rt::{Command, ContainerSpec};
+use minidocker_rt::{
+    Command, Container, ContainerSpec, Error, Isolation, NetworkMode, Resource, Rlimit,
+};
 use nix::libc;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, eventually, sh, sleeper, status_field};
 
-crate::trials![nothing_of_the_host_changes_by_what_a_container_does_with_what_it_sees];
+crate::trials![
+    nothing_of_the_host_changes_by_what_a_container_does_with_what_it_sees,
+    every_mount_of_a_container_has_the_attributes_that_it_should,
+    what_is_masked_cannot_be_read_and_what_is_read_only_not_written,
+    each_wall_of_the_command_stands,
+    the_names_of_the_one_whose_network_is_shared_cannot_be_rewritten,
+    a_lease_on_a_hosts_file_keeps_nobody_from_starting,
+    a_limit_that_cannot_be_is_explained,
+];
 
 /// What belongs to the container alone, where it may do as it likes.
 const OWN: [&str; 8] = [
@@ -61,6 +72,212 @@ fn nothing_of_the_host_changes_by_what_a_container_does_with_what_it_sees() {
         assert!(mounts.contains(&mount) || !Path::new(mount).exists(), "{mount} in {mounts:?}");
     }
     assert_eq!(states(&seen), before);
+}
+
+/// A mount as /proc/PID/mountinfo tells (`man 5 proc_pid_mountinfo`).
+#[derive(Debug)]
+struct Mount {
+    at: String,
+    kind: String,
+    /// Those of its options that restrict, in the order of the kernel.
+    walls: String,
+    propagates: bool,
+}
+
+fn mounts_of(pid: i32) -> Vec<Mount> {
+    let text = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+    let parse = |line: &str| {
+        let (left, right) = line.split_once(" - ").unwrap();
+        let left: Vec<&str> = left.split(' ').collect();
+        let walls = left[5].split(',');
+        let walls = walls.filter(|option| ["ro", "nosuid", "nodev", "noexec"].contains(option));
+        Mount {
+            at: left[4].into(),
+            kind: right.split(' ').next().unwrap().into(),
+            walls: walls.collect::<Vec<_>>().join(","),
+            propagates: left.len() > 6,
+        }
+    };
+    text.lines().map(parse).collect()
+}
+
+fn every_mount_of_a_container_has_the_attributes_that_it_should() {
+    let lab = Lab::new();
+    let volume = |name: &str| lab.folder(name).display().to_string();
+    let spec = sleeper("a")
+        .volume(&format!("{}:/srv/written", volume("w")))
+        .and_then(|spec| spec.volume(&format!("{}:/srv/read:ro", volume("r"))))
+        .unwrap();
+    let container = lab.start(spec);
+    let mounts = mounts_of(container.inspect().unwrap().pid.unwrap());
+    let all = "nosuid,nodev,noexec";
+    let own = [
+        ("/", "nodev"),
+        ("/proc", all),
+        ("/dev", all),
+        ("/dev/pts", "nosuid,noexec"),
+        ("/dev/shm", all),
+        ("/etc/hostname", all),
+        ("/etc/hosts", all),
+        ("/etc/resolv.conf", all),
+        ("/srv/written", "nosuid,nodev"),
+        ("/srv/read", "ro,nosuid,nodev"),
+        ("/usr", "ro,nodev"),
+        ("/sys", "ro,nosuid,nodev,noexec"),
+    ];
+    for Mount { at, kind, walls, propagates } in &mounts {
+        let expected = match own.iter().find(|(mount, _)| mount == at) {
+            Some((_, walls)) => walls,
+            // Devices: the masks among them, and those of /dev.
+            None if kind != "proc" && is_device(&container, at) => "ro,nosuid,noexec",
+            None if at.starts_with("/proc/") || at.starts_with("/sys/") => "ro,nosuid,nodev,noexec",
+            // More of the host's programs.
+            None => "ro,nodev",
+        };
+        assert_eq!(walls, expected, "{at} ({kind})");
+        assert!(!propagates, "{at}");
+    }
+    let is_there = |at: &str| mounts.iter().any(|mount| mount.at == at);
+    for (mount, _) in own {
+        assert!(is_there(mount), "{mount}");
+    }
+    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+        assert!(is_there(&format!("/dev/{name}")), "{name}");
+    }
+    // The host's own mount of each kernel file that it has is covered.
+    for path in MASKED.into_iter().chain(READ_ONLY) {
+        assert!(is_there(path) || !Path::new(path).exists(), "{path}");
+    }
+}
+
+/// Docker's lists.
+const MASKED: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+const READ_ONLY: [&str; 5] =
+    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+fn is_device(container: &Container, at: &str) -> bool {
+    let pid = container.inspect().unwrap().pid.unwrap();
+    let seen = fs::symlink_metadata(format!("/proc/{pid}/root{at}")).unwrap();
+    seen.file_type().is_char_device()
+}
+
+fn what_is_masked_cannot_be_read_and_what_is_read_only_not_written() {
+    let lab = Lab::new();
+    // procfs takes no new names; a file that can be opened for writing is what matters.
+    let script = format!(
+        "for f in {}; do test ! -d $f || ls -A $f; test ! -f $f || cat $f; done; \
+         for f in {} /proc/sys/kernel/hostname /proc/sys/vm/drop_caches; do test ! -e $f || \
+         touch -c $f 2>&1 | grep -vi read-only; test ! -f $f || (: >> $f) 2>&1 | \
+         grep -vi read-only; done; true",
+        MASKED.join(" "),
+        READ_ONLY.join(" ")
+    );
+    assert_eq!(lab.sh(&script), "");
+    // They are there to be seen without.
+    let off = Isolation { masked_paths: false, ..Isolation::default() };
+    let seen = lab.run(sh("b", "cat /proc/timer_list /proc/interrupts").isolation(off)).1;
+    assert!(seen.len() > 100 || !Path::new("/proc/interrupts").exists(), "{seen}");
+}
+
+fn each_wall_of_the_command_stands() {
+    let lab = Lab::new();
+    for init in [true, false] {
+        let container = lab.start(sleeper(&format!("a-{init}")).init(init));
+        let executed = container.exec_start("sleep 1000").unwrap();
+        for pid in [container.inspect().unwrap().pid.unwrap(), executed.pid()] {
+            for (field, value) in [
+                ("CapEff", "00000000a80425fb"),
+                ("CapPrm", "00000000a80425fb"),
+                ("CapBnd", "00000000a80425fb"),
+                ("CapInh", "0000000000000000"),
+                ("CapAmb", "0000000000000000"),
+                ("NoNewPrivs", "1"),
+                ("Seccomp", "2"),
+                ("Seccomp_filters", "2"),
+                ("Uid", "0\t0\t0\t0"),
+                ("Groups", ""),
+            ] {
+                if let Some(found) = status_field(pid, field) {
+                    assert_eq!(found, value, "{field}");
+                }
+            }
+            let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+            let core = limits.lines().find(|line| line.starts_with("Max core")).unwrap();
+            assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+        }
+    }
+}
+
+fn the_names_of_the_one_whose_network_is_shared_cannot_be_rewritten() {
+    let lab = Lab::new();
+    let web = lab.start(sleeper("web"));
+    let script = "(echo 6.6.6.6 bank > /etc/hosts; chmod 0 /etc/hosts /etc/resolv.conf; \
+                  echo > /etc/resolv.conf) 2>&1; echo mine > /etc/hostname; cat /etc/hostname";
+    let shares = NetworkMode::Container("web".parse().unwrap());
+    let (_, output) = lab.run(sh("guest", script).network(shares));
+    assert_eq!(output.matches("Read-only").count(), 4, "{output}");
+    assert!(output.ends_with("mine\n"), "its own name is its own: {output}");
+    let seen = web.exec("cat /etc/hosts").unwrap().stdout_text();
+    assert!(seen.contains("localhost") && !seen.contains("bank"), "{seen}");
+}
+
+fn a_lease_on_a_hosts_file_keeps_nobody_from_starting() {
+    crate::net_lab::in_own_network(start_beside_a_lease);
+}
+
+fn start_beside_a_lease(lab: &Lab) {
+    let program = format!("{}:/try:ro", std::env::current_exe().unwrap().display());
+    let command = Command::argv(["/try", "--child-program", "lease", "/etc/hosts"]);
+    let spec = ContainerSpec::new("holder", command).network(NetworkMode::Bridge);
+    let holder = lab.start(spec.volume(&program).unwrap());
+    eventually("it has its lease", || {
+        holder.logs().unwrap().read_to_string().unwrap().contains("leased")
+    });
+    // The kernel lets a writer wait for 45 seconds (/proc/sys/fs/lease-break-time).
+    let before = Instant::now();
+    let other = lab.start(sleeper("other").network(NetworkMode::Bridge));
+    assert!(before.elapsed() < Duration::from_secs(40), "{:?}", before.elapsed());
+    other.stop_within(Duration::ZERO).unwrap();
+    assert!(before.elapsed() < Duration::from_secs(40), "{:?}", before.elapsed());
+}
+
+/// Takes a lease on a file and does not give it back.
+pub fn lease(path: &str) {
+    let file = File::open(path).unwrap();
+    // Its end would be told by SIGIO, which ends a process unless it is blocked.
+    let all = nix::sys::signal::SigSet::all();
+    all.thread_block().unwrap();
+    // SAFETY: F_SETLEASE takes a number.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK) };
+    println!("{}", if result == 0 { "leased" } else { "refused" });
+    std::thread::sleep(Duration::from_secs(1000));
+}
+
+fn a_limit_that_cannot_be_is_explained() {
+    let lab = Lab::new();
+    for (name, files, said) in [("few", 3, "too small"), ("many", 1 << 40, "nr_open")] {
+        let rlimit = Rlimit::new(Resource::Nofile, files, files).unwrap();
+        let container = lab.create(sleeper(name).rlimit(rlimit));
+        match container.start() {
+            Err(Error::StartFailed { failure, .. }) => {
+                assert!(failure.hint.contains(said), "{failure}: {}", failure.hint);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// What of the host a default container is shown: devices, programs, the layers of its image.

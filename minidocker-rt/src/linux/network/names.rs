@@ -63,7 +63,7 @@ fn hosts_on(segment: &Segment, own: &Lease) -> String {
         own.address,
         own.names.join(" ")
     );
-    extra(&mut text, &own.extra_hosts);
+    extra(&mut text, &own.extra_hosts, segment.subnet.gateway().into());
     for other in &segment.leases {
         let known = !other.holders.is_empty() && !other.names.is_empty();
         if known && other.container != own.container && other.root == own.root {
@@ -73,9 +73,10 @@ fn hosts_on(segment: &Segment, own: &Lease) -> String {
     text
 }
 
-fn extra(text: &mut String, hosts: &[ExtraHost]) {
+/// Adds extra hosts. `gateway` is where the host itself is found.
+fn extra(text: &mut String, hosts: &[ExtraHost], gateway: IpAddr) {
     for host in hosts {
-        let _ = writeln!(text, "{}\t{}", host.address(), host.name());
+        let _ = writeln!(text, "{}\t{}", host.address().unwrap_or(gateway), host.name());
     }
 }
 
@@ -117,7 +118,8 @@ pub(crate) fn hosts_alone(spec: &ContainerSpec) -> String {
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    extra(&mut text, &spec.extra_hosts);
+    // On the host's network the host is oneself.
+    extra(&mut text, &spec.extra_hosts, std::net::Ipv4Addr::LOCALHOST.into());
     text
 }
 
@@ -222,7 +224,8 @@ mod tests {
     #[test]
     fn a_container_finds_itself_its_extra_hosts_and_the_others_of_its_root() {
         let mut web = lease(2, "/r", &["web", "web-1"]);
-        web.extra_hosts = vec!["db:192.168.7.7".parse().unwrap()];
+        web.extra_hosts =
+            vec!["db:192.168.7.7".parse().unwrap(), "h:host-gateway".parse().unwrap()];
         let mut left = lease(5, "/r", &["left"]);
         left.holders.clear();
         let segment = Segment {
@@ -241,7 +244,10 @@ mod tests {
         };
         let text = hosts_on(&segment, &web);
         let lines: Vec<&str> = text.lines().skip(3).collect();
-        assert_eq!(lines, ["10.88.0.2\tweb web-1", "192.168.7.7\tdb", "10.88.0.3\tdb"]);
+        assert_eq!(
+            lines,
+            ["10.88.0.2\tweb web-1", "192.168.7.7\tdb", "10.88.0.1\th", "10.88.0.3\tdb"]
+        );
     }
 
     #[test]

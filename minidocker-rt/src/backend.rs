@@ -79,8 +79,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     fn start(&self, container: &LockedContainer) -> Result<Started>;
 
     /// Asks its supervisor to end it for good, and to kill it after the grace period. If there
-    /// is none, nothing happens.
-    fn ask_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<()>;
+    /// is none, nothing happens. Returns false if it has ended already, and its supervisor only
+    /// waits for room on the disk to say so.
+    fn ask_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<bool>;
 
     /// Refuses a number that is no signal.
     fn check_signal(&self, number: i32) -> Result<()>;

@@ -179,7 +179,7 @@ impl Container {
         let (record, status, _) = self.status_in(dir)?;
         let starting = record.is_some_and(|record| record.phase == Phase::Starting);
         match status.is_alive() || starting {
-            true => self.ask_to_stop(dir, grace),
+            true => self.ask_to_stop(dir, grace).map(drop),
             false => Ok(()),
         }
     }
@@ -188,7 +188,9 @@ impl Container {
         let (record, status, _) = self.status_in(&locked.dir)?;
         let Some(record) = record.filter(|_| status.is_alive()) else { return Ok(()) };
         // The supervisor does it, so that it is done even if this program is killed now.
-        self.ask_to_stop(&locked.dir, grace)?;
+        if !self.ask_to_stop(&locked.dir, grace)? {
+            return Ok(());
+        }
         if self.wait_for_supervisor(
             &locked.dir,
             &record,
@@ -199,12 +201,12 @@ impl Container {
         self.kill_and_wait(&locked.dir, &record)
     }
 
-    fn ask_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<()> {
+    fn ask_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<bool> {
         match self.runtime.backend.ask_to_stop(dir, grace) {
             // One that does not answer is dealt with by who waits for it.
             Err(Error::HelperFailed { why, .. }) => {
                 log::warn!("the supervisor of {}: {why}", self.name);
-                Ok(())
+                Ok(true)
             }
             result => result,
         }
@@ -483,8 +485,15 @@ impl Container {
                 }
                 Ok(())
             }
-            // Having written its last word, a supervisor still has to end.
-            Some(record) => self.wait_for_supervisor(dir, record, Some(KILL_PATIENCE)).map(drop),
+            // Having written its last word, a supervisor still has to end, which it may put off
+            // until there is room for the rest.
+            Some(record) => {
+                if !self.wait_for_supervisor(dir, record, Some(Duration::ZERO))? {
+                    self.ask_to_stop(dir, Duration::ZERO)?;
+                    self.wait_for_supervisor(dir, record, Some(KILL_PATIENCE))?;
+                }
+                Ok(())
+            }
         }
     }
 

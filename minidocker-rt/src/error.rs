@@ -333,6 +333,7 @@ impl fmt::Display for StepFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "step {}: ", self.step)?;
         match (&self.message, self.errno) {
+            (Some(message), _) if self.call.is_empty() => write!(f, "{message}")?,
             (Some(message), _) => write!(f, "{message} ({})", self.call)?,
             (None, _) => write!(f, "{}", self.call)?,
         }

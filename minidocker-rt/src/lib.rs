@@ -108,6 +108,7 @@ mod networks;
 mod next;
 mod plan;
 mod private;
+mod reserve;
 mod restart;
 mod runtime;
 mod signal;

@@ -1,7 +1,8 @@
 //! What a supervisor writes down about its container's life, whatever backend it belongs to:
 //! the record, the log's remarks and the events, and what the restart policy makes of an end.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -10,10 +11,17 @@ use crate::error::{Error, Result, StepFailure};
 use crate::events::{EventKind, Journal};
 use crate::health::{HealthReport, Probe};
 use crate::logs::LogWriter;
+use crate::reserve::Reserve;
 use crate::restart::{Backoff, failed, wants_another};
 use crate::spec::HealthCheck;
 use crate::status::{ExitStatus, Health, Phase, ProcessIdentity, StatusRecord};
 use crate::store::{ContainerDir, SpecFile};
+
+/// After how long to try again what could not be written.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// So many events are kept until there is room for them; the oldest go first.
+const UNTOLD: usize = 64;
 
 /// The life of one container, from its start by an operator to its end. Of all processes only
 /// its supervisor has one, and so there is one writer per file.
@@ -24,6 +32,13 @@ pub(crate) struct Life {
     pub record: StatusRecord,
     journal: Journal,
     backoff: Backoff,
+    /// Whether the record on the disk is an older one.
+    unsaved: bool,
+    /// What has happened and is in no journal yet.
+    untold: VecDeque<(Timestamp, EventKind)>,
+    /// Room for the next record, should the disk be full by then.
+    reserve: Option<Reserve>,
+    try_again_at: Option<Instant>,
 }
 
 /// How a run ended.
@@ -74,30 +89,126 @@ impl Life {
             cgroups: Vec::new(),
         };
         own(&file, &mut record);
-        dir.write_status(&record)?;
         let log = LogWriter::open(&dir.log(), file.spec.log_size.rotate_at())?;
         let journal = dir.journal();
-        Ok(Life { dir, file, log, record, journal, backoff: Backoff::default() })
+        // Last, and what fails before leaves the record of an earlier life.
+        dir.write_status(&record)?;
+        Ok(Life {
+            dir,
+            file,
+            log,
+            record,
+            journal,
+            backoff: Backoff::default(),
+            unsaved: false,
+            untold: VecDeque::new(),
+            reserve: None,
+            try_again_at: None,
+        })
     }
 
-    /// Tells all who listen.
-    pub fn tell(&self, kind: EventKind) {
-        self.journal.tell(self.file.spec.name.as_str(), Some(&self.file.id), kind);
+    /// Tells all who listen; on a full disk, when there is room again.
+    pub fn tell(&mut self, kind: EventKind) {
+        if self.untold.len() == UNTOLD {
+            self.untold.pop_front();
+        }
+        self.untold.push_back((Timestamp::now(), kind));
+        self.tell_what_is_untold();
     }
 
-    /// Writes the record, when a failure must not stop the supervisor.
-    pub fn save(&self) {
-        if let Err(error) = self.dir.write_status(&self.record) {
+    fn tell_what_is_untold(&mut self) {
+        let name = self.file.spec.name.as_str();
+        while let Some((time, kind)) = self.untold.front() {
+            if let Err(error) = self.journal.append(name, Some(&self.file.id), kind.clone(), *time)
+            {
+                log::warn!("{error}");
+                return self.try_again();
+            }
+            self.untold.pop_front();
+        }
+    }
+
+    /// Writes the record. What cannot be written now is kept and tried again ([`Life::deadline`]):
+    /// nothing that happened to the disk happened to the container.
+    pub fn save(&mut self) {
+        if let Err(error) = self.write() {
             log::warn!("{error}");
         }
     }
 
+    fn write(&mut self) -> Result<()> {
+        let mut result = self.dir.write_status(&self.record);
+        if result.is_err()
+            && let Some(reserve) = self.reserve.take()
+        {
+            result = self.dir.write_status_in(reserve, &self.record);
+            // The room of the one that was replaced.
+            self.keep_room();
+        }
+        self.unsaved = result.is_err();
+        if self.unsaved {
+            self.try_again();
+        }
+        result
+    }
+
+    /// Keeps room for the next record. Of no haste: the container runs, or has ended.
+    pub fn keep_room(&mut self) {
+        self.reserve = self.reserve.take().or_else(|| self.dir.reserve());
+    }
+
+    fn try_again(&mut self) {
+        self.try_again_at = Some(Instant::now() + TRY_AGAIN);
+    }
+
+    /// When to call [`Life::catch_up`].
+    pub fn deadline(&mut self) -> Option<Instant> {
+        let behind = self.unsaved || !self.untold.is_empty() || self.log.has_lost();
+        let next = Instant::now() + TRY_AGAIN;
+        self.try_again_at = behind.then(|| self.try_again_at.unwrap_or(next));
+        self.try_again_at
+    }
+
+    /// Writes down what there was no room for, if it is time to try.
+    pub fn catch_up(&mut self) {
+        if self.deadline().is_none_or(|time| time > Instant::now()) {
+            return;
+        }
+        self.try_again();
+        if self.unsaved {
+            self.save();
+        }
+        self.tell_what_is_untold();
+        self.log.tell_what_was_lost();
+    }
+
+    /// Whether its last word is still to be written, and there is a container to write it for.
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved && self.is_its_own()
+    }
+
+    /// Whether anything is still to be written down.
+    pub fn is_behind(&mut self) -> bool {
+        self.deadline().is_some() && self.is_its_own()
+    }
+
+    /// Whether the folder is still this container's, and the record in it of this supervisor.
+    fn is_its_own(&self) -> bool {
+        match self.dir.status() {
+            Ok(Some(record)) => record.supervisor == self.record.supervisor,
+            Ok(None) => false,
+            Err(_) => self.dir.path().exists(),
+        }
+    }
+
     /// A run is about to be built. Returns when.
-    pub fn open_run(&mut self, time_zone: &TimeZone) -> Result<Timestamp> {
+    pub fn open_run(&mut self, time_zone: &TimeZone) -> Timestamp {
         let started_at = Timestamp::now();
         let local_time = started_at.to_zoned_datetime(time_zone.clone());
-        self.log.started(&self.file.id, &self.file.spec.command, local_time)?;
-        Ok(started_at)
+        if let Err(error) = self.log.started(&self.file.id, &self.file.spec.command, local_time) {
+            log::warn!("{error}");
+        }
+        started_at
     }
 
     /// A run was built, or its building has failed.
@@ -110,12 +221,16 @@ impl Life {
     }
 
     /// Its command was executed. What nobody would know of must not run: on an error the
-    /// caller kills it.
+    /// caller kills it. Of one that its restart policy has started, everybody knows already.
     pub fn running(&mut self) -> Result<()> {
         self.record.phase = Phase::Running;
         self.record.exit = None;
         self.record.finished_at = None;
-        self.dir.write_status(&self.record)?;
+        match (self.write(), self.record.restarts) {
+            (Err(error), 0) => return Err(error),
+            (Err(error), _) => log::warn!("{error}"),
+            (Ok(()), _) => {}
+        }
         self.tell(match self.record.restarts {
             0 => EventKind::Started,
             restarts => EventKind::Restarted { restarts },
@@ -124,16 +239,43 @@ impl Life {
     }
 
     /// A step has failed.
-    pub fn failed(&mut self, failure: StepFailure) -> Result<()> {
+    pub fn failed(&mut self, failure: StepFailure) {
         if let Err(error) = self.log.failed(&failure.to_string()) {
             log::warn!("{error}");
         }
         self.record.phase = Phase::Failed;
         self.record.finished_at = Some(Timestamp::now());
         self.record.failure = Some(failure.clone());
-        self.dir.write_status(&self.record)?;
+        self.save();
         self.tell(EventKind::StartFailed { failure });
-        Ok(())
+    }
+
+    /// The supervisor cannot go on; what it built is gone.
+    pub fn gave_up(&mut self, error: &Error) {
+        self.failed(StepFailure {
+            step: "supervise".into(),
+            call: String::new(),
+            message: Some(error.to_string()),
+            errno: None,
+            hint: error.hint(),
+        });
+    }
+
+    /// A step of another run has failed. Returns how long to wait before it is tried again, if
+    /// it failed for want of room or for the disk's sake: that passes, and a restart policy
+    /// outlives it.
+    pub fn postponed(&mut self, failure: &StepFailure) -> Option<Duration> {
+        let passes = failure.errno.is_some_and(is_of_the_disk) && !self.record.stopped;
+        if self.record.restarts == 0 || !passes {
+            return None;
+        }
+        if let Err(error) = self.log.failed(&failure.to_string()) {
+            log::warn!("{error}");
+        }
+        self.record.restarts -= 1;
+        self.record.phase = Phase::Waiting;
+        self.save();
+        Some(self.backoff.again())
     }
 
     /// Takes a probe into account. Returns whether the command is to be ended for it.
@@ -168,7 +310,7 @@ impl Life {
         &mut self,
         end: End,
         remark: impl FnOnce(&mut LogWriter) -> Result<()>,
-    ) -> Result<Option<Duration>> {
+    ) -> Option<Duration> {
         let End { exit, oom_kills, unhealthy, length } = end;
         // A full disk may cost the log its last line, but not the state its truth.
         let over = self.file.spec.timeout.filter(|_| exit.timed_out);
@@ -194,16 +336,24 @@ impl Life {
         self.record.finished_at = Some(Timestamp::now());
         self.record.exit = Some(exit);
         self.record.oom_kills = oom_kills;
-        self.dir.write_status(&self.record)?;
+        self.save();
         self.tell(EventKind::Exited { exit });
-        Ok(pause)
+        pause
     }
 
     /// It was stopped between two runs.
-    pub fn over(mut self) -> Result<()> {
+    pub fn over(&mut self) {
         self.record.phase = Phase::Exited;
-        self.dir.write_status(&self.record)?;
+        self.save();
         self.tell(EventKind::RestartCancelled);
-        Ok(())
     }
+}
+
+/// Whether an errno tells of a disk that is full, broken or read-only: of the machine, and not
+/// of the container.
+fn is_of_the_disk(errno: i32) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    const EIO: i32 = 5;
+    let kind = std::io::Error::from_raw_os_error(errno).kind();
+    errno == EIO || matches!(kind, StorageFull | QuotaExceeded | ReadOnlyFilesystem)
 }

@@ -36,6 +36,11 @@ impl Backoff {
         *self.last.insert(next)
     }
 
+    /// The wait before a run that could not even begin is tried again. It counts as none.
+    pub fn again(&self) -> Duration {
+        self.last.map_or(Backoff::SHORTEST, |last| last.max(Backoff::SHORTEST))
+    }
+
     /// How many waits there were since a long run.
     pub fn in_a_row(&self) -> u32 {
         self.in_a_row

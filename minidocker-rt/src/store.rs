@@ -33,6 +33,7 @@ use crate::events::{EventKind, Journal};
 use crate::lock::{self, Holder};
 use crate::plan::Trace;
 use crate::private;
+use crate::reserve::Reserve;
 use crate::spec::{ContainerId, ContainerName, ContainerSpec, Fault, Pinned};
 use crate::status::StatusRecord;
 
@@ -417,6 +418,18 @@ impl ContainerDir {
         write_json(&self.path.join("status.json"), record)
     }
 
+    /// As [`ContainerDir::write_status`], on a full disk, in the room that was kept for it.
+    pub fn write_status_in(&self, reserve: Reserve, record: &StatusRecord) -> Result<()> {
+        let path = self.path.join("status.json");
+        let failed = |error| Error::io("write", &path, error);
+        reserve.replace(&path, &spare_of(&path), &pretty(&path, record)?).map_err(failed)
+    }
+
+    /// Keeps room for another `status.json`.
+    pub fn reserve(&self) -> Option<Reserve> {
+        Reserve::in_folder(&self.path)
+    }
+
     /// `trace.json`, or None when it was never started.
     pub fn trace(&self) -> Result<Option<Trace>> {
         read_json(&self.path.join("trace.json"))
@@ -443,16 +456,25 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 
 /// Writes a value for programs and eyes.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    write_atomically(path, &pretty(path, value)?)
+}
+
+fn pretty<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
     let mut bytes =
         serde_json::to_vec_pretty(value).map_err(|error| Error::damaged(path, error))?;
     bytes.push(b'\n');
-    write_atomically(path, &bytes)
+    Ok(bytes)
+}
+
+fn spare_of(path: &Path) -> PathBuf {
+    path.with_extension("json.new")
 }
 
 /// Writes beside the file and renames over it: a reader sees the old or the new
-/// content, never half of it. Each file has one writer, so one spare name suffices.
+/// content, never half of it. Each file has one writer, so one spare name suffices. What
+/// fails leaves the old content, and nothing beside it.
 fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let spare = path.with_extension("json.new");
+    let spare = spare_of(path);
     private::file()
         .write(true)
         .create(true)
@@ -460,7 +482,10 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         .open(&spare)
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&spare, path))
-        .map_err(|error| Error::io("write", path, error))
+        .map_err(|error| {
+            let _ = fs::remove_file(&spare);
+            Error::io("write", path, error)
+        })
 }
 
 /// The root's own path. Windows has two spellings of it, and few programs read the one that

@@ -66,12 +66,19 @@ impl Journal {
     /// Appends an event. What happened has happened: a full disk does not undo it, so a
     /// failure is logged and not returned.
     pub fn tell(&self, name: &str, container: Option<&ContainerId>, kind: EventKind) {
-        if let Err(error) = self.append(name, container, kind) {
+        if let Err(error) = self.append(name, container, kind, Timestamp::now()) {
             log::warn!("{error}");
         }
     }
 
-    fn append(&self, name: &str, container: Option<&ContainerId>, kind: EventKind) -> Result<()> {
+    /// Appends what happened at `time`.
+    pub fn append(
+        &self,
+        name: &str,
+        container: Option<&ContainerId>,
+        kind: EventKind,
+        time: Timestamp,
+    ) -> Result<()> {
         let lock = self.lock_file()?;
         lock::take_soon(&lock, lock::Mode::Exclusive, &self.path)?;
         let mut part = self.current()?;
@@ -82,7 +89,7 @@ impl Journal {
         }
         let event = Event {
             id: part.end() + bytes.len() as u64 + 1,
-            time: Timestamp::now(),
+            time,
             name: name.to_string(),
             container: container.cloned(),
             kind,

@@ -169,9 +169,10 @@ impl Backend for LinuxBackend {
         self.spawner.start(container)
     }
 
-    fn ask_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<()> {
+    fn ask_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<bool> {
         let grace_millis = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        control::ask(dir, &Request::Stop { grace_millis }, ANSWER_PATIENCE).map(drop)
+        let answer = control::ask(dir, &Request::Stop { grace_millis }, ANSWER_PATIENCE)?;
+        Ok(!matches!(answer, Some((Answer::NotRunning, _))))
     }
 
     fn check_signal(&self, number: i32) -> Result<()> {

@@ -18,12 +18,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, pipe2, setsid};
 use serde::{Deserialize, Serialize};
 
-use super::cgroup::Cgroup;
+use super::cgroup::{Cgroup, Controller};
 use super::channel;
 use super::context::{Context, Flow, Streams};
 use super::host::Host;
 use super::init::{self, bind_to};
-use super::memory_watch;
+use super::memory_watch::MemoryWatch;
 use super::process;
 use super::raw::{close_all_except, default_signals, reap_raw, set_process_name};
 use super::steps::{self, Step};
@@ -157,11 +157,13 @@ fn execute(
 
     // Both are read here: in the container's mount namespace their paths are others.
     let image = host.image(&file.spec.image).map_err(trouble)?;
-    let mut oom_counter = Cgroup::of(&host.cgroups, file.id.as_str()).oom_counter();
+    let cgroup = Cgroup::of(&host.cgroups, file.id.as_str());
+    let mut memory =
+        cgroup.find(Controller::Memory).and_then(|(dir, v2)| MemoryWatch::new(dir, v2));
+    // Who was killed before this is none of its business.
+    memory.as_mut().map(MemoryWatch::count);
     let steps = steps::exec_plan(&file, &dir, host, &image);
     let mut context = Context::new(&file, &dir, host, &image, streams);
-    let mut oom_kills = move || oom_counter.as_mut().map_or(0, memory_watch::read_kills);
-    let oom_kills_before = oom_kills();
     let outer =
         |context: &mut Context<'_>| -> std::result::Result<Option<i32>, super::sys::SysError> {
             context.open_doors()?;
@@ -203,18 +205,13 @@ fn execute(
     // It is our child and not reaped yet, so the number is still its own.
     let pidfd =
         process::pidfd_of(command).map_err(|errno| failure("exec", "pidfd_open", Some(errno)))?;
-    let mut child = Child { pid: command, pidfd, channel: Some(channel.as_fd()), killed: false };
-    let mut ended = |status: i32, timed_out: bool| {
-        let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL;
-        let timed_out = killed && timed_out;
-        let oom_killed = killed && !timed_out && oom_kills() > oom_kills_before;
-        ExecReply::Ended { status, oom_killed, timed_out }
-    };
+    let mut child =
+        Child { pid: command, pidfd, channel: Some(channel.as_fd()), memory, killed: false };
     let deadline = over_at.map_or(begun_by, |over_at| over_at.min(begun_by));
     let Some(text) = child.hear_report(&report, deadline) else {
         let status = child.kill_and_reap();
         return Ok(match over_at {
-            Some(over_at) if over_at <= begun_by => ended(status, true),
+            Some(over_at) if over_at <= begun_by => child.ended(status, true),
             _ => ExecReply::NotBegun,
         });
     };
@@ -225,7 +222,7 @@ fn execute(
             let status = child.kill_and_reap();
             return Ok(match is_ending(&target_fd) {
                 true => ExecReply::NotRunning,
-                false => ended(status, false),
+                false => child.ended(status, false),
             });
         }
         _ => {
@@ -244,7 +241,8 @@ fn execute(
     let _ = channel::send(channel.as_fd(), &started, &descriptors);
     drop(terminal);
     let in_time = child.obey_until(None, over_at);
-    Ok(ended(child.kill_and_reap(), !in_time))
+    let status = child.kill_and_reap();
+    Ok(child.ended(status, !in_time))
 }
 
 /// Whether a step failed because all processes of the container are being killed, the first
@@ -327,6 +325,8 @@ struct Child<'a> {
     pidfd: OwnedFd,
     /// Where the orders come from, as long as anybody listens.
     channel: Option<BorrowedFd<'a>>,
+    /// Tells of kills for lack of memory, in the whole container.
+    memory: Option<MemoryWatch>,
     /// Whether it was killed at somebody's order.
     killed: bool,
 }
@@ -351,14 +351,33 @@ impl Child<'_> {
             });
             let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
             let mut fds = vec![watch(event.unwrap_or(self.pidfd.as_fd()))];
+            fds.extend(self.memory.as_ref().map(|memory| {
+                let (fd, flags) = memory.fd();
+                PollFd::new(fd, flags)
+            }));
             fds.extend(self.channel.map(watch));
+            let of_memory = self.memory.as_ref().and_then(MemoryWatch::deadline);
+            let timeout = of_memory.map_or(timeout, |time| {
+                let left =
+                    time.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
+                timeout.min(PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))
+            });
             if !matches!(poll(&mut fds, timeout), Ok(_) | Err(Errno::EINTR)) {
                 return true;
             }
-            let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
-            match (ready.as_slice(), self.channel) {
-                ([true, ..], _) => return true,
-                ([_, true], Some(channel)) => self.obey(channel),
+            let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
+            let has_ended = ready.next().unwrap_or(false);
+            let of_memory = self.memory.is_some() && ready.next().unwrap_or(false);
+            let ordered = ready.next().unwrap_or(false);
+            if let Some(memory) = &mut self.memory {
+                if of_memory {
+                    memory.rung();
+                }
+                memory.news(self.pid);
+            }
+            match self.channel {
+                _ if has_ended => return true,
+                Some(channel) if ordered => self.obey(channel),
                 _ if left == Some(0) => return self.killed,
                 _ => {}
             }
@@ -417,6 +436,15 @@ impl Child<'_> {
                 self.kill_group();
             }
         }
+    }
+
+    /// The last reply, from a wait status.
+    fn ended(&mut self, status: i32, timed_out: bool) -> ExecReply {
+        let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL;
+        let timed_out = killed && timed_out;
+        let out_of_memory = self.memory.as_mut().is_some_and(MemoryWatch::has_killed_it);
+        let oom_killed = killed && !timed_out && !self.killed && out_of_memory;
+        ExecReply::Ended { status, oom_killed, timed_out }
     }
 
     /// The command leads a session, and so a process group, soon after the fork.

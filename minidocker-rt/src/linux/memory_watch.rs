@@ -1,24 +1,38 @@
-//! Hears when the kernel kills a process of the container for lack of memory.
+//! Hears when the kernel kills a process of the container for lack of memory, and whether it
+//! was the command.
+//!
+//! The kernel counts such kills, and does not say of whom. So the count alone is no reason for
+//! a death: it may be of a child, an hour ago. But it counts just before it kills, and who was
+//! killed is on its way out when the count has grown.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::process;
+
 /// Version 1 announces that memory has run out, and kills then: the count follows a moment
 /// after the announcement, with no other sign.
-const RECOUNT_AFTER: Duration = Duration::from_millis(5);
-const RECOUNTS: u32 = 100;
+const RECOUNT_AFTER: Duration = Duration::from_millis(2);
+const RECOUNTS: u32 = 250;
+
+/// The kernel counts before it kills: the time between, generously.
+const COUNTED_BEFORE_KILLED: Duration = Duration::from_millis(1);
 
 /// A watch over one cgroup.
 pub(crate) struct MemoryWatch {
-    counter: PathBuf,
+    /// Open, to be read where their paths are out of reach: the count, and the host's /proc.
+    counter: File,
+    proc: File,
     bell: Bell,
     seen: u64,
+    /// Whether the command was on its way out when the count had grown.
+    hit: bool,
     /// When to count, if there is a reason to.
     look_at: Option<Instant>,
     /// How often to count again if nothing is found.
@@ -26,8 +40,8 @@ pub(crate) struct MemoryWatch {
 }
 
 enum Bell {
-    /// Version 2: the kernel notifies readers of `memory.events` (POLLPRI).
-    Events(File),
+    /// Version 2: the kernel notifies readers of `memory.events`, the counter (POLLPRI).
+    Events,
     /// Version 1: an eventfd registered for the file `memory.oom_control`.
     Registered(EventFd),
 }
@@ -36,28 +50,27 @@ impl MemoryWatch {
     /// Watches the cgroup of version 2 or 1 at `dir`. None if the kernel does not let us;
     /// then the kills are counted at the end only.
     pub fn new(dir: &Path, v2: bool) -> Option<MemoryWatch> {
-        let (counter, bell);
+        let (mut counter, bell);
         if v2 {
-            counter = dir.join("memory.events");
-            let mut file = File::open(&counter).ok()?;
-            let _ = read_again(&mut file);
-            bell = Bell::Events(file);
+            counter = File::open(dir.join("memory.events")).ok()?;
+            let _ = read_again(&mut counter);
+            bell = Bell::Events;
         } else {
-            counter = dir.join("memory.oom_control");
-            let control = File::open(&counter).ok()?;
+            counter = File::open(dir.join("memory.oom_control")).ok()?;
             let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
             let event = EventFd::from_value_and_flags(0, flags).ok()?;
-            let line = format!("{} {}", event.as_fd().as_raw_fd(), control.as_raw_fd());
+            let line = format!("{} {}", event.as_fd().as_raw_fd(), counter.as_raw_fd());
             fs::write(dir.join("cgroup.event_control"), line).ok()?;
             bell = Bell::Registered(event);
         }
-        Some(MemoryWatch { counter, bell, seen: 0, look_at: None, recounts: 0 })
+        let proc = File::open("/proc").ok()?;
+        Some(MemoryWatch { counter, proc, bell, seen: 0, hit: false, look_at: None, recounts: 0 })
     }
 
     /// What to wait for, and how.
     pub fn fd(&self) -> (BorrowedFd<'_>, PollFlags) {
         match &self.bell {
-            Bell::Events(file) => (file.as_fd(), PollFlags::POLLPRI),
+            Bell::Events => (self.counter.as_fd(), PollFlags::POLLPRI),
             Bell::Registered(event) => (event.as_fd(), PollFlags::POLLIN),
         }
     }
@@ -70,7 +83,7 @@ impl MemoryWatch {
     /// The bell rang.
     pub fn rung(&mut self) {
         match &mut self.bell {
-            Bell::Events(file) => drop(read_again(file)),
+            Bell::Events => drop(read_again(&mut self.counter)),
             Bell::Registered(event) => {
                 let _ = event.read();
                 self.recounts = RECOUNTS;
@@ -80,12 +93,13 @@ impl MemoryWatch {
     }
 
     /// How many were killed so far, if more than told before. Costs nothing while there is no
-    /// reason to count.
-    pub fn news(&mut self) -> Option<u64> {
+    /// reason to count. `command` is a child that is not reaped yet, or its descendant.
+    pub fn news(&mut self, command: i32) -> Option<u64> {
         if self.look_at.is_none_or(|time| time > Instant::now()) {
             return None;
         }
         let news = self.count();
+        self.hit |= news.is_some() && self.is_hit(command);
         self.recounts = if news.is_some() { 0 } else { self.recounts.saturating_sub(1) };
         self.look_at = (self.recounts > 0).then(|| Instant::now() + RECOUNT_AFTER);
         news
@@ -93,11 +107,25 @@ impl MemoryWatch {
 
     /// As [`MemoryWatch::news`], whether there is a reason to count or not.
     pub fn count(&mut self) -> Option<u64> {
-        let kills = kills(&fs::read_to_string(&self.counter).unwrap_or_default());
+        let kills = read_kills(&mut self.counter);
         (kills > self.seen).then(|| {
             self.seen = kills;
             kills
         })
+    }
+
+    /// The command has been killed. Whether the kernel has done that for lack of memory; what
+    /// it has counted since the last look, it has counted at the command's end.
+    pub fn has_killed_it(&mut self) -> bool {
+        self.hit |= self.count().is_some();
+        self.hit
+    }
+
+    fn is_hit(&self, command: i32) -> bool {
+        process::is_dying(self.proc.as_fd(), command) || {
+            std::thread::sleep(COUNTED_BEFORE_KILLED);
+            process::is_dying(self.proc.as_fd(), command)
+        }
     }
 }
 

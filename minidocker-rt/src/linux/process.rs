@@ -1,12 +1,14 @@
 //! Processes that cannot be mistaken: a pid with its start time, held by a pidfd.
 
 use std::fs;
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags};
 
 use super::raw;
@@ -24,6 +26,31 @@ pub(crate) fn identify(pid: i32) -> Option<ProcessIdentity> {
 /// Whether a child of ours, not yet reaped, has begun to exit.
 pub(crate) fn is_exiting(child: i32) -> bool {
     Stat::of(child).is_none_or(|stat| stat.ended || stat.exiting)
+}
+
+/// Whether a process has ended, has begun to exit, or is about to: a SIGKILL is on its way to
+/// it. `proc` is the host's /proc, wherever that is now.
+pub(crate) fn is_dying(proc: BorrowedFd<'_>, pid: i32) -> bool {
+    let read = |name: &str| {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(proc, format!("{pid}/{name}"), flags, Mode::empty()).ok()?;
+        let mut bytes = Vec::new();
+        std::fs::File::from(file).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    let (Some(stat), Some(status)) = (read("stat"), read("status")) else { return true };
+    Stat::parse(&stat).is_none_or(|stat| stat.ended || stat.exiting) || is_being_killed(&status)
+}
+
+/// Whether SIGKILL is among the pending signals (`man 5 proc_pid_status`).
+fn is_being_killed(status: &[u8]) -> bool {
+    const SIGKILL: u64 = 1 << (libc::SIGKILL - 1);
+    status.split(|&byte| byte == b'\n').any(|line| {
+        let pending = line.strip_prefix(b"SigPnd:").or_else(|| line.strip_prefix(b"ShdPnd:"));
+        let pending = pending.and_then(|set| std::str::from_utf8(set).ok());
+        let pending = pending.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+        pending.is_some_and(|set| set & SIGKILL != 0)
+    })
 }
 
 /// What we need of /proc/PID/stat (`man 5 proc_pid_stat`).
@@ -160,6 +187,20 @@ mod tests {
         fn no_text_makes_it_panic(text in "\\PC{0,60}|[ ()a-zA-Z0-9-]{0,60}") {
             let _ = Stat::parse(text.as_bytes());
         }
+    }
+
+    #[test]
+    fn a_kill_that_is_on_its_way_is_seen() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let (pid, proc) = (child.id().cast_signed(), fs::File::open("/proc").unwrap());
+        assert!(!is_dying(proc.as_fd(), pid));
+        child.kill().unwrap();
+        assert!(is_dying(proc.as_fd(), pid), "pending, exiting or a zombie");
+        child.wait().unwrap();
+        assert!(is_dying(proc.as_fd(), pid), "gone");
+        assert!(is_being_killed(b"SigPnd:\t0000000000000000\nShdPnd:\t0000000000000100\n"));
+        assert!(!is_being_killed(b"SigPnd:\t0000000000000002\nShdPnd:\t0000000000000200\n"));
+        assert!(!is_being_killed(b"\xff\nShdPnd:\txyz"));
     }
 
     #[test]

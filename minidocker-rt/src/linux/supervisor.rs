@@ -62,42 +62,58 @@ pub(crate) fn run(container: PathBuf, reply: OwnedFd, lock: OwnedFd, host: &Host
     let answer = |message: &Began| {
         let _ = channel::send(reply.as_fd(), message, &[]);
     };
-    let begun = Supervisor::new(ContainerDir::at(container), host)
-        .and_then(|mut supervisor| supervisor.start().map(|started| (supervisor, started)));
+    let leave = |connected: bool| {
+        if connected {
+            network::leave(&host.machine.boot_id);
+        }
+    };
+    let mut supervisor = match Supervisor::new(ContainerDir::at(container), host) {
+        Ok(supervisor) => supervisor,
+        Err(error) => {
+            leave(true);
+            drop(lock);
+            answer(&Began::Trouble(error.to_string()));
+            std::process::exit(1)
+        }
+    };
+    let begun = supervisor.start();
+    let connected = supervisor.is_connected();
     let code = match begun {
-        Ok((supervisor, Started::Running(run))) => {
-            let connected = supervisor.is_connected();
+        Ok(Started::Running(run)) => {
             // The start is over: its lock is let go, and the asker told.
             drop(lock);
             answer(&Began::Running);
             drop(reply);
+            supervisor.life.keep_room();
             let result = supervisor.live(*run);
-            if connected {
-                network::leave(&host.machine.boot_id);
-            }
+            leave(connected);
             match result {
                 Ok(()) => 0,
                 Err(error) => {
                     log::error!("{error}");
+                    clean_up(&supervisor.life.record.cgroups);
+                    supervisor.life.gave_up(&error);
                     1
                 }
             }
         }
-        Ok((supervisor, Started::Failed(failure))) => {
-            if supervisor.is_connected() {
-                network::leave(&host.machine.boot_id);
-            }
+        Ok(Started::Failed(failure)) => {
+            leave(connected);
             drop(lock);
             answer(&Began::Failed(failure));
             1
         }
+        // Only what its restart policy starts is.
+        Ok(Started::Postponed(_)) => 1,
         Err(error) => {
-            network::leave(&host.machine.boot_id);
+            leave(true);
+            supervisor.life.gave_up(&error);
             drop(lock);
             answer(&Began::Trouble(error.to_string()));
             1
         }
     };
+    supervisor.linger();
     std::process::exit(code)
 }
 
@@ -117,6 +133,8 @@ struct Supervisor<'h> {
 enum Started {
     Running(Box<Run>),
     Failed(StepFailure),
+    /// A start by the restart policy, which is to be tried again after this time.
+    Postponed(Duration),
 }
 
 /// One run of the command, from its exec to its end.
@@ -166,16 +184,19 @@ impl<'h> Supervisor<'h> {
             action: "starting",
             why: "there is no /proc".into(),
         })?;
+        let door = control::open(&dir)?;
+        // A child's end is told by its pidfd, a closed pipe by write(2); whatever else arrives
+        // is meant for the container.
+        let signals = signalfd_without(&[libc::SIGCHLD, libc::SIGPIPE])
+            .map_err(|errno| system("signalfd", Errno::from_raw(errno)))?;
+        // Last: what fails before leaves the container as it was.
         let life = Life::begin(dir, &host.machine.boot_id, myself, |file, record| {
             record.cgroups = cgroup::Cgroup::of(&host.cgroups, file.id.as_str()).paths();
         })?;
         Ok(Supervisor {
             host,
-            door: control::open(&life.dir)?,
-            // A child's end is told by its pidfd, a closed pipe by write(2); whatever else
-            // arrives is meant for the container.
-            signals: signalfd_without(&[libc::SIGCHLD, libc::SIGPIPE])
-                .map_err(|errno| system("signalfd", Errno::from_raw(errno)))?,
+            door,
+            signals,
             life,
             callers: Vec::new(),
             publisher: Publisher::default(),
@@ -189,7 +210,7 @@ impl<'h> Supervisor<'h> {
 
     /// Builds the container, the first time or again.
     fn start(&mut self) -> Result<Started> {
-        let started_at = self.life.open_run(&self.host.machine.time_zone)?;
+        let started_at = self.life.open_run(&self.host.machine.time_zone);
         let Life { dir, file, .. } = &self.life;
         let spec = &file.spec;
 
@@ -236,8 +257,13 @@ impl<'h> Supervisor<'h> {
             }
             Err(failure) => {
                 clean_up(&self.life.record.cgroups);
-                self.life.failed(failure.clone())?;
-                Ok(Started::Failed(failure))
+                match self.life.postponed(&failure) {
+                    Some(pause) => Ok(Started::Postponed(pause)),
+                    None => {
+                        self.life.failed(failure.clone());
+                        Ok(Started::Failed(failure))
+                    }
+                }
             }
         }
     }
@@ -293,18 +319,55 @@ impl<'h> Supervisor<'h> {
     }
 
     /// Follows the container through all its runs.
-    fn live(mut self, mut run: Run) -> Result<()> {
+    fn live(&mut self, mut run: Run) -> Result<()> {
         loop {
             self.follow(&mut run)?;
-            let Some(pause) = self.finish(run)? else { return Ok(()) };
-            // The lock keeps others from working on the rootfs while it is mounted.
-            let Some(lock) = self.wait(pause)? else { return self.life.over() };
-            self.life.record.restarts += 1;
-            run = match self.start()? {
-                Started::Running(run) => *run,
-                Started::Failed(_) => return Ok(()),
+            let Some(pause) = self.finish(run) else { return Ok(()) };
+            run = match self.begin_again(pause)? {
+                Some(run) => run,
+                None => return Ok(()),
             };
-            drop(lock);
+        }
+    }
+
+    /// Starts the next run after a pause. None if there is to be none.
+    fn begin_again(&mut self, mut pause: Duration) -> Result<Option<Run>> {
+        loop {
+            // The lock keeps others from working on the rootfs while it is mounted.
+            let Some(_lock) = self.wait(pause)? else {
+                self.life.over();
+                return Ok(None);
+            };
+            self.life.record.restarts += 1;
+            match self.start()? {
+                Started::Running(run) => return Ok(Some(*run)),
+                Started::Failed(_) => return Ok(None),
+                Started::Postponed(again) => pause = again,
+            }
+        }
+    }
+
+    /// All is over, and perhaps there was no room on the disk to say so: stays until there is,
+    /// and as long as there is a container. Who wants to start or delete it sends this process
+    /// away, unless nobody but it knows how the container ended.
+    fn linger(mut self) {
+        while self.life.is_behind() {
+            let deadline = self.life.deadline();
+            let heard = self.hear(None, deadline).unwrap_or_default();
+            for source in heard.into_iter().rev() {
+                match source {
+                    Source::Caller(index) => {
+                        let caller = self.callers.remove(index);
+                        let _ = channel::receive::<Request>(caller.as_fd());
+                        let _ = channel::send(caller.as_fd(), &Answer::NotRunning, &[]);
+                        if !self.life.is_unsaved() {
+                            return;
+                        }
+                    }
+                    other => self.serve(other, None),
+                }
+            }
+            self.life.catch_up();
         }
     }
 
@@ -317,6 +380,7 @@ impl<'h> Supervisor<'h> {
                 run.memory.as_ref().and_then(MemoryWatch::deadline),
                 run.prober.as_ref().and_then(Prober::deadline),
                 self.publisher.deadline(),
+                self.life.deadline(),
             ];
             let heard = self.hear(Some(run), deadlines.into_iter().flatten().min())?;
             let mut output = false;
@@ -344,11 +408,13 @@ impl<'h> Supervisor<'h> {
                 output
                     .pump(&mut self.life.log, &mut |stream, bytes| attachments.show(stream, bytes));
             }
-            if let Some(kills) = run.memory.as_mut().and_then(MemoryWatch::news) {
+            let command = self.life.record.command.map_or(run.init, |command| command.pid);
+            if let Some(kills) = run.memory.as_mut().and_then(|memory| memory.news(command)) {
                 self.life.record.oom_kills = kills;
                 self.life.save();
                 self.life.tell(EventKind::OutOfMemory { kills });
             }
+            self.life.catch_up();
             self.probe(run);
             if self.publisher.step() {
                 self.life.record.forwarder = self.publisher.process();
@@ -490,14 +556,18 @@ impl<'h> Supervisor<'h> {
 
     /// A run has ended: writes down how, and removes what is left of it. Returns how long to
     /// wait for the next run, if there is to be one.
-    fn finish(&mut self, run: Run) -> Result<Option<Duration>> {
-        drop(run.prober);
+    fn finish(&mut self, mut run: Run) -> Option<Duration> {
+        drop(run.prober.take());
         let status = reap(run.init);
         let oom_kills = run.cgroup.oom_kills();
-        if let Some(kills) = run.memory.map(|mut memory| memory.count()).unwrap_or(Some(oom_kills))
-            && kills > 0
-        {
-            self.life.tell(EventKind::OutOfMemory { kills });
+        let told = self.life.record.oom_kills;
+        // Before the count at the end: what is new in it has happened just now.
+        let out_of_memory = match &mut run.memory {
+            Some(memory) => memory.has_killed_it(),
+            None => oom_kills > 0,
+        };
+        if oom_kills > told {
+            self.life.tell(EventKind::OutOfMemory { kills: oom_kills });
         }
         // Init tells how the command ended; if it could not, how init itself did.
         let mut raw = [0; 4];
@@ -509,7 +579,7 @@ impl<'h> Supervisor<'h> {
         // At its last moment it may still have ended by itself.
         let killed = signal == Some(libc::SIGKILL);
         let timed_out = killed && run.timed_out;
-        let oom_killed = killed && !timed_out && oom_kills > 0;
+        let oom_killed = killed && !timed_out && !run.killed && out_of_memory;
         let exit = ExitStatus { code, signal, oom_killed, timed_out };
         clean_up(&self.life.record.cgroups);
         self.publisher.end();
@@ -529,16 +599,22 @@ impl<'h> Supervisor<'h> {
                 return Ok(None);
             }
             if deadline <= Instant::now() {
-                if let Some(lock) = self.life.dir.try_lock("restart")? {
-                    return Ok(Some(lock));
+                match self.life.dir.try_lock("restart") {
+                    Ok(Some(lock)) => return Ok(Some(lock)),
+                    Ok(None) => {}
+                    // Somebody has removed the folder.
+                    Err(error) if !self.life.dir.path().exists() => return Err(error),
+                    Err(error) => log::warn!("{error}"),
                 }
                 // Somebody works on it, perhaps to stop it, and will knock then. A lock
                 // announces nothing, so this is one more short wait.
                 deadline = Instant::now() + Backoff::SHORTEST;
             }
-            for source in self.hear(None, Some(deadline))?.into_iter().rev() {
+            let next = self.life.deadline().map_or(deadline, |time| time.min(deadline));
+            for source in self.hear(None, Some(next))?.into_iter().rev() {
                 self.serve(source, None);
             }
+            self.life.catch_up();
         }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct LogWriter {
     begun: [Vec<u8>; 2],
     /// How much of what is in the buffer the command wrote.
     pending: u64,
+    /// How many lines there was no room for since the last one that is in the log.
+    lost: u64,
     /// Reused for every chunk, so that a busy container allocates nothing.
     buffer: Vec<u8>,
 }
@@ -69,6 +71,7 @@ impl LogWriter {
             uncounted: size,
             begun: [Vec::new(), Vec::new()],
             pending: 0,
+            lost: 0,
             buffer: Vec::new(),
         })
     }
@@ -152,11 +155,65 @@ impl LogWriter {
         self.append(stream)
     }
 
-    /// Appends the lines in the buffer, in the next file if this one has no room for them.
+    /// Whether lines were lost of which the log does not tell yet.
+    pub fn has_lost(&self) -> bool {
+        self.lost > 0
+    }
+
+    /// Tells in the log, if there is room again, how many lines there was none for.
+    pub fn tell_what_was_lost(&mut self) {
+        if self.lost == 0 {
+            return;
+        }
+        let lines =
+            if self.lost == 1 { "1 line is".into() } else { format!("{} lines are", self.lost) };
+        let line = format!(
+            "{:.9} {} F === {lines} missing here: the disk had no room ===\n",
+            Timestamp::now(),
+            Stream::System.tag()
+        );
+        let (buffer, pending) =
+            (std::mem::take(&mut self.buffer), std::mem::take(&mut self.pending));
+        self.buffer.extend(self.torn.then_some(b'\n'));
+        self.buffer.extend_from_slice(line.as_bytes());
+        if self.write(Stream::System).is_ok() {
+            self.lost = 0;
+        }
+        (self.buffer, self.pending) = (buffer, pending);
+    }
+
+    /// Appends the lines in the buffer. What there is no room for is counted.
     fn append(&mut self, stream: Stream) -> Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        let was_torn = self.torn;
+        self.tell_what_was_lost();
+        if was_torn && !self.torn {
+            // The end of the torn line is written.
+            self.buffer.remove(0);
+        }
+        let lines = memchr_iter(b'\n', &self.buffer).count() as u64;
+        let result = match self.lost {
+            0 => self.write(stream),
+            // Behind a gap that the log does not tell of, nothing would be true.
+            _ => Err(Error::Io {
+                action: "write",
+                path: self.path.clone(),
+                why: "there is still no room for what came before".into(),
+                errno: None,
+            }),
+        };
+        if result.is_err() {
+            self.lost += lines;
+            self.pending = 0;
+            self.buffer.clear();
+        }
+        result
+    }
+
+    /// Writes the buffer, into the next file if this one has no room for it.
+    fn write(&mut self, stream: Stream) -> Result<()> {
         if self.size > 0 && self.size + self.buffer.len() as u64 > self.rotate_at {
             self.rotate()?;
         }

@@ -125,9 +125,10 @@ impl Backend for SimulationBackend {
         helper::start(&container.dir, self.helper.as_deref())
     }
 
-    fn ask_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<()> {
+    fn ask_to_stop(&self, dir: &ContainerDir, grace: Duration) -> Result<bool> {
         let grace_millis = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        control::ask(dir, Request::Stop { grace_millis }, control::PATIENCE).map(drop)
+        let answer = control::ask(dir, Request::Stop { grace_millis }, control::PATIENCE)?;
+        Ok(!matches!(answer, Some(Answer::NotRunning)))
     }
 
     fn check_signal(&self, number: i32) -> Result<()> {
@@ -165,8 +166,7 @@ impl Backend for SimulationBackend {
 
     fn clean_up(&self, dir: &ContainerDir, record: &StatusRecord) -> Result<bool> {
         // One that is still about to start it, for a program that has gone meanwhile.
-        if control::is_supervised(dir) {
-            self.ask_to_stop(dir, Duration::ZERO)?;
+        if control::is_supervised(dir) && self.ask_to_stop(dir, Duration::ZERO)? {
             self.wait_for_end(dir, record.supervisor, Some(control::PATIENCE))?;
         }
         let file = dir.spec_file()?;

@@ -71,28 +71,39 @@ pub(super) fn run(dir: ContainerDir) -> ! {
             let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
         }
     };
-    let begun = Supervisor::new(dir)
-        .and_then(|mut supervisor| supervisor.start().map(|begun| (supervisor, begun)));
-    let code = match begun {
-        Ok((supervisor, Ok(run))) => {
+    let mut supervisor = match Supervisor::new(dir) {
+        Ok(supervisor) => supervisor,
+        Err(error) => {
+            answer(&Started::Trouble(error.to_string()));
+            std::process::exit(1)
+        }
+    };
+    let code = match supervisor.start() {
+        Ok(Begun::Running(run)) => {
             answer(&Started::Running);
-            match supervisor.live(run) {
+            supervisor.life.keep_room();
+            match supervisor.live(*run) {
                 Ok(()) => 0,
                 Err(error) => {
                     log::error!("{error}");
+                    supervisor.life.gave_up(&error);
                     1
                 }
             }
         }
-        Ok((_, Err(failure))) => {
+        Ok(Begun::Failed(failure)) => {
             answer(&Started::Failed(failure));
             1
         }
+        // Only what its restart policy starts is.
+        Ok(Begun::Postponed(_)) => 1,
         Err(error) => {
+            supervisor.life.gave_up(&error);
             answer(&Started::Trouble(error.to_string()));
             1
         }
     };
+    supervisor.linger();
     std::process::exit(code)
 }
 
@@ -110,6 +121,14 @@ struct Supervisor {
     /// Those who wait for the end; it comes with this process's.
     watchers: Vec<TcpStream>,
     runs: u64,
+}
+
+/// How a start went.
+enum Begun {
+    Running(Box<Run>),
+    Failed(StepFailure),
+    /// A start by the restart policy, which is to be tried again after this time.
+    Postponed(Duration),
 }
 
 /// One run of the command.
@@ -165,8 +184,8 @@ impl Supervisor {
     }
 
     /// Does what stands for the plan's steps, the first time or again.
-    fn start(&mut self) -> Result<std::result::Result<Run, StepFailure>> {
-        let started_at = self.life.open_run(&self.machine.time_zone)?;
+    fn start(&mut self) -> Result<Begun> {
+        let started_at = self.life.open_run(&self.machine.time_zone);
         let spec = &self.life.file.spec;
         let mut recorder = Recorder::new(plan(spec), self.life.file.fault.clone());
         let built = recorder.perform_all(&self.life, &mut self.ports);
@@ -183,11 +202,16 @@ impl Supervisor {
             ..NetworkInfo::at_rest(&self.life.file.spec)
         });
         match built {
-            Ok((child, prepared)) => self.watch(child, &prepared).map(Ok),
-            Err(failure) => {
-                self.life.failed(failure.clone())?;
-                Ok(Err(failure))
+            Ok((child, prepared)) => {
+                self.watch(child, &prepared).map(|run| Begun::Running(Box::new(run)))
             }
+            Err(failure) => match self.life.postponed(&failure) {
+                Some(pause) => Ok(Begun::Postponed(pause)),
+                None => {
+                    self.life.failed(failure.clone());
+                    Ok(Begun::Failed(failure))
+                }
+            },
         }
     }
 
@@ -263,26 +287,63 @@ impl Supervisor {
     }
 
     /// Follows the container through all its runs.
-    fn live(mut self, mut run: Run) -> Result<()> {
+    fn live(&mut self, mut run: Run) -> Result<()> {
         loop {
             self.follow(&mut run);
-            let Some(pause) = self.finish(run)? else { return Ok(()) };
-            // The lock keeps others from working on the rootfs meanwhile.
-            let Some(lock) = self.wait(pause)? else { return self.life.over() };
-            self.life.record.restarts += 1;
-            run = match self.start()? {
-                Ok(run) => run,
-                Err(_) => return Ok(()),
+            let Some(pause) = self.finish(run) else { return Ok(()) };
+            run = match self.begin_again(pause)? {
+                Some(run) => run,
+                None => return Ok(()),
             };
-            drop(lock);
+        }
+    }
+
+    /// Starts the next run after a pause. None if there is to be none.
+    fn begin_again(&mut self, mut pause: Duration) -> Result<Option<Run>> {
+        loop {
+            // The lock keeps others from working on the rootfs meanwhile.
+            let Some(_lock) = self.wait(pause)? else {
+                self.life.over();
+                return Ok(None);
+            };
+            self.life.record.restarts += 1;
+            match self.start()? {
+                Begun::Running(run) => return Ok(Some(*run)),
+                Begun::Failed(_) => return Ok(None),
+                Begun::Postponed(again) => pause = again,
+            }
+        }
+    }
+
+    /// All is over, and perhaps there was no room on the disk to say so: stays until there is,
+    /// and as long as there is a container. Who wants to start or delete it sends this process
+    /// away, unless nobody but it knows how the container ended.
+    fn linger(mut self) {
+        while self.life.is_behind() {
+            let deadline = self.life.deadline();
+            match self.hear(deadline) {
+                Some(News::Called(Request::Watch, caller)) => self.watchers.push(caller),
+                Some(News::Called(_, caller)) => {
+                    control::answer(&caller, &Answer::NotRunning);
+                    if !self.life.is_unsaved() {
+                        return;
+                    }
+                }
+                Some(News::OfRun(..)) | None => {}
+            }
+            self.life.catch_up();
         }
     }
 
     /// Follows one run to its end.
     fn follow(&mut self, run: &mut Run) {
         loop {
-            let deadlines =
-                [run.kill_at, run.time_is_over_at, run.prober.as_ref().and_then(Prober::deadline)];
+            let deadlines = [
+                run.kill_at,
+                run.time_is_over_at,
+                run.prober.as_ref().and_then(Prober::deadline),
+                self.life.deadline(),
+            ];
             match self.hear(deadlines.into_iter().flatten().min()) {
                 Some(News::Called(request, caller)) => self.serve(request, caller, Some(run)),
                 Some(News::OfRun(number, news)) if number == run.number => match news {
@@ -292,6 +353,7 @@ impl Supervisor {
                 // The last words of an earlier run come too late.
                 Some(News::OfRun(..)) | None => {}
             }
+            self.life.catch_up();
             let paused = self.life.record.paused;
             if let Some(prober) = &mut run.prober {
                 prober.step(run.number, paused, &self.teller);
@@ -400,7 +462,7 @@ impl Supervisor {
 
     /// A run has ended: writes down how, and ends what is left of it. Returns how long to wait
     /// for the next run, if there is to be one.
-    fn finish(&mut self, mut run: Run) -> Result<Option<Duration>> {
+    fn finish(&mut self, mut run: Run) -> Option<Duration> {
         drop(run.prober.take());
         // Its pid is its own until it is asked how it ended.
         let mut governor = governor::lock(&run.governor);
@@ -410,8 +472,10 @@ impl Supervisor {
         let status = process::wait(&mut run.child);
         self.drain(&mut run);
         let (code, signal) = status.map_or((-1, None), process::status_of);
-        let oom_killed = over_memory.is_some();
-        if oom_killed {
+        // Where there are signals they tell whether it was that, or its own end a moment before.
+        let killed = signal == Some(process::SIGKILL) || !cfg!(unix);
+        let oom_killed = over_memory.is_some() && killed && !run.killed;
+        if over_memory.is_some() {
             self.life.tell(EventKind::OutOfMemory { kills: 1 });
         }
         // At its last moment it may still have ended by itself.
@@ -419,7 +483,7 @@ impl Supervisor {
         let exit = ExitStatus { code, signal, oom_killed, timed_out };
         let memory = self.life.file.spec.memory;
         let (length, unhealthy) = (run.began.elapsed(), run.unhealthy);
-        let end = End { exit, oom_kills: u64::from(oom_killed), unhealthy, length };
+        let end = End { exit, oom_kills: u64::from(over_memory.is_some()), unhealthy, length };
         let over = over_memory.zip(memory);
         self.life.ended(end, |log| {
             if let Some((used, limit)) = over {
@@ -452,16 +516,22 @@ impl Supervisor {
                 return Ok(None);
             }
             if deadline <= Instant::now() {
-                if let Some(lock) = self.life.dir.try_lock("restart")? {
-                    return Ok(Some(lock));
+                match self.life.dir.try_lock("restart") {
+                    Ok(Some(lock)) => return Ok(Some(lock)),
+                    Ok(None) => {}
+                    // Somebody has removed the folder.
+                    Err(error) if !self.life.dir.path().exists() => return Err(error),
+                    Err(error) => log::warn!("{error}"),
                 }
                 // Somebody works on it, perhaps to stop it, and will call then. A lock
                 // announces nothing, so this is one more short wait.
                 deadline = Instant::now() + Backoff::SHORTEST;
             }
-            if let Some(News::Called(request, caller)) = self.hear(Some(deadline)) {
+            let next = self.life.deadline().map_or(deadline, |time| time.min(deadline));
+            if let Some(News::Called(request, caller)) = self.hear(Some(next)) {
                 self.serve(request, caller, None);
             }
+            self.life.catch_up();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use minidocker_rt::{
-    Command, ContainerSpec, Error, Isolation, PidsLimit, Resource, Rlimit, Status,
+    Command, ContainerSpec, Error, Exec, Isolation, PidsLimit, Resource, Rlimit, Status,
 };
 
 use crate::lab::{Lab, PATIENCE, cgroup_value, cgroups_of, eventually, family, sh, sleeper};
@@ -12,6 +12,7 @@ use crate::lab::{Lab, PATIENCE, cgroup_value, cgroups_of, eventually, family, sh
 crate::trials![
     the_memory_limit_kills_and_is_reported,
     an_oom_kill_of_a_child_is_reported_too,
+    an_oom_kill_of_a_child_is_no_reason_for_a_later_kill,
     the_cpu_limit_holds_a_busy_loop_to_its_share,
     a_fork_bomb_stops_at_the_pids_limit,
     the_kernel_holds_the_limits_that_were_asked_for,
@@ -46,6 +47,22 @@ fn an_oom_kill_of_a_child_is_reported_too() {
     assert_eq!(container.inspect().unwrap().oom_kills, 1);
     let log = container.logs().unwrap().render().unwrap();
     assert!(log.contains("went on\n") && log.contains("=== Out of memory"), "{log}");
+}
+
+fn an_oom_kill_of_a_child_is_no_reason_for_a_later_kill() {
+    let lab = Lab::new();
+    let script = "python3 -c 'x = bytearray(300 << 20)'; echo went on; sleep 0.3; kill -KILL $$";
+    let container = lab.start(sh("a", script).memory_mb(40));
+    let exit = container.wait_timeout(PATIENCE).unwrap();
+    assert_eq!((exit.code, exit.signal, exit.oom_killed), (137, Some(9), false));
+    assert_eq!(container.inspect().unwrap().oom_kills, 1, "it has happened");
+
+    let container = lab.start(sleeper("b").memory_mb(40));
+    let output = container.exec(Exec::new(Command::argv(["sh", "-c", script]))).unwrap();
+    assert_eq!((output.exit.code, output.exit.oom_killed), (137, false));
+    container.stop_within(Duration::ZERO).unwrap();
+    let exit = container.wait().unwrap();
+    assert_eq!((exit.signal, exit.oom_killed), (Some(9), false), "an operator has killed it");
 }
 
 fn the_cpu_limit_holds_a_busy_loop_to_its_share() {

@@ -28,6 +28,8 @@ mod files;
 #[cfg(linux_backend)]
 mod follow;
 #[cfg(linux_backend)]
+mod full_disk;
+#[cfg(linux_backend)]
 mod health;
 #[cfg(linux_backend)]
 mod helpers;
@@ -121,6 +123,7 @@ fn main() {
         faults::trials(),
         files::trials(),
         follow::trials(),
+        full_disk::trials(),
         health::trials(),
         helpers::trials(),
         identity::trials(),

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 /// So much is asked of a Python object at once.
@@ -57,7 +58,7 @@ impl Read for FileReader {
                 }
                 let chunk = Python::attach(|py| {
                     let chunk = object.bind(py).call_method1("read", (CHUNK,))?;
-                    Ok(chunk.cast::<PyBytes>()?.as_bytes().to_vec())
+                    Ok(chunk.extract::<PyBackedBytes>()?.to_vec())
                 });
                 match chunk {
                     Ok(chunk) => {
@@ -133,7 +134,10 @@ impl Write for Target {
             Target::File(file) => file.write(bytes),
             Target::Object { object, raised } => {
                 let written = Python::attach(|py| {
-                    object.bind(py).call_method1("write", (PyBytes::new(py, bytes),))?.extract()
+                    let written =
+                        object.bind(py).call_method1("write", (PyBytes::new(py, bytes),))?;
+                    // Who does not tell has taken all.
+                    Ok(written.extract::<Option<usize>>()?.unwrap_or(bytes.len()))
                 });
                 written.map_err(|error| {
                     *raised = Some(error);

@@ -8,6 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::error::to_python;
+use crate::logging;
 
 thread_local! {
     /// What a signal handler raised while an operation waited.
@@ -21,11 +22,14 @@ pub(crate) fn blocking<T: Send>(
     py: Python<'_>,
     operation: impl FnOnce() -> minidocker_rt::Result<T> + Send,
 ) -> PyResult<T> {
-    let result = py.detach(|| match is_main_thread() {
-        true => minidocker_rt::interruptible(handler_raises, operation),
-        false => operation(),
+    let result = py.detach(|| {
+        logging::gathering(|| match is_main_thread() {
+            true => minidocker_rt::interruptible(handler_raises, operation),
+            false => operation(),
+        })
     });
-    match (result, RAISED.take()) {
+    let raised = RAISED.take().or(logging::hand_on(py).err());
+    match (result, raised) {
         (Ok(value), None) => Ok(value),
         // Done, and the signal came too late to undo it; but it was heard.
         (Ok(_), Some(raised)) | (Err(Error::Interrupted), Some(raised)) => Err(raised),

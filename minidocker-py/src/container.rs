@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::os::fd::IntoRawFd;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use minidocker_rt::{
-    ArchiveContent, ArchiveLimits, Command, Error, Exec, ExecOutput, Logs, Next, STOP_GRACE,
-    Signal, Stream, TerminalSize, WriteOptions,
+    ArchiveContent, ArchiveLimits, Command, Error, Exec, ExecOutput, Logs, STOP_GRACE, Signal,
+    Stream, TerminalSize, WriteOptions,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -16,6 +17,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::archive::{FileReader, FileWriter};
 use crate::blocking::{blocking, maybe_seconds, seconds};
+use crate::collect::{self, Collection, Collector};
 use crate::error::to_python;
 use crate::per_process::PerProcess;
 use crate::process::{Attached, ExecProcess};
@@ -201,7 +203,19 @@ impl Container {
         let container = self.get(py)?;
         let deadline =
             maybe_seconds(timeout)?.and_then(|timeout| Instant::now().checked_add(timeout));
-        output(py, &blocking(py, || collect(&container, deadline, limit))?)
+        output(py, &blocking(py, || collect::to_the_end(container, deadline, limit))?)
+    }
+
+    /// Gathers the output in turns, for an event loop.
+    fn collector(&self, py: Python<'_>, limit: usize) -> PyResult<Collector> {
+        let container = self.get(py)?;
+        Ok(Collector::new(blocking(py, || Collection::of(container, limit))?))
+    }
+
+    /// The root folder and the backend of its runtime: what finds it again in another process.
+    #[getter]
+    fn place(&self) -> (PathBuf, &'static str) {
+        self.shared.place()
     }
 
     /// Its state.
@@ -508,27 +522,8 @@ fn exec(
     Ok(exec)
 }
 
-/// What a stream has brought, up to a limit.
-struct Captured {
-    bytes: Vec<u8>,
-    limit: usize,
-    truncated: bool,
-}
-
-impl Captured {
-    fn new(limit: usize) -> Captured {
-        Captured { bytes: Vec::new(), limit, truncated: false }
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        let room = self.limit - self.bytes.len();
-        self.truncated |= bytes.len() > room;
-        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
-    }
-}
-
 /// What a command wrote, and how it ended.
-fn output<'py>(py: Python<'py>, output: &ExecOutput) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn output<'py>(py: Python<'py>, output: &ExecOutput) -> PyResult<Bound<'py, PyDict>> {
     let result = PyDict::new(py);
     result.set_item("stdout", PyBytes::new(py, &output.stdout))?;
     result.set_item("stderr", PyBytes::new(py, &output.stderr))?;
@@ -536,47 +531,4 @@ fn output<'py>(py: Python<'py>, output: &ExecOutput) -> PyResult<Bound<'py, PyDi
     result.set_item("timed_out", output.timed_out)?;
     result.set_item("truncated", output.truncated)?;
     Ok(result)
-}
-
-/// Reads the log while it is written, so that no rotation takes anything away, until the container
-/// has ended; kills it when its time is over.
-fn collect(
-    container: &minidocker_rt::Container,
-    deadline: Option<Instant>,
-    limit: usize,
-) -> minidocker_rt::Result<ExecOutput> {
-    let mut follow = container.logs()?.follow()?;
-    let (mut stdout, mut stderr) = (Captured::new(limit), Captured::new(limit));
-    let (mut timed_out, mut deadline) = (false, deadline);
-    loop {
-        // However much there is to read: a time that is over is over.
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left == Some(Duration::ZERO) {
-            container.stop_within(Duration::ZERO)?;
-            (timed_out, deadline) = (true, None);
-        }
-        match follow.next_timeout(left.unwrap_or(Duration::MAX))? {
-            Next::Item(entry) => {
-                stdout.truncated |= entry.tells_of_a_gap();
-                let captured = match entry.stream {
-                    Stream::Stdout => &mut stdout,
-                    Stream::Stderr => &mut stderr,
-                    Stream::System => continue,
-                };
-                captured.take(&entry.text);
-                if entry.full {
-                    captured.take(b"\n");
-                }
-            }
-            Next::NothingYet => {}
-            Next::End => break,
-        }
-    }
-    Ok(ExecOutput {
-        truncated: stdout.truncated || stderr.truncated,
-        stdout: stdout.bytes,
-        stderr: stderr.bytes,
-        exit: container.wait()?,
-        timed_out,
-    })
 }

@@ -10,6 +10,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::error::to_python;
+use crate::logging;
 
 /// A dashboard that listens.
 #[pyclass(frozen, module = "minidocker._minidocker")]
@@ -78,7 +79,7 @@ impl Dashboard {
     fn run(&self, py: Python<'_>) -> PyResult<()> {
         let server = self.server.lock().ok().and_then(|mut server| server.take());
         let server = server.ok_or_else(|| PyRuntimeError::new_err("it was run before"))?;
-        py.detach(|| server.run()).map_err(|error| failed(py, &error))
+        py.detach(|| logging::handing_on(|| server.run())).map_err(|error| failed(py, &error))
     }
 }
 

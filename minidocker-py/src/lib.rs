@@ -3,16 +3,18 @@
 //!
 //! What users see is the package in `python/minidocker`: types, keywords, documentation. Here is
 //! only what takes Rust: a class for each kind of handle (`runtime`, `container`, `streams`,
-//! `process`), calls that let other Python threads run and answer Ctrl-C (`blocking`), errors as
-//! exceptions (`error`), records as dictionaries of the library's own JSON form (`wire`), and the
+//! `process`), output gathered to the end (`collect`), calls that let other Python threads run and answer Ctrl-C (`blocking`), errors as
+//! exceptions (`error`), the library's log (`logging`), records as dictionaries of the library's own JSON form (`wire`), and the
 //! helper processes (`helper`).
 
 mod archive;
 mod blocking;
+mod collect;
 mod container;
 mod dashboard;
 mod error;
 mod helper;
+mod logging;
 mod per_process;
 mod process;
 mod runtime;
@@ -26,6 +28,8 @@ use pyo3::prelude::*;
 mod _minidocker {
     use super::*;
 
+    #[pymodule_export]
+    use collect::Collector;
     #[pymodule_export]
     use container::{Container, signal_number};
     #[pymodule_export]
@@ -43,6 +47,7 @@ mod _minidocker {
 
     #[pymodule_init]
     fn init() -> PyResult<()> {
+        logging::install();
         helper::prepare()
     }
 }

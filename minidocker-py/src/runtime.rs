@@ -31,6 +31,11 @@ impl Shared {
         let runtime = self.runtime.get(py, open).map_err(|error| to_python(py, &error))?;
         runtime.ok_or_else(|| PyValueError::new_err("the runtime is closed"))
     }
+
+    /// What opens it again in another process.
+    pub fn place(&self) -> (PathBuf, &'static str) {
+        (self.root.clone(), self.backend.as_str())
+    }
 }
 
 /// All containers under one root folder.

@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import minidocker as md
 import pytest
 
 
-def remove_everything(root: Path, backend: str) -> None:
+def remove_everything(root: Path, backend: Literal["linux", "simulation"]) -> None:
     with md.Runtime(root, backend=backend) as runtime:
         for container in runtime.list():
             container.delete(force=True)

@@ -45,7 +45,7 @@ def test_a_free_port_is_chosen_and_told(linux: md.Runtime) -> None:
 def test_a_taken_port_is_named_before_anything_is_made(linux: md.Runtime) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        web = linux.create("web", SERVER, ports={port: 8000})
+        web = linux.create("web", SERVER, ports={8000: port})
         with pytest.raises(md.StartFailed, match=str(port)):
             web.start()
 

@@ -150,4 +150,4 @@ def test_a_comparison_shows_what_a_feature_does(linux: md.Runtime) -> None:
     assert not same.differs
     assert same.diff() == ""
     with pytest.raises(md.InvalidSpec, match="pid, rootfs"):
-        md.compare("true", without="walls", runtime=linux)
+        md.compare("true", without="walls", runtime=linux)  # type: ignore[arg-type]

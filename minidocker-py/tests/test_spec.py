@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import minidocker as md
@@ -13,7 +15,7 @@ from minidocker._wire import encode
 
 
 def test_every_option_is_taken_and_typed() -> None:
-    taken = list(inspect.signature(spec_json).parameters)[2:]
+    taken = list(inspect.signature(spec_json).parameters)[2:-1]
     assert list(Options.__annotations__) == taken
 
 
@@ -27,7 +29,7 @@ def test_what_is_asked_for_is_what_inspect_tells(
         "pids_limit": 10,
         "volumes": {folder: "/app:ro"},
         "env": {"A": "1", "B": "2"},
-        "ports": {8080: 80, "[::1]:53": "53/udp"},
+        "ports": {80: 8080, "53/udp": ("::1", 53)},
         "network": "bridge",
         "aliases": ["also"],
         "dns": ["10.0.0.53"],
@@ -76,6 +78,62 @@ def test_what_is_asked_for_is_what_inspect_tells(
     )
     with linux.create_from(spec, "again") as again:
         assert again.inspect().spec == dataclasses.replace(spec, name="again")
+
+
+@pytest.mark.parametrize(
+    ("ports", "published"),
+    [
+        ({80: 8080}, ["127.0.0.1:8080:80"]),
+        ({"80/tcp": 8080}, ["127.0.0.1:8080:80"]),
+        ({"80": "8080"}, ["127.0.0.1:8080:80"]),
+        ({"53/udp": 5353}, ["127.0.0.1:5353:53/udp"]),
+        ({80: None}, ["127.0.0.1:0:80"]),
+        ({80: ("0.0.0.0", 8080)}, ["0.0.0.0:8080:80"]),
+        ({"80/tcp": ("::1", 8080)}, ["[::1]:8080:80"]),
+        ({80: ("127.0.0.2",)}, ["127.0.0.2:0:80"]),
+        ({80: ("127.0.0.2", None)}, ["127.0.0.2:0:80"]),
+        ({80: [8080, ("0.0.0.0", 8081)]}, ["127.0.0.1:8080:80", "0.0.0.0:8081:80"]),
+        (["8080:80", 90], ["127.0.0.1:8080:80", "127.0.0.1:0:90"]),
+        ({"8000-8001": "9000-9001"}, ["127.0.0.1:9000:8000", "127.0.0.1:9001:8001"]),
+    ],
+)
+def test_ports_mean_what_docker_s_users_mean(
+    linux: md.Runtime, ports: Any, published: list[str]
+) -> None:
+    with linux.create(None, "true", ports=ports) as container:
+        assert list(container.inspect().spec.ports) == published
+
+
+def test_paths_are_what_python_makes_of_them(
+    linux: md.Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    (home / "site").mkdir(parents=True)
+    (home / "site" / "in.txt").write_text("here")
+    monkeypatch.setenv("HOME", str(home))
+    forms: list[Any] = [
+        {"~/site": "/app"},
+        {Path("~/site"): PurePosixPath("/app")},
+        {os.fsencode(home / "site"): "/app"},
+        ["~/site:/app"],
+        {"~/site": {"bind": "/app", "mode": "ro"}},
+    ]
+    for volumes in forms:
+        options: dict[str, Any] = {"volumes": volumes, "working_dir": PurePosixPath("/app")}
+        assert md.run([PurePosixPath("/bin/cat"), "in.txt"], runtime=linux, **options).ok
+    read_only = {"~/site": {"bind": "/app", "mode": "ro"}}
+    assert "Read-only" in md.run("touch /app/x", runtime=linux, volumes=read_only).stderr
+    with linux.create(None, "sleep 60") as container:
+        container.start()
+        container.files.write(PurePosixPath("/~"), "a tilde is a name in a container")
+        assert container.files.exists(PurePosixPath("/~"))
+        assert container.exec("pwd", working_dir=PurePosixPath("/tmp")).stdout == "/tmp\n"
+        container.export_rootfs("~/all.tar", only_changes=True)
+        assert (home / "all.tar").exists()
+    with md.Runtime("~/root") as runtime:
+        assert runtime.root == str(home / "root")
+        image = runtime.import_image("again", "~/all.tar")
+        assert image.name == "again"
 
 
 @pytest.mark.parametrize(

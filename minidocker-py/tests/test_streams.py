@@ -22,7 +22,7 @@ def test_a_log_is_read_whole_in_part_and_by_stream(runtime: md.Runtime) -> None:
         assert list(one.logs(tail=1)) == ["end"]
         assert list(one.logs(stream="stderr")) == ["oops"]
         with pytest.raises(ValueError, match="stdin"):
-            one.logs(stream="stdin")
+            one.logs(stream="stdin")  # type: ignore[arg-type]
         entries = list(logs.entries())
         assert [entry.stream.value for entry in entries] == [
             *("system", "system", "stdout", "stdout", "stderr", "stdout", "system")

@@ -1,7 +1,7 @@
 //! The server: where it listens, how it starts, how it ends.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use actix_web::rt::signal::unix::{SignalKind, signal};
@@ -111,6 +111,28 @@ impl StartError {
     }
 }
 
+/// The address of this machine that packets to other machines come from; its own loopback without
+/// a network.
+fn address_for_others(ipv6: bool) -> IpAddr {
+    // An address of the documentation (RFC 5737, RFC 3849), which nobody has. Connecting a UDP
+    // socket only looks up the route: nothing is sent.
+    let (any, far, loopback): (IpAddr, IpAddr, IpAddr) = match ipv6 {
+        true => (
+            Ipv6Addr::UNSPECIFIED.into(),
+            Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+            Ipv6Addr::LOCALHOST.into(),
+        ),
+        false => (
+            Ipv4Addr::UNSPECIFIED.into(),
+            Ipv4Addr::new(192, 0, 2, 1).into(),
+            Ipv4Addr::LOCALHOST.into(),
+        ),
+    };
+    UdpSocket::bind((any, 0))
+        .and_then(|socket| socket.connect((far, 9)).and_then(|()| socket.local_addr()))
+        .map_or(loopback, |address| address.ip())
+}
+
 /// A server that listens, and answers once it [runs](Server::run).
 #[derive(Debug)]
 pub struct Server {
@@ -146,9 +168,14 @@ impl Server {
         Ok(Server { runtime, listener, address, guard })
     }
 
-    /// Where a browser finds it, e.g. `http://127.0.0.1:5000`.
+    /// Where a browser finds it, e.g. `http://127.0.0.1:5000`. A server that listens on every
+    /// address of the machine is told by the one that other machines reach it at.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(address_for_others(address.is_ipv6()));
+        }
+        format!("http://{address}")
     }
 
     /// A link that lets in whoever opens it. A secret: who has it can start processes as the

@@ -33,6 +33,7 @@ from ._errors import (
     ImageInUse,
     ImageNotFound,
     InvalidSpec,
+    InvalidType,
     NameInUse,
     NetworkExists,
     NetworkInUse,
@@ -45,7 +46,7 @@ from ._errors import (
     Unsupported,
     WrongState,
 )
-from ._exec import Attached, ExecProcess, ExecResult, Output, Terminal
+from ._exec import Attached, ExecProcess, Output, Terminal
 from ._minidocker import __version__
 from ._plan import Call, Plan, Step, Trace, TracedStep
 from ._records import (
@@ -82,7 +83,8 @@ from ._records import (
     StepFailure,
     Template,
 )
-from ._run import RunResult, default_runtime, run
+from ._result import ExecResult, RunResult
+from ._run import default_runtime, run
 from ._runtime import Events, Runtime
 from ._spec import Options
 from ._stats import (
@@ -165,6 +167,7 @@ __all__ = [
     "ImageSource",
     "ImageUsage",
     "InvalidSpec",
+    "InvalidType",
     "Isolation",
     "LogEntry",
     "Logs",

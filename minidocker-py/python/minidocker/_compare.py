@@ -6,18 +6,16 @@ import dataclasses
 import difflib
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ._errors import InvalidSpec
 from ._records import Isolation
-from ._run import RunResult, run
+from ._result import RunResult
+from ._run import run
 from ._runtime import Runtime
-from ._spec import Command
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from ._spec import Options
+from ._spec import Command, Feature, Options
+from ._typing import Unpack
+from ._wire import encode
 
 #: The names of the isolation features.
 FEATURES = tuple(field.name for field in dataclasses.fields(Isolation))
@@ -81,7 +79,7 @@ def _shown(side: RunResult) -> str:
 def compare(
     command: Command,
     *,
-    without: str,
+    without: Feature,
     runtime: Runtime | None = None,
     timeout: float = 10.0,
     **options: Unpack[Options],
@@ -101,6 +99,14 @@ def compare(
     -------------- | -----...
     I am process 2 | I am process ...
     """
+    on, off = sides_of(without, options)
+    with_ = run(command, runtime=runtime, timeout=timeout, **on)
+    without_ = run(command, runtime=runtime, timeout=timeout, **off)
+    return Comparison(command, without, with_, without_)
+
+
+def sides_of(without: Feature, options: Options) -> tuple[Options, Options]:
+    """The options with and without one isolation feature."""
     if without not in FEATURES:
         hint = f"Give one of {', '.join(FEATURES)}."
         raise InvalidSpec(
@@ -109,10 +115,10 @@ def compare(
             field="without",
             value=str(without),
         )
-    base = options.pop("isolation", Isolation())
-    isolation = base if isinstance(base, Isolation) else Isolation(**base)
-    sides = []
-    for on in (True, False):
-        options["isolation"] = dataclasses.replace(isolation, **{without: on})
-        sides.append(run(command, runtime=runtime, timeout=timeout, **options))
-    return Comparison(command, without, *sides)
+    given = options.get("isolation", {})
+    isolation: Any = encode(given) if isinstance(given, Isolation) else given
+    on, off = (
+        Options(**{**options, "isolation": {**isolation, without: value}})
+        for value in (True, False)
+    )
+    return on, off

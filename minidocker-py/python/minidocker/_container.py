@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import io
 import json
+import os
 import signal as signals
 import time
 from datetime import datetime
+from types import TracebackType
 from typing import (
-    TYPE_CHECKING,
     Any,
     Dict,
     Iterator,
     List,
+    Literal,
     Mapping,
     NamedTuple,
     Tuple,
 )
 
 from . import _minidocker
-from ._errors import ContainerNotFound, TimeoutError
+from ._archive import Archive, ArchiveTarget, open_archive, open_content, open_target
+from ._errors import ContainerNotFound, FileError, TimeoutError
 from ._exec import (
     OUTPUT_LIMIT,
     Attached,
     ExecProcess,
-    ExecResult,
     check_result,
     signal_number,
 )
+from ._input import Input, source_of
 from ._plan import Plan, Step, Trace
-from ._poll import Deadline
+from ._poll import Deadline, seconds
 from ._records import (
     ArchiveSummary,
     Change,
@@ -40,19 +44,58 @@ from ._records import (
     FileInfo,
     LogEntry,
 )
-from ._spec import Command, StrPath, words
+from ._result import ExecResult
+from ._spec import (
+    Command,
+    checked_count,
+    checked_env,
+    checked_limit,
+    checked_user,
+    path_inside,
+    words,
+)
 from ._stats import Stats
+from ._typing import BytesLike, Readable, StrPath
 from ._wire import decode, log_entry
 from ._words import Health, Status, Stream
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from _typeshed import SupportsRead, SupportsWrite
-
-
 #: An archive of a stranger may hold so many bytes and files, unless asked otherwise.
 ARCHIVE_LIMITS = (32 << 30, 1_000_000)
+
+
+class Asked(NamedTuple):
+    """A command to be executed in a container, as the extension takes it."""
+
+    command: str | List[str]
+    env: List[Tuple[str, str]]
+    working_dir: str | None
+    user: str | None
+
+
+def checked_exec(
+    command: Command,
+    env: Mapping[str, str] | None,
+    working_dir: StrPath | None,
+    user: int | str | None,
+) -> Asked:
+    """Refuses what means nothing, before anything runs."""
+    return Asked(
+        words(command),
+        list(checked_env(env or {}).items()),
+        None if working_dir is None else path_inside("working_dir", working_dir),
+        checked_user(user),
+    )
+
+
+def archive_limits(max_bytes: int, max_entries: int) -> Tuple[int, int]:
+    """How much an archive may hold."""
+    return checked_limit(max_bytes, "max_bytes"), checked_limit(max_entries, "max_entries")
+
+
+def checked_size(size: Any) -> Tuple[int, int]:
+    """The rows and columns of a terminal."""
+    rows, columns = size
+    return checked_count("tty", rows, 0xFFFF), checked_count("tty", columns, 0xFFFF)
 
 
 class _LogChoice(NamedTuple):
@@ -84,7 +127,7 @@ class Logs:
         self._follow = follow
 
     def read(self) -> bytes:
-        """What the command wrote, byte for byte, as far as the log has it: see ``dropped_bytes``."""
+        """What the command wrote, byte for byte, as far as the log has it (``dropped_bytes``)."""
         return self._inner.log_bytes(self._choice)
 
     def __str__(self) -> str:
@@ -164,20 +207,16 @@ class Files:
     def __init__(self, inner: _minidocker.Container) -> None:
         self._inner = inner
 
-    def list(self, path: str = "/") -> List[FileInfo]:
+    def list(self, path: StrPath = "/") -> List[FileInfo]:
         """What is in a folder, sorted by name."""
-        return [decode(FileInfo, raw) for raw in self._inner.files_list(path)]
+        return [decode(FileInfo, raw) for raw in self._inner.files_list(path_inside("path", path))]
 
-    def stat(self, path: str) -> FileInfo:
+    def stat(self, path: StrPath) -> FileInfo:
         """What is known about one file. Of a symlink: about itself, with its target."""
-        return decode(FileInfo, self._inner.files_stat(path))
+        return decode(FileInfo, self._inner.files_stat(path_inside("path", path)))
 
-    def exists(self, path: str) -> bool:
+    def exists(self, path: StrPath) -> bool:
         """Whether there is anything of this name."""
-        import errno
-
-        from ._errors import FileError
-
         try:
             self.stat(path)
         except FileError as error:
@@ -186,22 +225,23 @@ class Files:
             raise
         return True
 
-    def read(self, path: str, limit: int = OUTPUT_LIMIT) -> bytes:
+    def read(self, path: StrPath, limit: int = OUTPUT_LIMIT) -> bytes:
         """The whole content of a file of at most ``limit`` bytes; a longer one is refused."""
-        return self._inner.files_read(path, limit)
+        most = checked_limit(limit, "limit")
+        return self._inner.files_read(path_inside("path", path), most)
 
-    def read_text(self, path: str, limit: int = OUTPUT_LIMIT) -> str:
+    def read_text(self, path: StrPath, limit: int = OUTPUT_LIMIT) -> str:
         """As :meth:`read`, as text; what is not UTF-8 is U+FFFD."""
         return self.read(path, limit).decode(errors="replace")
 
-    def open(self, path: str) -> io.BufferedReader:
+    def open(self, path: StrPath) -> io.BufferedReader:
         """Opens a file to be read piece by piece."""
-        return builtins.open(self._inner.files_open(path), "rb")
+        return builtins.open(self._inner.files_open(path_inside("path", path)), "rb")
 
     def write(
         self,
-        path: str,
-        content: str | bytes | SupportsRead[bytes],
+        path: StrPath,
+        content: str | BytesLike | Readable[bytes],
         *,
         mode: int | None = None,
         make_parents: bool = False,
@@ -211,16 +251,18 @@ class Files:
         ``content`` is text, bytes, or a file that is open for reading bytes; ``mode`` are the
         permission bits (those of the file that is replaced, or ``0o644``, unless given).
         """
-        content = content.encode() if isinstance(content, str) else content
-        self._inner.files_write(path, content, mode, make_parents)
+        if mode is not None:
+            checked_count("mode", mode, 0o7777)
+        with open_content(content) as whole:
+            self._inner.files_write(path_inside("path", path), whole, mode, make_parents)
 
-    def make_directory(self, path: str) -> None:
+    def make_directory(self, path: StrPath) -> None:
         """Makes a folder, and those above it that are missing."""
-        self._inner.files_make_directory(path)
+        self._inner.files_make_directory(path_inside("path", path))
 
-    def remove(self, path: str) -> None:
+    def remove(self, path: StrPath) -> None:
         """Removes a file, a symlink, or a folder with all that is in it."""
-        self._inner.files_remove(path)
+        self._inner.files_remove(path_inside("path", path))
 
     def __repr__(self) -> str:
         return f"<Files of {self._inner.name!r}>"
@@ -339,18 +381,22 @@ class Container:
         deadline = Deadline(timeout)
         # Before the first look, so that a change after it is told.
         events = self._inner.events()
-        while True:
-            info = self.inspect()
-            if info.health is None:
-                raise ValueError(f"container {self.name!r} is {info.status}, without a health")
-            if info.health.status == Health.HEALTHY:
-                return
+        while not self._is_healthy():
             if deadline.left() == 0:
-                raise TimeoutError(
-                    f"container {self.name!r} was not healthy within {timeout} s",
-                    "Look at the output of its probes: inspect().health.probes.",
-                )
+                raise self._not_healthy(timeout)
             events.batch(deadline.left())
+
+    def _is_healthy(self) -> bool:
+        info = self.inspect()
+        if info.health is None:
+            raise ValueError(f"container {self.name!r} is {info.status}, without a health")
+        return info.health.status == Health.HEALTHY
+
+    def _not_healthy(self, timeout: float | None) -> TimeoutError:
+        return TimeoutError(
+            f"container {self.name!r} was not healthy within {timeout} s",
+            "Look at the output of its probes: inspect().health.probes.",
+        )
 
     def inspect(self) -> ContainerInfo:
         """Everything that is known about it.
@@ -369,7 +415,7 @@ class Container:
         follow: bool = False,
         tail: int | None = None,
         since: datetime | None = None,
-        stream: str | None = None,
+        stream: Literal["stdout", "stderr"] | Stream | None = None,
         timestamps: bool = False,
     ) -> Logs:
         """What it printed.
@@ -379,19 +425,22 @@ class Container:
         ``stream`` is ``"stdout"`` or ``"stderr"`` to have one only; ``timestamps`` puts the time
         before each line of the whole text.
         """
-        if stream is not None:
-            stream = Stream(stream).value
+        if tail is not None:
+            checked_limit(tail, "tail")
+        if since is not None and not isinstance(since, datetime):
+            raise TypeError(f"since: {since!r} is refused: give a datetime")
+        word = None if stream is None else Stream(stream).value
         micros = None if since is None else int(since.timestamp() * 1_000_000)
-        return Logs(self._inner, _LogChoice(tail, micros, stream, timestamps), follow)
+        return Logs(self._inner, _LogChoice(tail, micros, word, timestamps), follow)
 
     def exec(
         self,
         command: Command,
         *,
         env: Mapping[str, str] | None = None,
-        working_dir: str | None = None,
+        working_dir: StrPath | None = None,
         user: int | str | None = None,
-        input: str | bytes | None = None,
+        input: Input | None = None,
         timeout: float | None = None,
         check: bool = False,
         output_limit: int = OUTPUT_LIMIT,
@@ -399,28 +448,30 @@ class Container:
         """Executes a command in the running container, to its end.
 
         It joins all namespaces and the cgroup of the container, and has the rights of its first
-        command. After ``timeout`` seconds it is killed, and ``timed_out`` says so. ``check``
-        raises :class:`CommandFailed` or :class:`TimeoutError` (with the ``result``) unless it
-        ends with exit code 0. Of each stream ``output_limit`` bytes are kept.
+        command. ``input`` is what it reads: text, bytes, or what they can be read from while it
+        runs, as for :func:`run`. After ``timeout`` seconds it is killed, and ``timed_out`` says so.
+        ``check`` raises :class:`CommandFailed` or :class:`TimeoutError` (with the ``result``)
+        unless it ends with exit code 0. Of each stream ``output_limit`` bytes are kept.
 
         Raises :class:`ExecFailed` with the step that failed, for example because there is no such
         program; :class:`WrongState` if the container does not run; :class:`Unsupported` in a
         simulation.
         """
-        data = input.encode() if isinstance(input, str) else input
+        source = source_of(input)
+        seconds(timeout)
+        checked_limit(output_limit)
+        asked = checked_exec(command, env, working_dir, user)
         begun = time.monotonic()
-        raw = self._inner.exec(
-            words(command),
-            list((env or {}).items()),
-            working_dir,
-            None if user is None else str(user),
-            data,
-            timeout,
-            output_limit,
-        )
+        if source is None or source.is_whole:
+            whole = None if source is None else source.whole
+            raw = self._inner.exec(*asked, whole, timeout, output_limit)
+        else:
+            with self._exec_start(asked, True, None) as process:
+                raw = process._captured(source, timeout, output_limit)
         result = ExecResult._of(raw, time.monotonic() - begun)
         if check:
-            check_result(f"the command {command!r} in container {self.name!r}", result)
+            what = f"the command {command!r} in container {self.name!r}"
+            check_result(what, command, result)
         return result
 
     def exec_start(
@@ -428,7 +479,7 @@ class Container:
         command: Command,
         *,
         env: Mapping[str, str] | None = None,
-        working_dir: str | None = None,
+        working_dir: StrPath | None = None,
         user: int | str | None = None,
         stdin: bool = False,
         tty: bool | Tuple[int, int] = False,
@@ -440,16 +491,11 @@ class Container:
 
         Raises what :meth:`exec` does.
         """
-        size = ((24, 80) if tty else None) if isinstance(tty, bool) else tty
-        inner = self._inner.exec_start(
-            words(command),
-            list((env or {}).items()),
-            working_dir,
-            None if user is None else str(user),
-            stdin,
-            size,
-        )
-        return ExecProcess(inner)
+        size = ((24, 80) if tty else None) if isinstance(tty, bool) else checked_size(tty)
+        return self._exec_start(checked_exec(command, env, working_dir, user), stdin, size)
+
+    def _exec_start(self, asked: Asked, stdin: bool, size: Tuple[int, int] | None) -> ExecProcess:
+        return ExecProcess(self._inner.exec_start(*asked, stdin, size))
 
     def attach(self) -> Attached:
         """Connects to the running command: its output from now on, and its input.
@@ -513,7 +559,7 @@ class Container:
         return exported
 
     def export_rootfs(
-        self, archive: StrPath | SupportsWrite[bytes], *, only_changes: bool = False
+        self, archive: ArchiveTarget, *, only_changes: bool = False
     ) -> ArchiveSummary:
         """Writes its files into a tar archive: a path, or a file that is open for writing.
 
@@ -521,11 +567,12 @@ class Container:
 
         Raises :class:`FileError` with the path that could not be read.
         """
-        return decode(ArchiveSummary, self._inner.export_rootfs(archive, only_changes))
+        with open_target(archive) as file:
+            return decode(ArchiveSummary, self._inner.export_rootfs(file, only_changes))
 
     def import_rootfs(
         self,
-        archive: StrPath | SupportsRead[bytes] | bytes,
+        archive: Archive,
         *,
         max_bytes: int = ARCHIVE_LIMITS[0],
         max_entries: int = ARCHIVE_LIMITS[1],
@@ -535,8 +582,9 @@ class Container:
         The container must not run. The archive may come from a stranger: it is refused
         (:class:`BadArchive`) if it reaches out of the container or holds more than the limits.
         """
-        raw = self._inner.import_rootfs(archive, (max_bytes, max_entries))
-        return decode(ArchiveSummary, raw)
+        limits = archive_limits(max_bytes, max_entries)
+        with open_archive(archive) as file:
+            return decode(ArchiveSummary, self._inner.import_rootfs(file, limits))
 
     def detach(self) -> Container:
         """Keeps the container when its ``with`` block is left. Returns the container."""
@@ -562,6 +610,11 @@ class Container:
         except ContainerNotFound:
             pass
 
+    # So that it can be sent to another process: by its root and its id.
+    def __reduce__(self) -> Tuple[Any, ...]:
+        root, backend = self._inner.place
+        return _again, (os.fspath(root), backend, self.name, self.id, self._detached)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Container) and self.id == other.id
 
@@ -578,3 +631,9 @@ class Container:
         from . import _html
 
         return _html.container(self)
+
+
+def _again(root: str, backend: str, name: str, id: str, detached: bool) -> Container:
+    from ._runtime import found_again
+
+    return found_again(root, backend, name, id, detached)

@@ -83,7 +83,7 @@ def doctor(runtime: Runtime | None = None) -> Examination:
     ['memory', 'cpu', 'pids']
     """
     if runtime is None:
-        asked = os.environ.get("MINIDOCKER_BACKEND") or Backend.ANY
+        asked: Any = os.environ.get("MINIDOCKER_BACKEND") or Backend.ANY
         with Runtime(backend=asked) as own:
             return doctor(own)
     raw = runtime._inner.examine()

@@ -1,16 +1,20 @@
 """What can go wrong, as exceptions.
 
-Every message says what was attempted, what was at fault, and on a second line what to do.
+Every message says what was attempted, what was at fault, and on a second line what to do. Each is
+also the builtin exception that a Python programmer would catch: a container that is not there is a
+``KeyError``, a file that is not there a ``FileNotFoundError``, a value that means nothing a
+``ValueError``. Those with an ``errno`` are the builtin exception of that errno.
 """
 
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Any
+import errno as errnos
+import re
+import subprocess
+from typing import Any
 
-if TYPE_CHECKING:
-    from ._exec import ExecResult
-    from ._run import RunResult
+from ._result import Result
 
 
 class Error(Exception):
@@ -30,34 +34,72 @@ class Error(Exception):
     hint: str = ""
 
     def __init__(self, message: str = "", hint: str = "", **details: Any) -> None:
-        super().__init__(f"{message}\n{hint}" if hint else message)
+        # Not that of the builtin exception beside, which may want other arguments.
+        Exception.__init__(self, f"{message}\n{hint}" if hint else message)
         self.message = message
         self.hint = hint
         for name, value in details.items():
             setattr(self, name, value)
 
+    # Of some builtin exceptions the text is another.
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
     # So that it can be sent between processes with all that it tells.
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (type(self), dict(self.__dict__)), {}
+        return _again, (_public(type(self)), dict(self.__dict__)), {}
 
 
 def _again(kind: type[Error], attributes: dict[str, Any]) -> Error:
-    error = kind(attributes["message"], attributes["hint"])
+    error = _as_builtin(kind, attributes.get("errno"))(attributes["message"], attributes["hint"])
     error.__dict__.update(attributes)
     return error
+
+
+#: Which errno has a builtin exception of its own that people catch.
+_BUILTINS: dict[int, type[OSError]] = {
+    errnos.ENOENT: FileNotFoundError,
+    errnos.EEXIST: FileExistsError,
+    errnos.ENOTDIR: NotADirectoryError,
+    errnos.EISDIR: IsADirectoryError,
+    errnos.EACCES: PermissionError,
+    errnos.EPERM: PermissionError,
+}
+_VARIANTS: dict[tuple[type, type], type[Error]] = {}
+
+
+def _as_builtin(kind: type[Error], errno: int | None) -> type[Error]:
+    """The class of errors of this kind with this errno: also its builtin exception."""
+    builtin = _BUILTINS.get(errno or 0)
+    if builtin is None or not issubclass(kind, OSError) or issubclass(kind, builtin):
+        return kind
+    if (kind, builtin) not in _VARIANTS:
+        members = {"__doc__": kind.__doc__, "__module__": kind.__module__}
+        variant: Any = type(kind.__name__, (kind, builtin), members)
+        _VARIANTS[kind, builtin] = variant
+    return _VARIANTS[kind, builtin]
+
+
+def _public(kind: type[Error]) -> type[Error]:
+    """The class that has a name to be found by."""
+    return next(base for base in kind.__mro__ if base not in _VARIANTS.values())
 
 
 class InvalidSpec(Error, ValueError):
     """A value was refused before anything was made. ``field`` says which."""
 
     code = "invalid_spec"
-    #: The field at fault, as the REST API spells it.
+    #: The keyword at fault.
     field: str = ""
     #: The value as it was given.
     value: str = ""
 
 
-class NameInUse(Error):
+class InvalidType(InvalidSpec, TypeError):
+    """A value of a type that means nothing there was refused before anything was made."""
+
+
+class NameInUse(Error, FileExistsError):
     """A container of this ``name`` exists already."""
 
     code = "name_in_use"
@@ -65,7 +107,7 @@ class NameInUse(Error):
     name: str = ""
 
 
-class NotFound(Error, LookupError):
+class NotFound(Error, KeyError):
     """There is nothing of this ``name``."""
 
     code = "not_found"
@@ -101,7 +143,7 @@ class NetworkExists(NameInUse):
     code = "network_exists"
 
 
-class NetworkInUse(Error):
+class NetworkInUse(Error, RuntimeError):
     """The network cannot be deleted: ``containers`` were made for it."""
 
     code = "network_in_use"
@@ -111,7 +153,7 @@ class NetworkInUse(Error):
     containers: tuple[str, ...] = ()
 
 
-class ImageInUse(Error):
+class ImageInUse(Error, RuntimeError):
     """The image cannot be deleted: ``containers`` are made from it."""
 
     code = "image_in_use"
@@ -128,7 +170,11 @@ class BadArchive(Error, ValueError):
 
 
 class FileError(Error, OSError):
-    """A ``path`` in a container cannot be used as asked."""
+    """A ``path`` in a container cannot be used as asked.
+
+    With the ``errno`` of one, it is also a ``FileNotFoundError``, ``PermissionError``,
+    ``IsADirectoryError``, ``NotADirectoryError`` or ``FileExistsError``.
+    """
 
     code = "file"
     #: The container.
@@ -139,7 +185,7 @@ class FileError(Error, OSError):
     errno: int | None = None
 
 
-class WrongState(Error):
+class WrongState(Error, RuntimeError):
     """The operation makes no sense in the ``status`` that the container has."""
 
     code = "wrong_state"
@@ -149,7 +195,7 @@ class WrongState(Error):
     status: str = ""
 
 
-class StepFailed(Error):
+class StepFailed(Error, OSError):
     """A step of building something failed; everything made for it was removed."""
 
     #: The container.
@@ -178,15 +224,16 @@ class ExecFailed(StepFailed):
     code = "exec_failed"
 
 
-class CommandFailed(Error):
+class CommandFailed(Error, subprocess.CalledProcessError):
     """``check=True`` was asked for, and the command ended otherwise than with exit code 0.
 
-    ``result`` has its exit code and all that it wrote.
+    ``result`` has its exit code and all that it wrote; ``returncode``, ``cmd``, ``stdout`` and
+    ``stderr`` are those of ``subprocess.CalledProcessError``.
     """
 
     code = "command_failed"
     #: What became of the command.
-    result: RunResult | ExecResult
+    result: Result
 
 
 class TimeoutError(Error, builtins.TimeoutError):
@@ -197,7 +244,7 @@ class TimeoutError(Error, builtins.TimeoutError):
 
     code = "timeout"
     #: What was written until then, if a command was killed at its time.
-    result: RunResult | ExecResult | None = None
+    result: Result | None = None
 
 
 class Unsupported(Error, NotImplementedError):
@@ -220,7 +267,7 @@ class CannotIsolate(Unsupported):
     backend = "linux"
 
 
-class HelperFailed(Error):
+class HelperFailed(Error, RuntimeError):
     """A helper process could not be started, died, or answered nonsense."""
 
     code = "helper_failed"
@@ -234,13 +281,13 @@ class HostError(Error, OSError):
     errno: int | None = None
 
 
-class DashboardError(Error):
+class DashboardError(Error, OSError):
     """The dashboard cannot be served, for example because its port is taken."""
 
     code = "dashboard"
 
 
-class ForkedError(Error):
+class ForkedError(Error, RuntimeError):
     """A stream was opened before a fork, and used in the new process.
 
     Runtimes and containers can be used after a fork. A stream (followed logs, events, stats, a
@@ -277,6 +324,17 @@ _KINDS: dict[str, type[Error]] = {
 }
 
 
+#: What fields of the JSON form are called here.
+_NAMES = {
+    "mem_limit_mb": "memory_mb",
+    "cpu_limit_percent": "cpu_percent",
+    "env_vars": "env",
+    "interval_seconds": "interval",
+    "start_period_seconds": "start_period",
+}
+_OLD_NAMES = re.compile(rf"\b({'|'.join(_NAMES)})\b")
+
+
 def from_library(code: str, message: str, hint: str, details: dict[str, Any]) -> Error:
     """The exception for an error of the Rust library; the extension calls this."""
     if code == "helper_missing":
@@ -284,8 +342,19 @@ def from_library(code: str, message: str, hint: str, details: dict[str, Any]) ->
             "The extension is preloaded into a copy of this program (man 8 ld.so), which set-user-"
             "ID programs and those with file capabilities do not allow."
         )
-    kind = _KINDS.get(code, Error)
+    if code == "invalid_spec":
+        message, hint = (
+            _OLD_NAMES.sub(lambda found: _NAMES[found[1]], text) for text in (message, hint)
+        )
+        field = details.get("field", "")
+        details["field"] = _NAMES.get(field, field)
+        if field == "body":
+            # What was checked here and yet not understood there: without the JSON.
+            message, hint = f"the specification is refused: {message.rpartition(': ')[2]}", ""
+    kind = _as_builtin(_KINDS.get(code, Error), details.get("errno"))
     error = kind(message, "" if hint in message else hint, **details)
+    if isinstance(error, OSError) and details.get("path"):
+        error.filename = str(details["path"])
     error.hint = hint
     error.code = code
     return error

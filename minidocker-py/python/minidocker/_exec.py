@@ -7,116 +7,29 @@ import fcntl
 import io
 import operator
 import os
-import selectors
+import select
 import signal as signals
 import struct
 import termios
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from types import TracebackType
+from typing import IO, Any, NamedTuple
 
 from . import _minidocker
 from ._errors import CommandFailed, TimeoutError
-from ._poll import Deadline, readable
+from ._input import CHUNK, Feed, Input, Source, source_of
+from ._poll import Deadline, readable, ready
 from ._records import ExitStatus
+from ._result import Result
+from ._typing import BytesLike
 from ._wire import decode
 from ._words import Stream
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 #: The most output that is kept of each stream unless asked otherwise: 64 MiB.
 OUTPUT_LIMIT = 64 << 20
 
 
-@dataclass(frozen=True)
-class Result:
-    """How a command ended, and what it wrote."""
-
-    #: The exit code; 128+N for a death by signal N, as in every shell.
-    exit_code: int
-    #: The signal that killed it, if one did.
-    signal: int | None
-    #: Whether the kernel killed it for going over its memory limit.
-    oom_killed: bool
-    #: Seconds from its start to its end.
-    duration: float
-    #: What it wrote to its standard output; empty if nothing.
-    stdout_bytes: bytes
-    #: What it wrote to its standard error; empty if nothing.
-    stderr_bytes: bytes
-    #: Whether it was killed because its time was over. What it wrote until then is here.
-    timed_out: bool
-    #: Whether something that it wrote may be missing: what is over the limit, or what was written
-    #: so fast that the log was rotated twice (32 MiB) before it could be read.
-    truncated: bool
-
-    @property
-    def ok(self) -> bool:
-        """Whether it ended by itself with code 0."""
-        return self.exit_code == 0
-
-    @property
-    def stdout(self) -> str:
-        """Its standard output as text; what is not UTF-8 is U+FFFD."""
-        return self.stdout_bytes.decode(errors="replace")
-
-    @property
-    def stderr(self) -> str:
-        """Its standard error as text; what is not UTF-8 is U+FFFD."""
-        return self.stderr_bytes.decode(errors="replace")
-
-    @property
-    def exit(self) -> ExitStatus:
-        """Exit code, signal and out of memory in one."""
-        return ExitStatus(self.exit_code, self.signal, self.oom_killed, self.timed_out)
-
-    def __repr__(self) -> str:
-        parts = [f"exit_code={self.exit_code}"]
-        parts += [f"signal={self.signal}"] if self.signal else []
-        parts += [
-            f"{name}=True"
-            for name in ("oom_killed", "timed_out", "truncated")
-            if getattr(self, name)
-        ]
-        parts += [f"duration={self.duration:.3f}"]
-        parts += [f"stdout={_shortened(self.stdout)}", f"stderr={_shortened(self.stderr)}"]
-        return f"{type(self).__name__}({', '.join(parts)})"
-
-    @classmethod
-    def _of(cls, raw: dict[str, Any], duration: float) -> Self:
-        """From what the extension tells."""
-        exit = raw["exit"]
-        return cls(
-            exit["code"],
-            exit["signal"],
-            exit["oom_killed"],
-            duration,
-            raw["stdout"],
-            raw["stderr"],
-            raw["timed_out"],
-            raw["truncated"],
-        )
-
-
-class ExecResult(Result):
-    """What became of a command that was executed in a container.
-
-    >>> import minidocker as md
-    >>> with md.Runtime() as rt, rt.create(None, "sleep 60").start() as container:
-    ...     result = container.exec("sh -c 'echo out; echo err >&2; exit 3'")
-    >>> result.exit_code, result.stdout, result.stderr
-    (3, 'out\\n', 'err\\n')
-    """
-
-
-def _shortened(text: str) -> str:
-    return repr(text if len(text) <= 200 else f"{text[:200]}…")
-
-
-def check_result(what: str, result: Any) -> None:
+def check_result(what: str, command: Any, result: Result) -> None:
     """Raises if a command did not end by itself with code 0."""
     if result.timed_out:
         message = f"{what} did not finish within its time ({result.duration:.1f} s)"
@@ -128,7 +41,15 @@ def check_result(what: str, result: Any) -> None:
         hint = "What it wrote is in the error's `result`."
         if result.oom_killed:
             hint = f"Give it more memory. {hint}"
-        raise CommandFailed(message, hint, result=result)
+        raise CommandFailed(
+            message,
+            hint,
+            result=result,
+            returncode=result.exit_code,
+            cmd=command,
+            output=result.stdout,
+            stderr=result.stderr,
+        )
 
 
 class Output(NamedTuple):
@@ -184,6 +105,81 @@ class Terminal(io.RawIOBase):
         if not self.closed:
             super().close()
             os.close(self._fd)
+
+
+#: How long a killed command may take to be gone before we go on without it. One that is frozen, or
+#: in the middle of a slow write, dies when it goes on: not one instruction of its own comes before.
+KILL_TIME = 1.0
+KILLED = ExitStatus(137, signal=9)
+
+#: A pipe holds 1 MiB at most.
+_MOST_READS = 1 + (1 << 20) // (1 << 16)
+
+
+def read_some(sources: dict[int, Stream]) -> Iterator[tuple[Stream, bytes]]:
+    """A piece of each stream that has one. Those at their end are taken out."""
+    for fd, stream in list(sources.items()):
+        try:
+            chunk = os.read(fd, 1 << 16)
+        except BlockingIOError:
+            continue
+        except OSError:  # a terminal that nobody has any more
+            chunk = b""
+        if chunk:
+            yield stream, chunk
+        else:
+            del sources[fd]
+
+
+#: A line is at most so long: a command may write for ever without ending one. The rest of it is
+#: the next.
+LONGEST_LINE = 16 << 20
+
+
+class Lines:
+    """Lines of output, from pieces of it."""
+
+    def __init__(self) -> None:
+        self._open = {Stream.STDOUT: bytearray(), Stream.STDERR: bytearray()}
+
+    def add(self, stream: Stream, chunk: bytes) -> Iterator[Output]:
+        """The lines that this piece completes."""
+        open_ = self._open[stream]
+        *lines, rest = chunk.split(b"\n")
+        for line in lines:
+            yield Output(stream, (bytes(open_) + line).decode(errors="replace"))
+            open_.clear()
+        open_ += rest
+        if len(open_) >= LONGEST_LINE:
+            yield Output(stream, open_.decode(errors="replace"))
+            open_.clear()
+
+    def rest(self) -> Iterator[Output]:
+        """What has no end of line."""
+        for stream, rest in self._open.items():
+            if rest:
+                yield Output(stream, rest.decode(errors="replace"))
+
+
+class Kept:
+    """What is kept of the output: so many bytes of each stream."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = {Stream.STDOUT: bytearray(), Stream.STDERR: bytearray()}
+        #: Whether there was more.
+        self.truncated = False
+
+    def add(self, stream: Stream, chunk: bytes) -> None:
+        """Keeps what there is room for."""
+        into = self._bytes[stream]
+        room = self._limit - len(into)
+        self.truncated = self.truncated or len(chunk) > room
+        into += chunk[:room]
+
+    def of(self, stream: Stream) -> bytes:
+        """What was kept of a stream."""
+        return bytes(self._bytes[stream])
 
 
 class ExecProcess:
@@ -254,86 +250,118 @@ class ExecProcess:
                     f"the command did not finish within {timeout} s", "Allow more time, or kill it."
                 )
 
-    def communicate(self, input: bytes = b"", timeout: float | None = None) -> tuple[bytes, bytes]:
+    def communicate(
+        self, input: Input | None = None, timeout: float | None = None
+    ) -> tuple[bytes, bytes]:
         """Writes ``input``, reads all output, and waits for the end: (stdout, stderr).
 
+        ``input`` is text, bytes, or what they can be read from; its end is the command's end of
+        file.
+
         Raises :class:`TimeoutError` after ``timeout`` seconds; what was read by then is lost.
+        ``TypeError`` if nothing can be read from ``input``, and ``ValueError`` if the command
+        was started without ``stdin=True``.
         """
+        source = source_of(input)
+        if source is not None and self.stdin is None:
+            raise ValueError("the command has no input: start it with stdin=True")
         gathered: dict[Stream, list[bytes]] = {Stream.STDOUT: [], Stream.STDERR: []}
         deadline = Deadline(timeout)
-        for stream, chunk in self._chunks(input, deadline):
+        for stream, chunk in self._chunks(source or Source(), deadline):
             gathered[stream].append(chunk)
         self.wait(deadline.left())
         return b"".join(gathered[Stream.STDOUT]), b"".join(gathered[Stream.STDERR])
 
     def __iter__(self) -> Iterator[Output]:
-        open_lines = {Stream.STDOUT: b"", Stream.STDERR: b""}
+        lines = Lines()
         for stream, chunk in self._chunks(None, Deadline(None)):
-            *lines, open_lines[stream] = (open_lines[stream] + chunk).split(b"\n")
-            for line in lines:
-                yield Output(stream, line.decode(errors="replace"))
-        for stream, rest in open_lines.items():
-            if rest:
-                yield Output(stream, rest.decode(errors="replace"))
+            yield from lines.add(stream, chunk)
+        yield from lines.rest()
         self.wait()
 
-    def _chunks(self, input: bytes | None, deadline: Deadline) -> Iterator[tuple[Stream, bytes]]:
-        """What it writes, until it has ended. A process that it left behind is not waited for."""
-        with selectors.DefaultSelector() as selector:
-            for source, stream in (
-                (self.stdout, Stream.STDOUT),
-                (self.stderr, Stream.STDERR),
-                (self.terminal, Stream.STDOUT),
-            ):
-                if source is not None:
-                    os.set_blocking(source.fileno(), False)
-                    selector.register(source, selectors.EVENT_READ, stream)
-            selector.register(self.fileno(), selectors.EVENT_READ, None)
-            stdin = self.stdin
-            if input is not None and stdin is not None:
-                os.set_blocking(stdin.fileno(), False)
-                selector.register(stdin, selectors.EVENT_WRITE, None)
-            pending = memoryview(input or b"")
-            ended = False
-            while True:
-                ready = selector.select(0 if ended else deadline.left())
-                if not ready and not ended and deadline.left() == 0:
-                    raise TimeoutError("the command did not finish in time", "Kill it.")
-                read = False
-                for key, _ in ready:
-                    if stdin is not None and key.fileobj is stdin:
-                        pending = self._feed(pending)
-                        if not pending:
-                            selector.unregister(stdin)
-                            stdin.close()
-                    elif key.data is None:
-                        ended = True
-                        selector.unregister(key.fileobj)
-                    else:
-                        chunk = self._read(key.fd)
-                        read = read or bool(chunk)
-                        if chunk:
-                            yield key.data, chunk
-                        else:
-                            selector.unregister(key.fileobj)
-                if ended and not read:
-                    return
+    def _feed(self, source: Source | None) -> Feed | None:
+        """What it will be given to read."""
+        stdin = self.stdin
+        if source is None or stdin is None or stdin.closed:
+            return None
+        os.set_blocking(stdin.fileno(), False)
+        fd = stdin.fileno()
+        return Feed(source, fd, lambda piece: os.write(fd, piece), stdin.close)
 
-    def _feed(self, pending: memoryview) -> memoryview:
-        assert self.stdin is not None
+    def _sources(self) -> dict[int, Stream]:
+        """What it writes to, by the descriptors that are read without waiting."""
+        found = {}
+        for source, stream in (
+            (self.stdout, Stream.STDOUT),
+            (self.stderr, Stream.STDERR),
+            (self.terminal, Stream.STDOUT),
+        ):
+            if source is not None:
+                os.set_blocking(source.fileno(), False)
+                found[source.fileno()] = stream
+        return found
+
+    def _chunks(self, source: Source | None, deadline: Deadline) -> Iterator[tuple[Stream, bytes]]:
+        """What it writes, until it has ended. A process that it left behind is not waited for."""
+        open_ = self._sources()
+        feed = self._feed(source)
         try:
-            return pending[os.write(self.stdin.fileno(), pending[: 1 << 16]) :]
-        except BlockingIOError:
-            return pending
-        except OSError:  # it does not read any more
-            return pending[:0]
+            while True:
+                wanted = [(fd, select.POLLIN) for fd in (self.fileno(), *open_)]
+                fed = None if feed is None else feed.waits_for()
+                found = ready([*wanted, *([fed] if fed else [])], deadline.left())
+                if feed is not None and fed is not None and fed[0] in found:
+                    feed.advance()
+                yield from read_some(open_)
+                if self.fileno() in found:
+                    break
+                # However much there is to read: a time that is over is over.
+                if deadline.left() == 0:
+                    raise TimeoutError("the command did not finish in time", "Kill it.")
+        finally:
+            if feed is not None:
+                feed.stop()
+        yield from self._rest(open_)
 
     @staticmethod
-    def _read(fd: int) -> bytes:
+    def _rest(sources: dict[int, Stream]) -> Iterator[tuple[Stream, bytes]]:
+        """What it wrote before its end is in the pipes; what others write is not waited for."""
+        for _ in range(_MOST_READS):
+            some = list(read_some(sources))
+            yield from some
+            if not some:
+                return
+
+    def _captured(self, source: Source, timeout: float | None, limit: int) -> dict[str, Any]:
+        """Gives it what it reads, and gathers what it writes, to its end; kills it when its time
+        is over. As the extension tells of a command whose input is in memory."""
+        kept, timed_out, exit = Kept(limit), False, None
         try:
-            return os.read(fd, 1 << 16)
-        except OSError:  # a terminal that nobody has any more
-            return b""
+            for stream, chunk in self._chunks(source, Deadline(timeout)):
+                kept.add(stream, chunk)
+            exit = self.exit
+        except TimeoutError:
+            timed_out = True
+            self.kill()
+            try:
+                for stream, chunk in self._chunks(None, Deadline(KILL_TIME)):
+                    kept.add(stream, chunk)
+                exit = self.exit
+            except TimeoutError:
+                pass
+        exit = exit or KILLED
+        return {
+            "exit": {
+                "code": exit.exit_code,
+                "signal": exit.signal,
+                "oom_killed": exit.oom_killed,
+                "timed_out": timed_out,
+            },
+            "stdout": kept.of(Stream.STDOUT),
+            "stderr": kept.of(Stream.STDERR),
+            "timed_out": timed_out,
+            "truncated": kept.truncated,
+        }
 
     def signal(self, signal: int | str) -> None:
         """Sends a signal to it, by number or name. One that has ended is left alone.
@@ -442,14 +470,24 @@ class Attached:
                 return
             yield piece
 
-    def write(self, text: str | bytes) -> None:
+    def write(self, text: str | BytesLike) -> None:
         """Writes to the command's input; waits while the command does not read.
 
         Raises ``OSError`` if the container was made without ``stdin_open``, or has ended.
         """
-        data = text.encode() if isinstance(text, str) else text
+        data = memoryview(text.encode() if isinstance(text, str) else text).cast("B")
         while data:
-            data = data[self._open.write(data) :]
+            if not ready([(self.fileno(), select.POLLOUT)], None):
+                continue
+            data = data[self._write_some(data) :]
+
+    def _write_some(self, data: memoryview) -> int:
+        # What is told to be writable takes a frame without waiting: nobody else writes to it.
+        return self._open.write(bytes(data[:CHUNK]))
+
+    def _feed(self, source: Source) -> Feed:
+        """What the command will be given to read."""
+        return Feed(source, self.fileno(), self._write_some, self._open.close_input)
 
     def close_input(self) -> None:
         """Tells the command that nothing more will come: the end of file.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ._doctor import Examination
     from ._plan import Plan, Trace
     from ._runtime import Runtime
+    from ._spec import Command
     from ._stats import Stats
 
 # Okabe and Ito's colours, which most people can tell apart; words say the same.
@@ -230,8 +232,10 @@ def _code(text: str) -> str:
     return f'<code style="white-space:pre-wrap">{escape(text)}</code>'
 
 
-def _words(command: str | Sequence[str]) -> str:
-    return command if isinstance(command, str) else " ".join(command)
+def _words(command: Command | None) -> str:
+    if command is None:
+        return "the image's own"
+    return command if isinstance(command, str) else " ".join(os.fspath(word) for word in command)
 
 
 def _calls(calls: Iterable[object]) -> str:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import threading
+from types import TracebackType
 from typing import (
-    TYPE_CHECKING,
     Any,
     Dict,
     Iterator,
     List,
     Mapping,
     Sequence,
+    Tuple,
 )
 
 from . import _minidocker
-from ._container import ARCHIVE_LIMITS, Container
-from ._errors import TimeoutError
+from ._archive import Archive, host_path, open_archive
+from ._container import ARCHIVE_LIMITS, Container, archive_limits
+from ._errors import ContainerNotFound, InvalidSpec, TimeoutError
 from ._poll import Deadline
 from ._records import (
     BackendInfo,
@@ -32,18 +35,11 @@ from ._records import (
     Spec,
     Template,
 )
-from ._spec import Command, StrPath, spec_json, to_text
+from ._spec import Command, Options, spec_json, to_text
 from ._stats import ContainerStats
+from ._typing import StrPath, Unpack
 from ._wire import decode, encode
-from ._words import Backend
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from _typeshed import SupportsRead
-    from typing_extensions import Unpack
-
-    from ._spec import Options
+from ._words import Backend, BackendName
 
 
 class Events:
@@ -146,10 +142,14 @@ class Runtime:
     """
 
     def __init__(
-        self, root: StrPath | None = None, *, backend: Backend | str | None = None
+        self,
+        root: StrPath | None = None,
+        *,
+        backend: Backend | BackendName | None = None,
     ) -> None:
         asked = os.environ.get("MINIDOCKER_BACKEND") if backend is None else str(backend)
-        self._inner = _minidocker.Runtime(None if root is None else os.fspath(root), asked or None)
+        path = None if root is None else host_path("root", root)
+        self._inner = _minidocker.Runtime(path, asked or None)
 
     @property
     def root(self) -> str:
@@ -182,7 +182,7 @@ class Runtime:
 
         - ``memory="64m"`` or ``memory_mb=64``, ``cpu_percent=50`` (of one core), ``pids_limit``
         - ``volumes={"/srv/site": "/app:ro"}``, ``env={"MODE": "dev"}``, ``working_dir``, ``user``
-        - ``ports={8080: 80}``, ``network="none"``, ``aliases``, ``dns``, ``extra_hosts``
+        - ``ports={80: 8080}``, ``network="none"``, ``aliases``, ``dns``, ``extra_hosts``
         - ``restart="on-failure:5"``, ``health_check="curl -f localhost:8000"``, ``timeout_seconds``
         - ``image``, ``entrypoint``, ``hostname``, ``rlimits={"nofile": 64}``,
           ``isolation={"pid": False}``, ``init``, ``best_effort_limits``, ``stdin_open``, ``tty``,
@@ -191,8 +191,15 @@ class Runtime:
         Raises :class:`InvalidSpec` naming the field, the value and what to write instead;
         :class:`NameInUse`; :class:`ImageNotFound`. Nothing is made then.
         """
-        spec = spec_json(name or f"container-{secrets.token_hex(6)}", command, **options)
-        return Container(self._inner.create(to_text(spec)))
+        spec = spec_json(made_up_name() if name is None else name, command, **options)
+        return self._created(spec, "memory" in options)
+
+    def _created(self, spec: Dict[str, Any], by_size: bool) -> Container:
+        """From the JSON form. ``by_size`` says that the memory was given as ``memory``."""
+        try:
+            return Container(self._inner.create(to_text(spec)))
+        except InvalidSpec as error:
+            raise _as_given(error, by_size) from None
 
     def create_from(
         self, spec: Spec | Template, name: str, **changes: Unpack[Options]
@@ -208,13 +215,18 @@ class Runtime:
         ...         print(server.inspect().spec.memory_mb)
         200
         """
-        return Container(self._inner.create(to_text(_changed(spec, name, changes))))
+        raw = changed(spec, spec_json(name, **changes))
+        return self._created(raw, "memory" in changes)
 
-    def check(
-        self, name: str, command: Command | None = None, **options: Unpack[Options]
-    ) -> None:
+    def check(self, name: str, command: Command | None = None, **options: Unpack[Options]) -> None:
         """Raises what :meth:`create` would, without making anything."""
-        self._inner.check(to_text(spec_json(name, command, **options)))
+        self._check(spec_json(name, command, **options), "memory" in options)
+
+    def _check(self, spec: Dict[str, Any], by_size: bool) -> None:
+        try:
+            self._inner.check(to_text(spec))
+        except InvalidSpec as error:
+            raise _as_given(error, by_size) from None
 
     def get(self, name: str) -> Container:
         """The container called ``name``.
@@ -357,7 +369,7 @@ class Runtime:
     def import_image(
         self,
         name: str,
-        archive: StrPath | SupportsRead[bytes] | bytes,
+        archive: Archive,
         *,
         max_bytes: int = ARCHIVE_LIMITS[0],
         max_entries: int = ARCHIVE_LIMITS[1],
@@ -370,8 +382,9 @@ class Runtime:
 
         Raises :class:`BadArchive` with the path in the archive that is refused, and why.
         """
-        raw = self._inner.import_image(name, archive, (max_bytes, max_entries))
-        return decode(Image, raw)
+        limits = archive_limits(max_bytes, max_entries)
+        with open_archive(archive) as file:
+            return decode(Image, self._inner.import_image(name, file, limits))
 
     def create_from_image(
         self,
@@ -387,9 +400,15 @@ class Runtime:
 
         Raises :class:`InvalidSpec` if the image names no command, and what :meth:`create` does.
         """
+        given = spec_json(name, **changes)
+        spec = self._image_spec(image, name, arguments)
+        return self._created(changed(spec, given), "memory" in changes)
+
+    def _image_spec(self, image: str, name: str, arguments: Sequence[str] | None) -> Spec:
+        if isinstance(arguments, str):
+            raise TypeError(f"arguments: {arguments!r} is refused: give a list of words")
         words = None if arguments is None else list(arguments)
-        spec = decode(Spec, self._inner.image_spec(image, name, words))
-        return Container(self._inner.create(to_text(_changed(spec, name, changes))))
+        return decode(Spec, self._inner.image_spec(image, name, words))
 
     def delete_image(self, name: str) -> None:
         """Deletes an imported image that no container is made from.
@@ -413,8 +432,14 @@ class Runtime:
         """
         if isinstance(config, Mapping):
             config = json.dumps(dict(config))
+        if not isinstance(config, (str, bytes)):
+            raise TypeError(f"config: {config!r} is refused: give what export() gave")
         text = config.decode(errors="replace") if isinstance(config, bytes) else config
         return Container(self._inner.import_config(text, name))
+
+    # So that it can be sent to another process, which opens the same root.
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return _opened_again, (self.root, str(self.backend.kind))
 
     def __enter__(self) -> Runtime:
         return self
@@ -436,7 +461,12 @@ class Runtime:
         return _html.runtime(self)
 
 
-def _changed(spec: Spec | Template, name: str, changes: Any) -> Dict[str, Any]:
+def made_up_name() -> str:
+    """For a container that is given none."""
+    return f"container-{secrets.token_hex(6)}"
+
+
+def changed(spec: Spec | Template, given: Dict[str, Any]) -> Dict[str, Any]:
     """A specification with another name and some keywords' values."""
     if isinstance(spec, Template):
         raw = encode(spec.spec)
@@ -446,5 +476,34 @@ def _changed(spec: Spec | Template, name: str, changes: Any) -> Dict[str, Any]:
         if spec.image != "host":
             raw.setdefault("user", spec.user)
             raw.setdefault("working_dir", spec.working_dir)
-    raw.update(spec_json(name, raw.get("command"), **changes))
-    return raw
+    return {**raw, **given}
+
+
+def _as_given(error: InvalidSpec, by_size: bool) -> InvalidSpec:
+    """The error with the keyword that was written, where there are two."""
+    if by_size and error.field == "memory_mb":
+        message = error.message.replace("memory_mb", "memory", 1)
+        return InvalidSpec(message, error.hint, field="memory", value=error.value)
+    return error
+
+
+#: The runtimes by whose helpers containers from other processes are looked after.
+_opened: Dict[Tuple[str, str], Runtime] = {}
+_opening = threading.Lock()
+os.register_at_fork(after_in_child=lambda: globals().update(_opening=threading.Lock()))
+
+
+def found_again(root: str, backend: Any, name: str, id: str, detached: bool) -> Container:
+    """A container that was sent from another process."""
+    with _opening:
+        runtime = _opened.get((root, backend))
+        if runtime is None:
+            runtime = _opened[root, backend] = Runtime(root, backend=backend)
+    container = runtime.get(name)
+    if container.id != id:
+        raise ContainerNotFound(f"there is no container named {name!r} any more", name=name)
+    return container.detach() if detached else container
+
+
+def _opened_again(root: str, backend: Any) -> Runtime:
+    return Runtime(root, backend=backend)

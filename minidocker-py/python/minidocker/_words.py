@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -63,6 +63,10 @@ class Backend(Word):
     LINUX = "linux"  #: Real ones, from the kernel's namespaces, cgroups and overlays.
     SIMULATION = "simulation"  #: Imitated ones, without isolation.
     ANY = "any"  #: To be asked for only: Linux where it is possible, else the simulation.
+
+
+#: The same, as a plain word.
+BackendName = Literal["linux", "simulation", "any"]
 
 
 class Support(Word):

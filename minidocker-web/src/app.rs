@@ -39,6 +39,7 @@ impl App {
         look: impl FnOnce(&Container) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, ApiError> {
         let runtime = self.runtime.clone();
-        self.work.quick(move || Ok(look(&runtime.get(&name)?)?)).await
+        let of = name.clone();
+        self.work.quick_of(&of, move || Ok(look(&runtime.get(&name)?)?)).await
     }
 }

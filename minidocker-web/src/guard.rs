@@ -19,12 +19,13 @@
 
 pub(crate) mod hosts;
 pub(crate) mod peer;
+pub(crate) mod strangers;
 pub(crate) mod token;
 
 use std::net::SocketAddr;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
@@ -34,6 +35,7 @@ use self::hosts::Hosts;
 use self::peer::Connection;
 use self::token::Token;
 use crate::error::ApiError;
+use crate::pace::Paced;
 
 /// The page's own files may be loaded, and the API asked; nothing else, no inline scripts or
 /// styles, no frames: HTML that found its way into the page could do nothing.
@@ -70,13 +72,23 @@ pub(crate) enum Entrance {
 /// Refuses what must not be answered, and marks all answers.
 pub(crate) async fn watch(
     guard: web::Data<Guard>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let mut ours = None;
     let mut response = match check(&guard, &request, &mut ours).await {
         Ok(entrance) => {
+            if entrance != Entrance::Open
+                && let Some(connection) = request.conn_data::<Connection>()
+            {
+                connection.let_in();
+            }
             request.extensions_mut().insert(entrance);
+            // What a WebSocket brings is as slow as who types it.
+            if !request.headers().contains_key(header::UPGRADE) {
+                let body = Paced::new(request.take_payload());
+                request.set_payload(Payload::Stream { payload: Box::pin(body) });
+            }
             next.call(request).await?.map_into_boxed_body()
         }
         Err(refusal) => request.into_response(refusal.error_response()),

@@ -34,6 +34,7 @@ mod error;
 mod guard;
 mod journal;
 mod live;
+mod pace;
 mod packet_filter;
 mod page;
 mod query;

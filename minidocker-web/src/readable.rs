@@ -58,8 +58,10 @@ fn watched(fd: &impl AsFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
 }
 
 /// Waits until the other side of a connection will send nothing more.
-pub(crate) async fn closed(socket: &impl AsFd) {
-    let Ok(watched) = watched(socket, Interest::READABLE) else {
+pub(crate) async fn closed(socket: OwnedFd) {
+    // SAFETY: as in `watched`.
+    let registered = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
+    let Ok(watched) = registered else {
         return std::future::pending().await;
     };
     while let Ok(mut guard) = watched.ready(Interest::READABLE).await {

@@ -3,10 +3,13 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::{HttpServer, middleware, rt, web};
 use minidocker_rt::{BackendKind, Revived, Runtime};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::geteuid;
 use tokio::sync::watch;
 
@@ -14,6 +17,7 @@ use crate::app::App;
 use crate::guard::Guard;
 use crate::guard::hosts::Hosts;
 use crate::guard::peer::Connection;
+use crate::guard::strangers::Strangers;
 use crate::guard::token::Token;
 use crate::streams::Streams;
 use crate::{api, guard, page};
@@ -155,6 +159,7 @@ impl Server {
             _ => StartError::Listen { address, source },
         };
         let listener = TcpListener::bind(address).map_err(not_listening)?;
+        notice_who_vanishes(&listener).map_err(|errno| not_listening(errno.into()))?;
         let address = listener.local_addr().map_err(not_listening)?;
         let builder = Runtime::builder().backend(backend.unwrap_or(BackendKind::Any));
         let runtime = match root {
@@ -207,6 +212,8 @@ impl Server {
         let guard = web::Data::new(self.guard);
         let (end, ending) = watch::channel(false);
         let app = web::Data::new(App::new(self.runtime, Streams::new(ending)));
+        raise_open_files();
+        let strangers = Arc::new(Strangers::default());
         let server = async move {
             let asked_to_end = asked_to_end()?;
             HttpServer::new(move || {
@@ -217,7 +224,7 @@ impl Server {
                     .configure(page::routes)
                     .configure(api::routes)
             })
-            .on_connect(Connection::remember)
+            .on_connect(move |connection, data| Connection::remember(&strangers, connection, data))
             // They only hand out work: whatever may block has threads of its own.
             .workers(WORKERS)
             // A client that has closed its end is gone: its stream ends now, not when writing
@@ -237,6 +244,34 @@ impl Server {
         };
         rt::System::new().block_on(server).map_err(StartError::Failed)
     }
+}
+
+/// So many descriptors are enough for every stream, and for strangers in plenty.
+const OPEN_FILES: u64 = 65_536;
+
+/// Allows this process more descriptors, where the system lets it. Containers get what they
+/// always get.
+fn raise_open_files() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard.min(OPEN_FILES)
+        && let Err(errno) = setrlimit(Resource::RLIMIT_NOFILE, hard.min(OPEN_FILES), hard)
+    {
+        log::warn!("only {soft} files can be open at once, and connections with them: {errno}");
+    }
+}
+
+/// A machine that is switched off says no goodbye. The connections that are accepted inherit
+/// these: a silent one is probed after 30 s, and one whose data nobody takes for 60 s is closed.
+fn notice_who_vanishes(listener: &TcpListener) -> nix::Result<()> {
+    setsockopt(listener, sockopt::KeepAlive, &true)?;
+    #[cfg(target_os = "linux")]
+    {
+        setsockopt(listener, sockopt::TcpKeepIdle, &30)?;
+        setsockopt(listener, sockopt::TcpKeepInterval, &10)?;
+        setsockopt(listener, sockopt::TcpKeepCount, &3)?;
+        setsockopt(listener, sockopt::TcpUserTimeout, &60_000)?;
+    }
+    Ok(())
 }
 
 fn revive(runtime: &Runtime) {

@@ -87,7 +87,12 @@ where
     let messages = messages.max_frame_size(LARGEST);
     let request = request.clone();
     actix_web::rt::spawn(async move {
-        match partner.await {
+        let partner = select! {
+            partner = partner => partner,
+            // Nobody is there any more to talk with what would come.
+            () = gone(&request) => return,
+        };
+        match partner {
             Ok(partner) => {
                 let (order, input) = (None, Input::default());
                 let conversation =

@@ -2,10 +2,10 @@
 //! pieces and without blocking, and the library, which reads and writes as with a file.
 //!
 //! A few pieces wait between the two; whoever is faster waits for the other. A client that
-//! does not move for a while loses its place.
+//! moves too slowly loses its place.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::time::Duration;
+use std::time::Instant;
 
 use actix_web::web::{self, Bytes, Payload};
 use actix_web::{HttpResponse, HttpResponseBuilder};
@@ -17,15 +17,13 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::pace::Pace;
 
 /// So many pieces wait.
 const WAITING: usize = 4;
 
 /// The size of a piece on its way out.
 const PIECE: usize = 64 << 10;
-
-/// So long a client may stand still.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Gives the body to `take`, which reads it as a file, on a thread of its own.
 pub(crate) async fn receive<T: Send + 'static>(
@@ -36,12 +34,9 @@ pub(crate) async fn receive<T: Send + 'static>(
     let (sender, pieces) = channel(WAITING);
     let taken = app.work.transfer(move || take(&mut Incoming { pieces, piece: Bytes::new() }));
     let given = async move {
-        while let Some(piece) = timeout(PATIENCE, body.next()).await.transpose() {
-            let piece = match piece {
-                Ok(Ok(piece)) => Ok(piece),
-                Ok(Err(error)) => Err(io::Error::other(error.to_string())),
-                Err(_) => Err(io::Error::new(ErrorKind::TimedOut, "the rest did not come")),
-            };
+        // Who sends too slowly is given up by the body itself.
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|error| io::Error::other(error.to_string()));
             let last = piece.is_err();
             // An error means that nobody reads any more: the result says why.
             if sender.send(piece).await.is_err() || last {
@@ -84,7 +79,7 @@ pub(crate) async fn send(
     let shared = app.clone();
     let given = actix_web::rt::spawn(async move {
         let give = move || {
-            let mut out = Outgoing { sender, piece: Vec::with_capacity(PIECE) };
+            let mut out = Outgoing { sender, piece: Vec::with_capacity(PIECE), pace: Pace::new() };
             give(&mut out)?;
             out.flush().map_err(|error| ApiError::not_taken(&error))
         };
@@ -116,6 +111,7 @@ pub(crate) async fn send(
 struct Outgoing {
     sender: Sender<Bytes>,
     piece: Vec<u8>,
+    pace: Pace,
 }
 
 impl Write for Outgoing {
@@ -132,8 +128,12 @@ impl Write for Outgoing {
         if piece.is_empty() {
             return Ok(());
         }
-        match Handle::current().block_on(timeout(PATIENCE, self.sender.send(piece))) {
-            Ok(Ok(())) => Ok(()),
+        let (began, bytes) = (Instant::now(), piece.len());
+        match Handle::current().block_on(timeout(self.pace.left(), self.sender.send(piece))) {
+            Ok(Ok(())) => {
+                self.pace.moved(began.elapsed(), bytes);
+                Ok(())
+            }
             Ok(Err(_)) => Err(ErrorKind::BrokenPipe.into()),
             Err(_) => Err(ErrorKind::TimedOut.into()),
         }

@@ -98,7 +98,12 @@ async fn bulk(request: HttpRequest, app: web::Data<App>, body: Body) -> Answer {
 
 async fn carry_out(app: &App, order: Arc<Order>, name: String) -> Value {
     let (runtime, of) = (app.runtime.clone(), name.clone());
-    let done = app.work.slow(move || order.carry_out(runtime.get(&of)?)).await;
+    let by_force = order.force && matches!(order.action, Action::Delete);
+    let carry_out = move || order.carry_out(runtime.get(&of)?);
+    let done = match by_force {
+        true => app.work.urgent(&name, carry_out).await,
+        false => app.work.slow_of(&name, carry_out).await,
+    };
     match done {
         Ok(status) => json!({"name": name, "ok": true, "status": status}),
         Err(error) => json!({"name": name, "ok": false, "error": error.inner()}),

@@ -58,7 +58,9 @@ async fn create(request: HttpRequest, app: web::Data<App>, body: Body) -> Answer
 async fn inspect(request: HttpRequest, app: web::Data<App>) -> Answer {
     Query::of(&request)?.end()?;
     let (shared, name) = (app.clone(), name_in(&request));
-    let text = app.work.quick(move || describe(&shared, &shared.runtime.get(&name)?)).await?;
+    let of = name.clone();
+    let describe = move || describe(&shared, &shared.runtime.get(&name)?);
+    let text = app.work.quick_of(&of, describe).await?;
     Ok(json_text(StatusCode::OK, text))
 }
 
@@ -67,11 +69,10 @@ async fn delete(request: HttpRequest, app: web::Data<App>) -> Answer {
     let force = query.flag("force")?;
     query.end()?;
     let (runtime, name) = (app.runtime.clone(), name_in(&request));
-    app.work
-        .slow(move || {
-            let container = runtime.get(&name)?;
-            Ok(if force { container.delete_force() } else { container.delete() }?)
-        })
-        .await?;
+    let of = name.clone();
+    match force {
+        true => app.work.urgent(&of, move || Ok(runtime.get(&name)?.delete_force()?)).await?,
+        false => app.work.slow_of(&of, move || Ok(runtime.get(&name)?.delete()?)).await?,
+    }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,6 +1,7 @@
 //! `/api/events`: what happens, as it happens, from where a client left off.
 
 use std::collections::VecDeque;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::web::{self, Bytes};
@@ -24,10 +25,26 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/api/events", "GET, HEAD").route(read().to(events)));
 }
 
+/// The largest id of an event that is taken: the largest whole number that every program reads
+/// from JSON as it is.
+pub(super) const LAST_ID: u64 = (1 << 53) - 1;
+
+/// The id of an event.
+struct EventId(u64);
+
+impl FromStr for EventId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<EventId, ()> {
+        text.parse().ok().filter(|id| *id <= LAST_ID).map(EventId).ok_or(())
+    }
+}
+
 async fn events(request: HttpRequest, app: web::Data<App>) -> Answer {
     let mut query = Query::of(&request)?;
-    let since: Option<u64> =
-        query.take("since", "Give the id of an event; 0 is before the first that is kept.")?;
+    let since = query
+        .take("since", "Give the id of an event; 0 is before the first that is kept.")?
+        .map(|EventId(id)| id);
     let name: Option<String> = query.take("name", "Give the name of a container.")?;
     let follow = query.take::<bool>("follow", "Write follow=true or follow=false.")?;
     query.end()?;
@@ -47,7 +64,7 @@ async fn events(request: HttpRequest, app: web::Data<App>) -> Answer {
     // What a reconnecting browser says is newer than the query of the page that opened it.
     let since = match last_event_id(&request) {
         None => since,
-        Some(id) => Some(id.parse().map_err(|_| {
+        Some(id) => Some(id.parse().map(|EventId(id)| id).map_err(|()| {
             ApiError::invalid_query("the header Last-Event-ID is not the id of an event")
         })?),
     };

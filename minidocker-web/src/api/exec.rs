@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use minidocker_rt::{Command, Exec, ExecProcess, ExitStatus};
+use minidocker_rt::{Command, Error, Exec, ExecProcess, ExitStatus};
 use serde::{Deserialize, Serialize};
 use tokio::select;
 use tokio::time::timeout;
@@ -91,12 +91,19 @@ async fn exec(request: HttpRequest, app: web::Data<App>, body: Body) -> Answer {
     if stdin.is_some() {
         exec = exec.stdin_piped();
     }
+    // Counted from now, and kept by the command's helper too: it holds when we are gone.
+    let time = Duration::from_secs_f64(seconds);
+    let deadline = Instant::now() + time;
+    let exec = exec.timeout(time);
     let name = name_in(&request);
-    let runtime = app.runtime.clone();
-    // To begin takes a moment, or as long as the container is frozen.
-    let process = app.work.slow(move || Ok(runtime.get(&name)?.exec_start(exec)?)).await?;
-    let running = Running::of(process).map_err(|error| ApiError::not_watched(&error))?;
-    let output = running.finish(stdin.unwrap_or_default(), Duration::from_secs_f64(seconds));
+    let output = async {
+        let Some(process) = begin(&app, name, exec).await? else {
+            return Ok(Output::timed_out_before_it_began());
+        };
+        let running = Running::of(process).map_err(|error| ApiError::not_watched(&error))?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        running.finish(stdin.unwrap_or_default(), left).await
+    };
     let client_gone = async {
         match request.conn_data::<Connection>() {
             Some(connection) => connection.closed().await,
@@ -108,6 +115,26 @@ async fn exec(request: HttpRequest, app: web::Data<App>, body: Body) -> Answer {
         // Nobody is there to read the answer. The command is dropped, and so killed.
         () = client_gone => Err(ApiError::bad_request("the client is gone", "Stay.")),
     }
+}
+
+/// Has a command executed. No thread waits for that: it takes a moment, or as long as something
+/// keeps the command from its execve. If this is dropped meanwhile, the command is killed. None if
+/// its time was over first.
+pub(super) async fn begin(
+    app: &App,
+    name: String,
+    exec: Exec,
+) -> Result<Option<ExecProcess>, ApiError> {
+    let (runtime, of) = (app.runtime.clone(), name.clone());
+    let ask = move || Ok(runtime.get(&name)?.exec_begin(exec)?);
+    let beginning = app.work.quick_of(&of, ask).await?;
+    let begun = Readable::of(&beginning).map_err(|error| ApiError::not_watched(&error))?;
+    begun.ready().await.map_err(|error| ApiError::not_watched(&error))?;
+    let begin = move || match beginning.wait() {
+        Err(Error::Timeout { operation: "a command", .. }) => Ok(None),
+        process => Ok(Some(process?)),
+    };
+    app.work.quick(begin).await
 }
 
 /// A command that runs. No thread waits for it; if the client goes away, this is dropped,
@@ -177,8 +204,24 @@ impl Running {
             exit_code: exit.code,
             signal: exit.signal,
             oom_killed: exit.oom_killed,
-            timed_out,
+            // The helper keeps the time too, and may have been the first.
+            timed_out: timed_out || exit.timed_out,
         })
+    }
+}
+
+impl Output {
+    fn timed_out_before_it_began() -> Output {
+        Output {
+            stdout: String::new(),
+            stderr: String::new(),
+            exit_code: KILLED.code,
+            signal: KILLED.signal,
+            oom_killed: false,
+            timed_out: true,
+            truncated: false,
+            not_utf8: NotUtf8::default(),
+        }
     }
 }
 

@@ -69,7 +69,8 @@ async fn show(request: HttpRequest, app: web::Data<App>) -> Answer {
     let path: String = query.need("path", PATH_HINT)?;
     query.end()?;
     let (runtime, name) = (app.runtime.clone(), name_in(&request));
-    let place = app.work.quick(move || look_at(&runtime.get(&name)?, path)).await?;
+    let of = name.clone();
+    let place = app.work.quick_of(&of, move || look_at(&runtime.get(&name)?, path)).await?;
     Ok(HttpResponse::Ok().json(place))
 }
 
@@ -136,7 +137,8 @@ async fn remove(request: HttpRequest, app: web::Data<App>) -> Answer {
     query.end()?;
     let (runtime, name) = (app.runtime.clone(), name_in(&request));
     // A large folder takes a while.
-    app.work.slow(move || Ok(runtime.get(&name)?.files().remove(&path)?)).await?;
+    let of = name.clone();
+    app.work.slow_of(&of, move || Ok(runtime.get(&name)?.files().remove(&path)?)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -156,7 +158,9 @@ async fn content(request: HttpRequest, app: web::Data<App>) -> Answer {
     let file_name = path.rsplit('/').next().unwrap_or_default().to_string();
     // A copy may have to be made first.
     let (runtime, name) = (app.runtime.clone(), name_in(&request));
-    let file = app.work.slow(move || Ok(runtime.get(&name)?.files().open(&path)?)).await?;
+    let of = name.clone();
+    let open = move || Ok(runtime.get(&name)?.files().open(&path)?);
+    let file = app.work.slow_of(&of, open).await?;
     let reader = Background::new(file, read_chunk);
     let body = unfold((reader, place), async |(mut reader, place)| match reader.next().await {
         Ok(chunk) if chunk.is_empty() => None,

@@ -102,9 +102,10 @@ async fn then_inspect(
     operation: impl FnOnce(&Container) -> Result<(), Error> + Send + 'static,
 ) -> Answer {
     let (shared, name) = (app.clone(), name_in(&request));
+    let of = name.clone();
     let text = app
         .work
-        .slow(move || {
+        .slow_of(&of, move || {
             let container = shared.runtime.get(&name)?;
             operation(&container)?;
             describe(&shared, &container)

@@ -1,9 +1,12 @@
 //! `/api/containers/{name}/exec/ws`: a command to talk with.
 
+use std::num::NonZeroU16;
+
 use actix_web::HttpRequest;
 use actix_web::web::{self, Payload};
 use minidocker_rt::{EnvVar, Exec, TerminalSize, User};
 
+use super::exec::begin;
 use super::{Answer, name_in, read, resource};
 use crate::app::App;
 use crate::error::ApiError;
@@ -20,8 +23,10 @@ async fn terminal(request: HttpRequest, app: web::Data<App>, payload: Payload) -
     let command: Option<String> = query.take("command", "Give a command, e.g. command=sh.")?;
     let tty = query.take::<bool>("tty", "Write tty=true or tty=false.")?.unwrap_or(true);
     let usual = TerminalSize::default();
-    let rows = query.take("rows", "Give a number of lines.")?.unwrap_or(usual.rows);
-    let columns = query.take("columns", "Give a number of characters.")?.unwrap_or(usual.columns);
+    let rows = query.take("rows", "Give a number of lines.")?;
+    let rows = rows.map_or(usual.rows, NonZeroU16::get);
+    let columns = query.take("columns", "Give a number of characters.")?;
+    let columns = columns.map_or(usual.columns, NonZeroU16::get);
     let user: Option<User> = query.take("user", "Give uid or uid:gid, e.g. user=1000:1000.")?;
     let working_dir: Option<String> = query.take("working_dir", "Give a folder.")?;
     let env = query.take_all("env");
@@ -42,9 +47,9 @@ async fn terminal(request: HttpRequest, app: web::Data<App>, payload: Payload) -
     let name = name_in(&request);
     let shared = app.clone();
     let begin = async move {
-        let runtime = shared.runtime.clone();
-        let process = shared.work.slow(move || Ok(runtime.get(&name)?.exec_start(exec)?)).await?;
-        Executed::new(process).map_err(|error| ApiError::not_watched(&error))
+        let begun = begin(&shared, name, exec).await?;
+        Executed::new(begun.ok_or_else(ApiError::internal)?)
+            .map_err(|error| ApiError::not_watched(&error))
     };
     socket::open(&request, payload, place, begin)
 }

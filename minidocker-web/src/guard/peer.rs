@@ -8,13 +8,16 @@
 use std::any::Any;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use actix_web::web;
+use nix::libc;
 use tokio::sync::OnceCell;
 
+use super::strangers::{Place, Strangers};
 use crate::readable::closed;
 
 /// A connection to this server.
@@ -22,28 +25,44 @@ use crate::readable::closed;
 pub(crate) struct Connection {
     pub peer: SocketAddr,
     pub local: SocketAddr,
-    /// A copy of its descriptor, to notice the end of it.
-    socket: Option<OwnedFd>,
+    /// Where it is found, to notice its end. No copy: a descriptor for each would halve how many
+    /// there can be.
+    place: Place,
+    strangers: Arc<Strangers>,
+    /// Its number among the strangers, until it was let in.
+    number: u64,
     /// Looked up at the first request: None inside if it cannot be told.
     uid: OnceCell<Option<u32>>,
 }
 
 impl Connection {
     /// Remembers a new connection; for `HttpServer::on_connect`.
-    pub fn remember(connection: &dyn Any, data: &mut Extensions) {
+    pub fn remember(strangers: &Arc<Strangers>, connection: &dyn Any, data: &mut Extensions) {
         let stream = connection.downcast_ref::<TcpStream>();
-        let addresses = stream.and_then(|s| Some((s.peer_addr().ok()?, s.local_addr().ok()?)));
-        if let Some((peer, local)) = addresses {
-            let socket = stream.and_then(|stream| stream.as_fd().try_clone_to_owned().ok());
-            data.insert(Connection { peer, local, socket, uid: OnceCell::new() });
+        let place = stream.and_then(|stream| {
+            let (peer, local) = (stream.peer_addr().ok()?, stream.local_addr().ok()?);
+            Some(Place { fd: stream.as_raw_fd(), peer, local })
+        });
+        if let Some(place) = place {
+            let Place { peer, local, .. } = place;
+            let number = strangers.enter(place);
+            let (strangers, uid) = (strangers.clone(), OnceCell::new());
+            data.insert(Connection { peer, local, place, strangers, number, uid });
         }
+    }
+
+    /// Whoever is at the other end was let in.
+    pub fn let_in(&self) {
+        self.strangers.leave(self.number);
     }
 
     /// Completes when the client has closed the connection, or its side of it. While an
     /// answer is being made, actix does not look.
     pub async fn closed(&self) {
-        match &self.socket {
+        match self.place.socket() {
             Some(socket) => closed(socket).await,
+            // It is closed already, or there is no descriptor left to watch it with.
+            None if std::io::Error::last_os_error().raw_os_error() != Some(libc::EMFILE) => {}
             None => std::future::pending().await,
         }
     }
@@ -57,6 +76,12 @@ impl Connection {
         }
         let look_up = || async move { web::block(move || look_up(peer, local)).await.ok()? };
         *self.uid.get_or_init(look_up).await
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.strangers.leave(self.number);
     }
 }
 

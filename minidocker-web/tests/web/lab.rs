@@ -76,6 +76,18 @@ impl Server {
         Server::run(command)
     }
 
+    /// With so many open files allowed, and no more.
+    pub fn start_allowed(root: &Path, open_files: u64) -> Server {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {open_files}; exec \"$0\" --port 0 --root \"$1\"");
+        command.args(["-c", &script, PROGRAM]).arg(root).env_remove("SUDO_UID");
+        Server::run(command)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     fn run(mut command: Command) -> Server {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());

@@ -16,6 +16,7 @@ mod process;
 mod security;
 mod sockets;
 mod streams;
+mod waits;
 mod wire;
 
 fn main() {
@@ -32,6 +33,7 @@ fn main() {
         security::trials(),
         sockets::trials(),
         streams::trials(),
+        waits::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit();
 }

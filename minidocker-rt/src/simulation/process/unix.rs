@@ -4,7 +4,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, setsid, waitid};
+use rustix::process::{
+    Pid, Resource, Signal, WaitId, WaitIdOptions, getrlimit, kill_process, setrlimit, setsid,
+    waitid,
+};
 
 /// The calling process leaves its terminal and its session: no Ctrl-C and no hang-up reaches
 /// it. The container's processes are then those of its session, whatever became of their
@@ -13,7 +16,17 @@ pub(crate) fn become_independent() {
     let _ = setsid();
     #[cfg(target_os = "linux")]
     super::orphans::adopt();
+    // How many files the program may open is its own affair: a server allows itself more than
+    // most programs are made for. Containers begin with the usual number.
+    let mut files = getrlimit(Resource::Nofile);
+    if files.current.is_none_or(|current| current > USUAL_FILES) {
+        files.current = Some(USUAL_FILES);
+        let _ = setrlimit(Resource::Nofile, files);
+    }
 }
+
+/// The soft limit of open files, as Linux has it.
+const USUAL_FILES: u64 = 1024;
 
 /// Starts a child.
 pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {

@@ -78,11 +78,11 @@ pub(super) fn flag() -> ObjectBuilder {
     one_of(&["true", "false"])
 }
 
-pub(super) fn whole(least: u32, most: u32) -> ObjectBuilder {
+pub(super) fn whole(least: u32, most: u64) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(f64::from(least)))
-        .maximum(Some(f64::from(most)))
+        .maximum(Some(most as f64))
 }
 
 pub(super) fn time() -> ObjectBuilder {

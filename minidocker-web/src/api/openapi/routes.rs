@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::document::{Route, delete, flag, get, one_of, parameter, post, put, text, time, whole};
 use super::schema as s;
+use crate::api::events::LAST_ID;
 
 pub(super) fn all() -> Vec<Route> {
     let mut all = server();
@@ -33,7 +34,7 @@ fn server() -> Vec<Route> {
         post("/api/prune", "Delete all containers that are not alive")
             .json::<s::Pruned>(200, "What is gone"),
         get("/api/events", "What happens, as server-sent events that can be resumed")
-            .query(parameter("since", whole(0, u32::MAX), "After the event with this id"))
+            .query(parameter("since", whole(0, LAST_ID), "After the event with this id"))
             .query(parameter("name", text(), "Only of this container"))
             .query(parameter("follow", flag(), "false for those kept, as a list"))
             .json::<Vec<s::Event>>(200, "The events")
@@ -107,7 +108,7 @@ fn life() -> Vec<Route> {
 fn looks() -> Vec<Route> {
     vec![
         get("/api/containers/{name}/logs", "What it printed")
-            .query(parameter("tail", whole(0, u32::MAX), "Only the last lines"))
+            .query(parameter("tail", whole(0, u32::MAX.into()), "Only the last lines"))
             .query(parameter("since", time(), "Only from this time on"))
             .query(parameter("stream", one_of(&["stdout", "stderr"]), "Only this stream"))
             .query(parameter("timestamps", flag(), "With the time before each line"))

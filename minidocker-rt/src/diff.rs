@@ -11,9 +11,6 @@ pub struct Change {
     pub kind: ChangeKind,
     /// Its full path in the container. What is not UTF-8 in it is shown as U+FFFD.
     pub path: String,
-    /// The fields whose bytes are not UTF-8: there is U+FFFD in their place.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub not_utf8: Vec<String>,
 }
 
 /// What became of a file or folder.

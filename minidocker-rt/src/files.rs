@@ -27,9 +27,6 @@ pub struct FileInfo {
     /// Where it leads, if it is a symlink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// The fields whose bytes are not UTF-8: there is U+FFFD in their place.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub not_utf8: Vec<String>,
 }
 
 /// What a file is (`man 7 inode`).

@@ -1,6 +1,4 @@
-//! Text made of bytes that may be anything, or that a limit cut off.
-
-use std::borrow::Cow;
+//! Text that a limit cut off.
 
 /// How many bytes at the end are the beginning of a character of UTF-8 whose others are missing.
 pub(crate) fn unfinished(bytes: &[u8]) -> usize {
@@ -16,15 +14,6 @@ pub(crate) fn unfinished(bytes: &[u8]) -> usize {
     if after + 1 < length { after + 1 } else { 0 }
 }
 
-/// Bytes as text: what is not UTF-8 becomes U+FFFD, and then the field's name is noted.
-pub(crate) fn shown(field: &str, bytes: &[u8], not_utf8: &mut Vec<String>) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    if matches!(text, Cow::Owned(_)) {
-        not_utf8.push(field.into());
-    }
-    text.into_owned()
-}
-
 /// Bytes as text, of which there may have been more: what is not UTF-8 becomes U+FFFD, but for
 /// a character that was cut off at the end.
 pub(crate) fn cut_off(bytes: &[u8]) -> String {
@@ -34,14 +23,6 @@ pub(crate) fn cut_off(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_no_text_is_noted() {
-        let mut not_utf8 = Vec::new();
-        assert_eq!(shown("a", "\u{fffd}".as_bytes(), &mut not_utf8), "\u{fffd}");
-        assert_eq!(shown("b", b"x\xff", &mut not_utf8), "x\u{fffd}");
-        assert_eq!(not_utf8, ["b"]);
-    }
 
     #[test]
     fn a_character_that_was_cut_off_is_left_out() {

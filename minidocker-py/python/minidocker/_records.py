@@ -421,8 +421,6 @@ class FileInfo:
     modified: datetime
     #: Where it leads, if it is a symlink.
     target: Optional[str] = None
-    #: The fields whose bytes are not UTF-8: there is U+FFFD in their place.
-    not_utf8: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -433,8 +431,6 @@ class Change:
     kind: ChangeKind
     #: Its full path in the container.
     path: str
-    #: The fields whose bytes are not UTF-8: there is U+FFFD in their place.
-    not_utf8: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         letter = {"added": "A", "modified": "C", "deleted": "D"}[self.kind.value]

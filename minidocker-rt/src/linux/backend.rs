@@ -288,13 +288,7 @@ impl Backend for LinuxBackend {
 
     fn changes(&self, dir: &ContainerDir, file: &SpecFile) -> Result<Vec<Change>> {
         let changes = self.changed_paths(dir, file)?.into_iter();
-        let change = |(kind, path): (ChangeKind, EntryPath)| {
-            let text = path.to_string();
-            let whole = str::from_utf8(path.as_bytes()).is_ok();
-            let not_utf8 = if whole { Vec::new() } else { vec!["path".into()] };
-            Change { kind, path: text, not_utf8 }
-        };
-        Ok(changes.map(change).collect())
+        Ok(changes.map(|(kind, path)| Change { kind, path: path.to_string() }).collect())
     }
 
     fn pack(

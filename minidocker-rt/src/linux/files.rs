@@ -18,7 +18,6 @@ use rustix::io::Errno;
 
 use super::tree;
 use crate::files::{FileInfo, FileKind, Trouble, WriteOptions};
-use crate::utf8;
 
 type Result<T> = std::result::Result<T, Trouble>;
 
@@ -317,11 +316,11 @@ fn info(parent: BorrowedFd<'_>, name: &CString, data: &Statx) -> Result<FileInfo
     // Some links of /proc cannot be read; they are there all the same.
     let target = (kind == FileKind::Symlink)
         .then(|| rustix::fs::readlinkat(parent, name, Vec::new()).ok())
-        .flatten();
-    let mut not_utf8 = Vec::new();
+        .flatten()
+        .map(|link| link.to_string_lossy().into_owned());
     let time = data.stx_mtime;
     Ok(FileInfo {
-        name: utf8::shown("name", name.as_bytes(), &mut not_utf8),
+        name: name.to_string_lossy().into_owned(),
         kind,
         size: data.stx_size,
         mode: u32::from(data.stx_mode) & 0o7777,
@@ -329,8 +328,7 @@ fn info(parent: BorrowedFd<'_>, name: &CString, data: &Statx) -> Result<FileInfo
         gid: data.stx_gid,
         modified: Timestamp::new(time.tv_sec, time.tv_nsec.try_into().unwrap_or(0))
             .unwrap_or(Timestamp::UNIX_EPOCH),
-        target: target.map(|link| utf8::shown("target", link.as_bytes(), &mut not_utf8)),
-        not_utf8,
+        target,
     })
 }
 

@@ -116,22 +116,22 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
             "man 2 sethostname",
         ),
         "bridge" => (
-            "Take a place on the bridge",
-            "A bridge is a switch made of software: each container's cable ends in one of its \
-             ports, and the host has an address there too. The first container of a network makes \
-             it, and each is given an address that nobody else has.",
+            "Reserve an IP on the bridge",
+            "A bridge is a virtual switch: the cable of each container ends in one of its ports, and \
+             the host has an address there too. The first container of a network creates it, and \
+             each container gets an address that no other has.",
             "man 8 bridge",
         ),
         "masquerade" => (
-            "Let the network out under the host's address",
-            "Nobody outside knows the way to the container's address, so on their way out packets \
-             get the host's instead, and answers get the container's back. The rules are in a \
-             table of our own, which keeps networks apart and lets nobody else in.",
+            "Masquerade outgoing traffic (NAT)",
+            "No other machine has a route to the container's address. So packets that leave get the \
+             address of the host, and their answers get the container's back. The rules are in a \
+             table of their own, which also keeps networks apart from each other.",
             "man 8 nft",
         ),
         "names" => (
-            "Write the container's names",
-            "Programs look names up in /etc/hosts before they ask anybody. Each container has \
+            "Write /etc/hosts",
+            "Programs look names up in /etc/hosts before they ask a name server. Each container has \
              one that lists the others on its network, and it is rewritten when they come and go.",
             "man 5 hosts",
         ),
@@ -142,7 +142,7 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
             "man 2 pidfd_open",
         ),
         "veth" => (
-            "Plug the container in",
+            "Connect the container to the bridge",
             "A veth pair is a cable: what goes into one end comes out of the other. One end is \
              plugged into the bridge, the other becomes eth0 in the container's network namespace.",
             "man 4 veth",
@@ -154,9 +154,9 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
             "man 2 setns",
         ),
         "etc-files" => (
-            "Show its hosts, hostname and resolv.conf",
-            "These three say who one is, and how others are found, so they cannot come from an \
-             image. The files lie on the host, where they can be rewritten while it runs.",
+            "Mount hosts, hostname and resolv.conf",
+            "These three files name the container and say how others are found, so they cannot come \
+             from an image. They are on the host, where they can be rewritten while it runs.",
             "man 5 resolv.conf",
         ),
         "address" => (
@@ -166,9 +166,9 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
             "man 8 ip-address",
         ),
         "default-route" => (
-            "Make the host the way to everybody else",
+            "Set the default route",
             "What is not on the container's own network is sent to the host's address there, and \
-             the host passes it on. Without this route the kernel says: network is unreachable.",
+             the host forwards it. Without this route the kernel says: network is unreachable.",
             "man 8 ip-route",
         ),
         "loopback" => (
@@ -193,17 +193,17 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
         "cgroup-namespace" => (
             "Hide the rest of the cgroup tree",
             "A cgroup namespace makes the container's cgroup look like the top of the tree. It \
-             must be made after entering, because it starts at the cgroup one is in.",
+             must be made after entering, because it starts at the cgroup of the caller.",
             "man 7 cgroup_namespaces",
         ),
         "cgroup-mount" => (
-            "Show the container its own limits",
+            "Mount the cgroup files, read-only",
             "Programs that size themselves by their limits (Java, Go, Node) read them at \
              /sys/fs/cgroup. They may read them, not raise them.",
             "man 7 cgroups",
         ),
         "oom-score" => (
-            "Become an ordinary candidate when memory runs out",
+            "Reset the OOM score",
             "If the whole machine runs out of memory the kernel looks for a process to kill. Our \
              helpers are spared, so that somebody is left to report it; the command is not.",
             "man 5 proc_pid_oom_score_adj",
@@ -228,7 +228,7 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
             "man 7 pty",
         ),
         "no-new-privs" => (
-            "Give up gaining rights",
+            "Set no_new_privs",
             "Set-user-ID programs such as su run with their owner's rights. With this flag they \
              run with the caller's, for this process and all its children, for ever.",
             "man 2 PR_SET_NO_NEW_PRIVS",
@@ -240,7 +240,7 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
             "man 2 seccomp",
         ),
         "capabilities" => (
-            "Drop most of root's powers",
+            "Drop capabilities",
             "Root's power is split into about forty capabilities. The container keeps Docker's \
              fourteen, enough for ordinary programs, and loses those that reach the host.",
             "man 7 capabilities",
@@ -266,8 +266,9 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
         ),
         _ => (
             "",
-            "A volume is a folder of the host that the container sees too. What is written there \
-             stays when the container is deleted.",
+            "A bind mount shows a folder of the host at a second place in the tree of mounts: the \
+             same files (inodes), not a copy. What is written there stays when the container is \
+             deleted.",
             "man 2 move_mount",
         ),
     };

@@ -23,7 +23,7 @@ fn compare(
     changes: &mut Vec<Change>,
 ) -> Result<bool> {
     let before = changes.len();
-    let tell = |kind, name: &str| Change { kind, path: format!("/{name}"), not_utf8: Vec::new() };
+    let tell = |kind, name: &str| Change { kind, path: format!("/{name}") };
     let mut seen = Vec::new();
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

@@ -6,7 +6,6 @@
 //! container's processes are not bounded by it either.
 
 use std::collections::VecDeque;
-use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -18,7 +17,6 @@ use super::rootfs::mode_of;
 use crate::backend::{FileResult, FileTree};
 use crate::files::{FileInfo, FileKind, Trouble, WriteOptions};
 use crate::store::ContainerDir;
-use crate::utf8;
 
 /// The names that a symlink may lead on to before it is taken for a circle: Linux's number.
 const LINKS: usize = 40;
@@ -103,7 +101,7 @@ impl FileTree for Files {
             let entry = entry?;
             // What is gone since the names were read is not there.
             if let Ok(data) = fs::symlink_metadata(entry.path()) {
-                found.push(info(&entry.path(), &entry.file_name(), &data));
+                found.push(info(&entry.path(), &entry.file_name().to_string_lossy(), &data));
             }
         }
         found.sort_by(|one, other| one.name.cmp(&other.name));
@@ -114,7 +112,7 @@ impl FileTree for Files {
         let place = self.find(path, false)?;
         let data = fs::symlink_metadata(&place.host)?;
         let name = place.inside.rsplit('/').next().filter(|name| !name.is_empty());
-        Ok(info(&place.host, name.unwrap_or("/").as_ref(), &data))
+        Ok(info(&place.host, name.unwrap_or("/"), &data))
     }
 
     fn open(&self, path: &str) -> FileResult<File> {
@@ -208,23 +206,18 @@ fn require_regular(data: &Metadata) -> FileResult<()> {
     Ok(())
 }
 
-fn info(host: &Path, name: &OsStr, data: &Metadata) -> FileInfo {
-    let mut not_utf8 = Vec::new();
-    let mut shown =
-        |field, name: &OsStr| utf8::shown(field, name.as_encoded_bytes(), &mut not_utf8);
-    let target = fs::read_link(host).ok().map(|target| shown("target", target.as_os_str()));
+fn info(host: &Path, name: &str, data: &Metadata) -> FileInfo {
     let (uid, gid) = owner(data);
     let modified = data.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
     FileInfo {
-        name: shown("name", name),
+        name: name.to_string(),
         kind: kind(data),
         size: data.len(),
         mode: mode_of(data),
         uid,
         gid,
         modified: modified.unwrap_or(Timestamp::UNIX_EPOCH),
-        target,
-        not_utf8,
+        target: fs::read_link(host).ok().map(|target| target.to_string_lossy().into_owned()),
     }
 }
 

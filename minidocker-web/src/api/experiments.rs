@@ -38,6 +38,7 @@ struct Experiment {
     feature: &'static str,
     title: &'static str,
     question: &'static str,
+    /// With the feature off it must do no harm to this machine.
     command: &'static str,
     look_for: &'static str,
 }
@@ -45,76 +46,85 @@ struct Experiment {
 const EXPERIMENTS: [Experiment; 10] = [
     Experiment {
         feature: "pid",
-        title: "A process tree of its own",
+        title: "Process tree",
         question: "Which processes can a container see?",
         command: "sh -c 'echo I am process $$; ls /proc | grep -c \"^[0-9]\"'",
-        look_for: "With it: process 2 or so, and a handful in all. Without: a large number, and \
-                   all the processes of this machine.",
+        look_for: "With it, the command is process 2 or so, and there are only a few in all. \
+                   Without it, the numbers are large: these are all processes of this machine.",
     },
     Experiment {
         feature: "rootfs",
-        title: "Files of its own",
+        title: "Files",
         question: "Whose files does a container see?",
         command: "sh -c 'ls / /home /root'",
-        look_for: "With it: a small tree, without anybody's home. Without: this machine's own \
-                   files.",
+        look_for: "With it, there is a small tree of folders and nobody's home. Without it, these \
+                   are the files of this machine.",
     },
     Experiment {
         feature: "uts",
-        title: "A host name of its own",
-        question: "What does a container think its host is called?",
+        title: "Host name",
+        question: "Which host name does a container have?",
         command: "uname -n",
-        look_for: "With it: the container's name. Without: this machine's.",
+        look_for: "With it, the name of the container. Without it, the name of this machine.",
     },
     Experiment {
         feature: "ipc",
-        title: "Shared memory of its own",
+        title: "Shared memory",
         question: "Can a container meet other programs in shared memory?",
         command: "readlink /proc/self/ns/ipc",
-        look_for: "Two numbers: with it one of its own, without it the one that every program of \
-                   this machine has.",
+        look_for: "The number names the place where shared memory is found. With it, the container \
+                   has one of its own. Without it, that of all programs of this machine.",
     },
     Experiment {
         feature: "network",
-        title: "A network of its own",
+        title: "Network",
         question: "Which network interfaces does a container have?",
         command: "cat /proc/net/dev",
-        look_for: "With it: the loopback interface alone. Without: those of this machine.",
+        look_for: "With it, loopback and one end of a cable to the bridge. Without it, all \
+                   interfaces of this machine.",
     },
     Experiment {
         feature: "cgroup",
-        title: "A cgroup root of its own",
+        title: "Cgroup root",
         question: "Can a container tell where in the cgroup tree it is?",
         command: "cat /proc/self/cgroup",
-        look_for: "With it: / only. Without: the whole path on this machine.",
+        look_for: "With it, only /. Without it, the whole path on this machine.",
     },
     Experiment {
         feature: "masked_paths",
         title: "Hidden kernel files",
-        question: "What of the kernel's inner life can a container read?",
+        question: "What can a container read of the kernel's own data?",
         command: "sh -c 'head -c 200 /proc/keys; echo; head -n 3 /proc/timer_list; head -n 3 /proc/interrupts'",
-        look_for: "With it: nothing. Without: keys, timers or interrupts of this machine.",
+        look_for: "With it, nothing. Without it, keys, timers and interrupts of this machine.",
     },
     Experiment {
         feature: "capabilities",
-        title: "Few of root's powers",
-        question: "Is root in a container as mighty as root outside?",
-        command: "grep Cap /proc/self/status",
-        look_for: "Without it, CapEff has all bits set; with it, only those that Docker leaves.",
+        title: "Capabilities",
+        question: "Can root in a container do what root outside can?",
+        command: "sh -c 'grep CapEff /proc/self/status; renice -n -10 -p $$'",
+        look_for: "With it, renice fails: to take more than its share of the CPU, root needs \
+                   CAP_SYS_NICE, and CapEff has only the few bits that Docker leaves. Without it, \
+                   all bits are set, and renice succeeds.",
     },
     Experiment {
         feature: "no_new_privs",
-        title: "No new rights",
-        question: "Can a program in a container gain rights by executing another?",
-        command: "grep NoNewPrivs /proc/self/status",
-        look_for: "1 means that set-user-ID programs such as su give nothing; 0 that they do.",
+        title: "No new privileges",
+        question: "Can an ordinary user become root by a set-user-ID program?",
+        command: "sh -c 'echo secret > /only-root; chmod 600 /only-root; \
+                  cp /bin/cat /cat; chmod u+s /cat; \
+                  setpriv --reuid 1000 --clear-groups /cat /only-root'",
+        look_for: "User 1000 runs a copy of cat that has the set-user-ID bit of root. With it, the \
+                   kernel ignores that bit, and the file stays closed: Permission denied. Without \
+                   it, user 1000 reads root's secret.",
     },
     Experiment {
         feature: "seccomp",
-        title: "A filter for system calls",
-        question: "May a container call everything in the kernel?",
-        command: "grep Seccomp /proc/self/status",
-        look_for: "Mode 2 is a filter, and 0 is none.",
+        title: "System call filter",
+        question: "Can a container make every system call?",
+        command: "unshare --user id -u",
+        look_for: "With it, the filter refuses unshare(2): Operation not permitted. Without it, the \
+                   container makes a user namespace of its own, the first step of many attacks on \
+                   the kernel, and is user 65534 (nobody) there.",
     },
 ];
 

@@ -107,7 +107,7 @@ impl Network {
                 }
             },
         };
-        check("packet-filter", "Way out (nftables)", verdict)
+        check("packet-filter", "Outgoing traffic (NAT)", verdict)
     }
 
     fn forwarding(&self) -> Check {
@@ -124,7 +124,7 @@ impl Network {
                 Some("sudo sysctl net.ipv4.ip_forward=1"),
             )),
         };
-        check("forwarding", "Way out (ip_forward)", verdict)
+        check("forwarding", "IP forwarding", verdict)
     }
 }
 

@@ -306,7 +306,7 @@ fn files_are_listed_written_read_and_removed() {
 
 const TAR: [(&str, &str); 1] = [("Content-Type", "application/x-tar")];
 
-pub fn without_chunks(mut body: &[u8]) -> Vec<u8> {
+fn without_chunks(mut body: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     loop {
         let end = body.windows(2).position(|two| two == b"\r\n").unwrap();
@@ -427,6 +427,17 @@ fn an_experiment_shows_the_difference_and_leaves_nothing() {
             assert!(run["error"].is_null() && run["timed_out"] == false, "{result}");
         }
         assert_ne!(with["output"], without["output"], "{result}");
+        // A learner sees something fail, not a number that differs.
+        if ["capabilities", "no_new_privs", "seccomp"].map(Value::from).contains(&result["feature"])
+        {
+            assert_ne!(with["exit_code"], 0, "{result}");
+            assert_eq!(without["exit_code"], 0, "{result}");
+            assert!(
+                with["output"].as_str().unwrap().contains("not permitted")
+                    || with["output"].as_str().unwrap().contains("denied"),
+                "{result}"
+            );
+        }
     }
     assert_eq!(lab.get("/api/containers").json(), json!([]));
     let run = |body: Value| lab.ask("POST", "/api/experiments", &[], &body.to_string());

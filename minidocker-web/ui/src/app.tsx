@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { Button } from "./components/button.tsx";
 import { Dialog } from "./components/dialog.tsx";
 import { Icon, type IconName } from "./components/icon.tsx";
-import { Menu } from "./components/menu.tsx";
+import { Menu, type MenuItem, openMenuAt } from "./components/menu.tsx";
 import { Empty, Notice } from "./components/notice.tsx";
 import { Toasts } from "./components/toast.tsx";
 import { go, href, route } from "./router.ts";
@@ -30,6 +30,20 @@ const PLACES: { path: string; label: string; icon: IconName }[] = [
   { path: "networks", label: "Networks", icon: "network" },
   { path: "system", label: "System", icon: "system" },
 ];
+
+/** So many places fit beside each other; the others are in a menu. */
+const ON_A_PHONE = 4;
+const PLACES_BELOW_MORE = PLACES.slice(ON_A_PHONE);
+
+function morePlaces(): MenuItem[] {
+  const places = PLACES_BELOW_MORE.map(
+    ({ path, label, icon }): MenuItem => ({ label, icon, run: () => go(path) }),
+  );
+  const colours: MenuItem = isDark()
+    ? { label: "Light colours", icon: "sun", run: toggleTheme, apart: true }
+    : { label: "Dark colours", icon: "moon", run: toggleTheme, apart: true };
+  return [...places, colours];
+}
 
 export function App() {
   const [place = "containers", ...rest] = route.value.path;
@@ -62,8 +76,8 @@ export function App() {
             <span>minidocker</span>
           </a>
           <ul>
-            {PLACES.map(({ path, label, icon }) => (
-              <li key={path}>
+            {PLACES.map(({ path, label, icon }, index) => (
+              <li key={path} class={index < ON_A_PHONE ? "" : "wide-only"}>
                 <a href={href(path)} aria-current={place === path ? "page" : undefined}>
                   <Icon name={icon} size={18} />
                   <span>{label}</span>
@@ -71,6 +85,19 @@ export function App() {
                 </a>
               </li>
             ))}
+            <li class="phone-only">
+              <button
+                type="button"
+                aria-haspopup="menu"
+                aria-current={
+                  PLACES_BELOW_MORE.some(({ path }) => path === place) ? "true" : undefined
+                }
+                onClick={(event) => openMenuAt("More", morePlaces(), event.currentTarget)}
+              >
+                <Icon name="menu" size={18} />
+                <span>More</span>
+              </button>
+            </li>
           </ul>
           <div class="foot">
             <Connection />
@@ -120,8 +147,8 @@ function View({ place, rest }: { place: string; rest: string[] }) {
       return <SystemView />;
     default:
       return (
-        <Empty title="There is nothing at this address">
-          <a href={href("containers")}>To the containers</a>
+        <Empty title="Page not found">
+          <a href={href("containers")}>Go to the containers</a>
         </Empty>
       );
   }
@@ -159,8 +186,8 @@ function Banners() {
         <div class="banner notice bad" role="alert">
           <strong>The server does not answer.</strong>
           <span>
-            Containers go on without it. This page connects again by itself as soon as
-            minidocker-web is back{listed.value ? "; until then it shows what it knew last." : "."}
+            Containers keep running. This page reconnects as soon as minidocker-web is back
+            {listed.value ? ", and shows the last known state until then." : "."}
           </span>
         </div>
       )}
@@ -168,7 +195,7 @@ function Banners() {
         <div class="banner notice warn" role="status">
           <strong>Simulation: these are ordinary processes, not isolated containers.</strong>
           <span>
-            Why: {system.value?.backend.why}. Actions that cannot work here are greyed out.
+            Why: {system.value?.backend.why}. Actions that are not available here are greyed out.
           </span>
         </div>
       )}

@@ -62,7 +62,7 @@ export function live(): void {
       connection.value = "live";
       refusal.value = null;
       loadSystem().catch(() => {});
-      if (wasLost) done("Connected again. What you see is up to date.");
+      if (wasLost) done("Connected again. The page is up to date.");
     },
     lost: () => {
       connection.value = "lost";

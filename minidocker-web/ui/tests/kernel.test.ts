@@ -129,6 +129,60 @@ test("the stats charts follow what it uses", async () => {
     expect(Number(used)).toBeLessThan(45);
   });
   await page.getByText(/used up its share/).waitFor();
+
+  // The curve is kept while one looks elsewhere, and after the end.
+  const known = () =>
+    page
+      .locator(".chart")
+      .first()
+      .evaluate((one) => one.textContent);
+  await page.getByRole("link", { name: "Files" }).click();
+  await page.getByRole("button", { name: "All changes" }).waitFor();
+  await page.waitForTimeout(1500);
+  await page.getByRole("link", { name: "Stats" }).click();
+  await page.locator(".chart canvas").first().waitFor();
+  expect(await page.getByText("Measuring").count()).toBe(0);
+  expect(await known()).toContain("used");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByText(/The charts show the time until then/).waitFor();
+  await page.getByText(/Memory peak \d/).waitFor();
+  await goto("containers");
+  await goto("containers/busy/stats");
+  await page.getByText(/The charts show the time until then/).waitFor();
+});
+
+test("what fails with a wall is seen to work without it", async () => {
+  const { page, goto } = view;
+  for (const [feature, refusal] of [
+    ["capabilities", "Permission denied"],
+    ["no_new_privs", "Permission denied"],
+    ["seccomp", "Operation not permitted"],
+  ]) {
+    await goto(`experiments/${feature}`);
+    await page.getByRole("button", { name: "Run both" }).click();
+    const output = (name: string) =>
+      page.getByRole("region", { name: `Output ${name} ${feature}` });
+    await output("With").getByText(refusal!).waitFor({ timeout: 30_000 });
+    expect(await output("Without").innerText()).not.toContain(refusal);
+  }
+});
+
+test("no command of one's own runs on the host's files without a question", async () => {
+  const { page, goto } = view;
+  const { existsSync } = await import("node:fs");
+  const proof = `${lab.folder}/proof`;
+  await goto("experiments/rootfs");
+  await page.getByLabel("Command, run in both containers").fill(`touch ${proof}`);
+  await page.getByRole("button", { name: "Run both" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("is written or deleted on this machine").waitFor();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await page.waitForTimeout(300);
+  expect(existsSync(proof)).toBe(false);
+  await page.getByRole("button", { name: "Run both" }).click();
+  await dialog.getByRole("button", { name: "Run on this machine" }).click();
+  await page.getByText("What to look for").waitFor({ timeout: 30_000 });
+  expect(existsSync(proof)).toBe(true);
 });
 
 test("an experiment shows what a process tree of its own hides", async () => {

@@ -201,7 +201,7 @@ test("a volume is the host's folder, and its files show inside", async () => {
   await page.getByRole("link", { name: "Files" }).click();
   const row = page.locator("tr", { hasText: "own.txt" });
   await row.getByText("added").waitFor();
-  await page.getByRole("button", { name: "Everything it changed" }).click();
+  await page.getByRole("button", { name: "All changes" }).click();
   await page.getByRole("button", { name: "/own.txt" }).waitFor();
 });
 
@@ -395,4 +395,39 @@ test("the keyboard alone: create, open, delete", async () => {
   await page.locator("a.name").focus();
   await page.keyboard.press("Enter");
   await page.waitForURL(/containers\/typed/);
+});
+
+test("the overview has limits, volumes and variables, and the path of the rootfs to copy", async () => {
+  const { page, goto } = view;
+  const shared = path.join(lab.folder, "facts");
+  mkdirSync(shared, { recursive: true });
+  await lab.run({
+    name: "facts",
+    command: "python -m http.server 8000",
+    mem_limit_mb: 64,
+    cpu_limit_percent: 50,
+    volumes: [`${shared}:/app/data`],
+    env_vars: { MODE: "dev" },
+  });
+  await goto("containers/facts");
+  const facts = page.getByRole("region", { name: "Facts" });
+  for (const text of [
+    "64 MB",
+    "50% of one core",
+    `${shared}:/app/data`,
+    "MODE=dev",
+    "Started once",
+  ]) {
+    await facts.getByText(text).first().waitFor();
+  }
+  await facts.getByRole("button", { name: "Copy the path of the rootfs" }).click();
+  const { rootfs } = await lab.inspect("facts");
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(rootfs);
+
+  // A server that nobody can reach says so, and how that is changed.
+  await page.getByText("The command listens at port 8000").waitFor();
+  await page.getByRole("button", { name: "Duplicate with port 8000 published" }).click();
+  await page.getByRole("heading", { name: "Create a container" }).waitFor();
+  expect(await page.locator("#name").inputValue()).toBe("facts-2");
+  expect(await page.getByLabel("Port 1", { exact: true }).inputValue()).toMatch(/:8000$/);
 });

@@ -6,7 +6,8 @@ import { curl, dockerRun, KEYWORDS, python } from "../src/lib/preview.ts";
 
 const HERE = { server: "http://localhost:5000", root: "/srv/my lab" };
 
-const FULL: Spec = {
+/** With every field: one that is missing here does not compile. */
+const FULL: Required<Spec> = {
   name: "web",
   command: "python -m http.server 8000",
   mem_limit_mb: 100,
@@ -28,10 +29,10 @@ const FULL: Spec = {
   rlimits: [{ resource: "nofile", soft: 10, hard: 20 }],
   restart: "on-failure:5",
   timeout_seconds: 60,
+  log_max_mb: 8,
   health_check: { command: "true", interval_seconds: 5, retries: 2, start_period_seconds: 1 },
   init: false,
   tty: true,
-  log_max_mb: 64,
   stdin_open: true,
   isolation: { pid: false, network: false, seccomp: false, no_new_privs: false },
 };
@@ -191,10 +192,10 @@ test("python is python, and means the same by the names of the package", () => {
     rlimits: { nofile: [10, 20] },
     restart: "on-failure:5",
     timeout_seconds: 60,
+    log_max_mb: 8,
     health_check: { command: "true", interval: 5, retries: 2, start_period: 1 },
     init: false,
     tty: true,
-    log_max_mb: 64,
     stdin_open: true,
     isolation: { pid: false, network: false, seccomp: false, no_new_privs: false },
   });

@@ -76,7 +76,7 @@ async function ask(method: string, address: string, body?: BodyInit, type?: stri
     throw new ApiError({
       code: "unreachable",
       message: "The server does not answer.",
-      hint: "Does minidocker-web still run? This page connects again by itself.",
+      hint: "Is minidocker-web still running? This page reconnects by itself.",
       status: 0,
     });
   }

@@ -277,7 +277,6 @@ export interface FileEntry {
   gid: number;
   modified: string;
   target?: string | null;
-  not_utf8?: string[];
   change: "added" | "modified" | null;
 }
 
@@ -292,7 +291,6 @@ export interface Listing {
 export interface Change {
   kind: "added" | "modified" | "deleted";
   path: string;
-  not_utf8?: string[];
 }
 
 export interface Namespace {

@@ -1,15 +1,16 @@
 /** How long ago something was; it grows older by itself. */
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import { ago, exact } from "../lib/format.ts";
 
 const now = signal(Date.now());
 
+// Each second, as the uptime beside it; only words that changed are drawn again.
 setInterval(() => {
   if (!document.hidden) now.value = Date.now();
-}, 10_000);
+}, 1000);
 
 export function Ago({ time }: { time: string | null | undefined }) {
-  // Something may have happened since the clock last ticked.
-  const words = ago(time, Math.max(now.value, Date.now()));
+  const words = useMemo(() => computed(() => ago(time, now.value)), [time]);
   return <span title={exact(time)}>{words}</span>;
 }

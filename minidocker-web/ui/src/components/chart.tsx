@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { clock } from "../lib/format.ts";
 import { colour, colours } from "../theme.ts";
 
 export interface Series {
@@ -20,6 +21,8 @@ interface Props {
   format: (value: number | null) => string;
   /** Whether the axis counts in steps of 1024. */
   binary?: boolean;
+  /** Whether there are only whole numbers. */
+  whole?: boolean;
   /** The axis goes at least to here. */
   atLeast?: number;
   /** In words, for those who cannot see it. */
@@ -28,10 +31,15 @@ interface Props {
 
 const HEIGHT = 190;
 
+const MINUTE = 60;
+
+/** Steps of an axis of whole numbers. */
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
+
 /** Steps of an axis that are round figures in bytes. */
 const POWERS = Array.from({ length: 44 }, (_, power) => 2 ** power);
 
-export function Chart({ title, series, data, format, binary, atLeast = 1, summary }: Props) {
+export function Chart({ title, series, data, format, binary, whole, atLeast = 1, summary }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(data);
@@ -53,18 +61,23 @@ export function Chart({ title, series, data, format, binary, atLeast = 1, summar
         height: HEIGHT,
         legend: { show: true, live: true },
         cursor: { y: false, points: { size: 7 } },
-        scales: { y: { range: (_, _min, max) => [0, Math.max(atLeast, (max ?? 0) * 1.15)] } },
+        scales: {
+          // A minute at least: the axis of a single sample would count in milliseconds.
+          x: { range: (_, min, max) => [Math.min(min, max - MINUTE), max] },
+          y: { range: (_, _min, max) => [0, Math.max(atLeast, (max ?? 0) * 1.15)] },
+        },
         axes: [
-          { ...axis, space: 80 },
+          { ...axis, space: 80, values: (_, ticks) => ticks.map(timeOfDay) },
           {
             ...axis,
             size: 68,
             values: (_, ticks) => ticks.map((tick) => format(tick)),
-            ...(binary ? { incrs: POWERS } : {}),
+            ...(binary && { incrs: POWERS }),
+            ...(whole && { incrs: WHOLE }),
           },
         ],
         series: [
-          { value: (_, time) => (time == null ? "" : new Date(time * 1000).toLocaleTimeString()) },
+          { value: (_, time) => (time == null ? "" : timeOfDay(time)) },
           ...series.map(({ label, colour: property, limit }): uPlot.Series => {
             const stroke = colour(property);
             return {
@@ -72,7 +85,8 @@ export function Chart({ title, series, data, format, binary, atLeast = 1, summar
               stroke,
               width: limit ? 1.5 : 2,
               ...(limit ? { dash: [6, 5] } : { fill: withAlpha(stroke, 0.14) }),
-              points: { show: false },
+              // A sample alone is no line.
+              points: { show: (plot) => !limit && (plot.data[0]?.length ?? 0) < 3 },
               value: (_, value) => format(value),
             };
           }),
@@ -109,6 +123,11 @@ export function Chart({ title, series, data, format, binary, atLeast = 1, summar
       <div ref={box} aria-hidden="true" />
     </figure>
   );
+}
+
+/** As everywhere on the page: `19:23:05`. */
+function timeOfDay(seconds: number): string {
+  return clock(new Date(seconds * 1000).toISOString()).slice(0, 8);
 }
 
 function withAlpha(rgb: string, alpha: number): string {

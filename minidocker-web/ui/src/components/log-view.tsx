@@ -39,7 +39,7 @@ export function LogView(props: Props) {
     if (!element) return;
     const measure = () => {
       setHeight(element.clientHeight);
-      const text = ruler.current?.querySelector<HTMLElement>(".log-text");
+      const text = ruler.current?.querySelector<HTMLElement>(".ruler-text");
       const digits = text?.firstElementChild?.getBoundingClientRect().width;
       if (text && digits) setColumns(Math.max(8, Math.floor((text.clientWidth / digits) * 10)));
     };
@@ -118,7 +118,7 @@ export function LogView(props: Props) {
       {!following && (
         <div class="to-end">
           <Button small icon="chevron" onClick={() => setFollowing(true)}>
-            To the end
+            Go to the end
           </Button>
         </div>
       )}
@@ -130,9 +130,9 @@ export function LogView(props: Props) {
 function Ruler(props: { element: { current: HTMLDivElement | null }; timestamps: boolean }) {
   return (
     <div class="log-ruler" ref={props.element} aria-hidden="true">
-      {props.timestamps && <span class="log-time" />}
+      {props.timestamps && <span class="ruler-time" />}
       <span class="log-mark" />
-      <span class="log-text">
+      <span class="ruler-text">
         <span>0000000000</span>
       </span>
     </div>
@@ -204,7 +204,8 @@ function Line(props: {
     <div class={`log-line ${entry.stream}${current ? " current" : ""}`}>
       {timestamps && (
         <time class="log-time" title={exact(entry.time)}>
-          {clock(entry.time)}
+          {clock(entry.time).slice(0, 8)}
+          <span class="ms">{clock(entry.time).slice(8)}</span>
         </time>
       )}
       <span class="log-mark" aria-hidden="true" />

@@ -7,7 +7,7 @@ export function PortLink({ port }: { port: PublishedPort }) {
   if (!address) return <span class="mono">{portWords(port)}</span>;
   return (
     <a
-      class="mono"
+      class="mono port"
       href={address}
       target="_blank"
       rel="noopener noreferrer"

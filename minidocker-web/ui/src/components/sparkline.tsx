@@ -11,8 +11,10 @@ export function Sparkline({ values, top }: { values: number[]; top?: number | un
   const points = values.map(
     (value, i) => `${((start + i) * step).toFixed(1)},${y(value, highest)}`,
   );
-  if (points.length === 0) return <div class="sparkline" />;
-  const left = (start * step).toFixed(1);
+  // A single sample is a short line, not a speck.
+  const [first] = points;
+  if (points.length === 1 && first) points.unshift(first.replace(/^[^,]*/, `${WIDTH - 4}`));
+  const left = values.length === 1 ? String(WIDTH - 4) : (start * step).toFixed(1);
   return (
     <svg
       class="sparkline"
@@ -20,7 +22,10 @@ export function Sparkline({ values, top }: { values: number[]; top?: number | un
       preserveAspectRatio="none"
       aria-hidden="true"
     >
-      <path class="area" d={`M${left},${HEIGHT}L${points.join("L")}L${WIDTH},${HEIGHT}Z`} />
+      <line class="ground" x1="0" x2={WIDTH} y1={HEIGHT - 0.5} y2={HEIGHT - 0.5} />
+      {points.length > 0 && (
+        <path class="area" d={`M${left},${HEIGHT}L${points.join("L")}L${WIDTH},${HEIGHT}Z`} />
+      )}
       <polyline class="line" points={points.join(" ")} />
     </svg>
   );

@@ -11,6 +11,7 @@ import { forget, isAlive, learn, loadTemplates, unsupported } from "../state.ts"
 import { startDraft } from "../views/create/form-state.ts";
 import { inPieces, sendBulk } from "./bulk.ts";
 import { plural } from "./format.ts";
+import { freeName } from "./names.ts";
 
 export type Verb = "start" | "stop" | "restart" | "pause" | "resume" | "kill" | "delete";
 
@@ -66,7 +67,7 @@ export async function act(verb: Verb, container: Container): Promise<void> {
       if (!isFailedStart(error)) throw error;
       // The reason is on the container's card and page; it need not be said twice.
       const to = href("containers", name, "how");
-      bad(`${name} did not start`, { to, label: "See the step that failed" });
+      bad(`${name} did not start`, { to, label: "Details" });
       return;
     }
     done(`${name} ${pastOf(verb)}`);
@@ -210,7 +211,7 @@ export function saveAsTemplate(container: Container): void {
 
 export function copyContainer(container: Container): void {
   if (!container.spec) return;
-  startDraft({ ...container.spec, name: `${container.name}-copy` });
+  startDraft({ ...container.spec, name: freeName(`${container.name}-copy`) });
 }
 
 export function exportUrl(name: string): string {

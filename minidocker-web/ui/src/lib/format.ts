@@ -117,7 +117,7 @@ export function exitWords({ code, oom_killed, timed_out }: Exit): string {
 
 /** What an exit code tells. */
 export function exitMeaning(code: number, oomKilled = false): string {
-  if (oomKilled) return "out of memory: killed by the kernel at its memory limit";
+  if (oomKilled) return "killed by the kernel at its memory limit (out of memory)";
   if (code === 0) return "success";
   if (code === 125) return "the container could not be created";
   if (code === 126) return "the command was found but could not be executed";

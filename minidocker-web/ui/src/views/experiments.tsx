@@ -3,6 +3,8 @@ import { useEffect, useState } from "preact/hooks";
 import { api, type Problem, problemOf } from "../api/client.ts";
 import type { Experiment, ExperimentResult, Run } from "../api/types.ts";
 import { Button } from "../components/button.tsx";
+import { Code } from "../components/copy.tsx";
+import { ask } from "../components/dialog.tsx";
 import { TextField } from "../components/field.tsx";
 import { Heading } from "../components/heading.tsx";
 import { Notice } from "../components/notice.tsx";
@@ -20,7 +22,7 @@ export function ExperimentsView({ feature }: { feature: string | undefined }) {
     <>
       <Heading
         title="Experiments"
-        about="The surest way to learn what a part of the isolation does: take it away. Each experiment runs one command in two containers that differ in a single feature, shows both answers, and removes both."
+        about="The surest way to learn what a part of the isolation does is to take it away. Each experiment runs one command in two containers that differ in a single feature, compares the output, and removes both."
       />
       {problem && <Notice problem={problem} />}
       {data && chosen && (
@@ -44,6 +46,9 @@ export function ExperimentsView({ feature }: { feature: string | undefined }) {
   );
 }
 
+/** Commands that somebody has agreed to, so that each is asked about once. */
+const allowed = new Set<string>();
+
 function Bench({ experiment }: { experiment: Experiment }) {
   const { feature, title, question, look_for } = experiment;
   const [command, setCommand] = useState(experiment.command);
@@ -55,6 +60,32 @@ function Bench({ experiment }: { experiment: Experiment }) {
   useEffect(() => {
     setCommand(experiment.command);
   }, [experiment]);
+
+  /** The suggested commands do no harm; a command of one's own can, where a wall is missing. */
+  const start = () => {
+    if (command === experiment.command || allowed.has(`${feature} ${command}`)) return void run();
+    ask({
+      title: `Run this command without “${title.toLowerCase()}”?`,
+      body: (
+        <>
+          <Code text={command} label="the command" />
+          <p class="notice warn">
+            <strong>One of the two containers is not isolated in this respect.</strong>
+            <span>{words.off} The command runs as root.</span>
+            {feature === "rootfs" && (
+              <span>What it writes or deletes is written or deleted on this machine.</span>
+            )}
+          </p>
+        </>
+      ),
+      action: "Run on this machine",
+      danger: true,
+      run: () => {
+        allowed.add(`${feature} ${command}`);
+        void run();
+      },
+    });
+  };
 
   const run = async () => {
     setBusy(true);
@@ -83,12 +114,12 @@ function Bench({ experiment }: { experiment: Experiment }) {
           class="stack tight"
           onSubmit={(event) => {
             event.preventDefault();
-            if (!unsupported("isolation")) void run();
+            if (!unsupported("isolation")) start();
           }}
         >
           <TextField
             id="experiment-command"
-            label="Command, run in both"
+            label="Command, run in both containers"
             mono
             value={command}
             onChange={setCommand}
@@ -104,7 +135,9 @@ function Bench({ experiment }: { experiment: Experiment }) {
               {busy ? "Running both…" : "Run both"}
             </Button>
             {command !== experiment.command && (
-              <Button onClick={() => setCommand(experiment.command)}>Back to the suggestion</Button>
+              <Button onClick={() => setCommand(experiment.command)}>
+                Restore the suggested command
+              </Button>
             )}
           </div>
         </form>
@@ -144,10 +177,10 @@ function Result(props: {
     <section class="panel" aria-label={title}>
       <header>
         <h3>{title}</h3>
-        <span class={`tag ${kind}`}>{kind === "good" ? "as usual" : "one feature off"}</span>
+        <span class={`tag ${kind}`}>{kind === "good" ? "default" : "one feature off"}</span>
       </header>
       {!run ? (
-        <p class="body soft">Its output appears here.</p>
+        <p class="body soft">The output appears here.</p>
       ) : (
         <>
           {run.error && (
@@ -162,11 +195,11 @@ function Result(props: {
                 {"\n"}
               </span>
             ))}
-            {run.output === "" && <span class="soft">It printed nothing.</span>}
+            {run.output === "" && <span class="soft">The command printed nothing.</span>}
           </pre>
           <p class="body small soft">
             {run.timed_out
-              ? "Ended because its time was over."
+              ? "Ended: the time limit was over."
               : run.exit_code !== null &&
                 `Exit code ${run.exit_code}: ${exitMeaning(run.exit_code)}.`}
             {run.truncated && " The output was cut off."}

@@ -18,7 +18,7 @@ export function ImagesView() {
     <>
       <Heading
         title="Images"
-        about="An image is the files a container begins with. It is shared and read-only: what a container changes is kept apart, in a layer of its own."
+        about="An image holds the files that a container starts with. Images are shared and read-only; the changes of a container are kept in a layer of its own."
       >
         <Button
           icon="upload"
@@ -30,7 +30,7 @@ export function ImagesView() {
         </Button>
       </Heading>
       {problem && <Notice problem={problem} />}
-      {!data && !problem && <p class="soft">Asking the server for its images…</p>}
+      {!data && !problem && <p class="soft">Loading the images…</p>}
       <ul class="templates">
         {data?.map((image) => (
           <ImageCard key={image.name} image={image} reload={reload} />
@@ -42,7 +42,7 @@ export function ImagesView() {
 
 const SOURCES: Record<Image["source"], string> = {
   host: "built in",
-  rootfs: "root file system",
+  rootfs: "root filesystem",
   docker: "from docker save",
   oci: "OCI image",
 };
@@ -62,9 +62,8 @@ function ImageCard({ image, reload }: { image: Image; reload: () => void }) {
       </div>
       {source === "host" ? (
         <p class="soft grow">
-          This machine's own programs, shown read-only beside a small set of system files. Nothing
-          is downloaded, and nothing else of the machine is visible: not /home, not /root, not its
-          passwords.
+          The programs of this machine, read-only, with a small set of system files. Nothing is
+          downloaded, and nothing else of the machine is visible: no /home, no /root, no passwords.
         </p>
       ) : (
         <p class="soft grow">
@@ -100,8 +99,8 @@ function askImport(reload: () => void): void {
     body: (
       <>
         <p class="soft">
-          A tar archive, also compressed: a root file system, as <code>docker export</code> writes
-          it, or an image, as <code>docker save</code> does.
+          A tar archive, also compressed: a root filesystem, as <code>docker export</code> writes
+          it, or an image, as <code>docker save</code> writes it.
         </p>
         <div class="field">
           <label for="image-name">Name</label>
@@ -126,7 +125,7 @@ function askImport(reload: () => void): void {
 function askDelete(name: string, reload: () => void): void {
   ask({
     title: `Delete the image ${name}?`,
-    body: <p>No container uses it.</p>,
+    body: <p>No container uses this image.</p>,
     action: "Delete",
     danger: true,
     run: async () => {

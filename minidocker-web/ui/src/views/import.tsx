@@ -13,8 +13,8 @@ export function askImport(): void {
     body: (
       <>
         <p class="soft">
-          What <em>Export</em> gave, here or in the Python program: a JSON object with at least a
-          name and a command.
+          The JSON file that <em>Export</em> writes, here or in the Python program. It has at least
+          a name and a command.
         </p>
         <div class="field">
           <label for="import-file">From a file</label>
@@ -43,12 +43,12 @@ export function askImport(): void {
           />
         </div>
         <div class="field">
-          <label for="import-name">Name, if another than in the file</label>
+          <label for="import-name">New name (optional)</label>
           <input id="import-name" name="name" class="input" autocomplete="off" />
         </div>
         <label class="check">
           <input type="checkbox" name="edit" />
-          Look at it in the form first
+          Open it in the form first
         </label>
       </>
     ),
@@ -74,7 +74,7 @@ function parsed(text: string): Record<string, unknown> {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
     return value as Record<string, unknown>;
   }
-  throw new Error("This is JSON, but no object: a configuration begins with { and ends with }.");
+  throw new Error("This is JSON but not an object. A configuration begins with { and ends with }.");
 }
 
 function withoutNulls(object: Record<string, unknown>): Record<string, unknown> {

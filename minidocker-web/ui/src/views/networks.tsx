@@ -18,7 +18,7 @@ export function NetworksView() {
     <>
       <Heading
         title="Networks"
-        about="A network is a bridge of this machine that containers are plugged into. Those on the same one find each other by name; from one network to another nothing passes."
+        about="A network is a bridge on this machine. Containers on the same network find each other by name; nothing passes from one network to another."
       >
         <Button
           icon="plus"
@@ -30,7 +30,7 @@ export function NetworksView() {
         </Button>
       </Heading>
       {problem && <Notice problem={problem} />}
-      {!data && !problem && <p class="soft">Asking the server for its networks…</p>}
+      {!data && !problem && <p class="soft">Loading the networks…</p>}
       <ul class="templates">
         {data?.map((network) => (
           <NetworkCard key={network.name} network={network} reload={reload} />
@@ -57,44 +57,46 @@ function NetworkCard({ network, reload }: { network: Network; reload: () => void
       </div>
       <p class="soft">
         {builtin
-          ? "Where every container is that names no other network."
-          : `Made ${ago(created_at)}, apart from all others.`}
+          ? "Default network for containers that choose no other."
+          : `Created ${ago(created_at)}.`}
       </p>
       <dl class="facts">
         <dt>Addresses</dt>
-        <dd class="mono">{subnet ?? "chosen when it comes up"}</dd>
+        <dd class="mono nowrap">{subnet ?? "chosen when the network is first used"}</dd>
         <dt>Bridge</dt>
         <dd>
           {bridge ? (
             <>
-              <span class="mono">{bridge}</span>, the host is <span class="mono">{gateway}</span>
+              <span class="mono">{bridge}</span>, gateway <span class="mono">{gateway}</span>
             </>
           ) : (
-            <span class="soft">none while no container is on it</span>
+            <span class="soft">none while no container is running</span>
           )}
         </dd>
-        <dt>On it now</dt>
+        <dt>Containers</dt>
         <dd>
           {network.containers.map(
             ({ id, names: [own = id.slice(0, 12), ...aliases], ip_address }) => (
               <div key={id}>
                 <a href={href("containers", own)}>{own}</a> <span class="mono">{ip_address}</span>
-                {aliases.length > 0 && <span class="soft"> also {aliases.join(", ")}</span>}
+                {aliases.length > 0 && <span class="soft"> alias {aliases.join(", ")}</span>}
               </div>
             ),
           )}
-          {network.containers.length === 0 && <span class="soft">nobody</span>}
+          {network.containers.length === 0 && <span class="soft">none running</span>}
         </dd>
       </dl>
       <div class="grow" />
       {!builtin && (
         <div class="row">
-          <Button onClick={() => startDraft({ network: name })}>Create a container on it</Button>
+          <Button onClick={() => startDraft({ network: name })}>Create a container here</Button>
           <Button
             icon="trash"
             kind="danger"
             label={`Delete the network ${name}`}
-            unavailable={made.length > 0 ? `${plural(made.length, "container")} made for it` : null}
+            unavailable={
+              made.length > 0 ? `${plural(made.length, "container")} made for this network` : null
+            }
             onClick={() => askDelete(name, reload)}
           />
         </div>
@@ -122,8 +124,8 @@ function askCreate(reload: () => void): void {
             autocomplete="off"
           />
           <p class="hint">
-            For example <code>10.99.0.0/24</code>. Left empty, one is taken that this machine does
-            not use.
+            For example <code>10.99.0.0/24</code>. Leave it empty to take a range that this machine
+            does not use.
           </p>
         </div>
       </>
@@ -142,7 +144,7 @@ function askCreate(reload: () => void): void {
 function askDelete(name: string, reload: () => void): void {
   ask({
     title: `Delete the network ${name}?`,
-    body: <p>No container was made for it.</p>,
+    body: <p>No container uses this network.</p>,
     action: "Delete",
     danger: true,
     run: async () => {

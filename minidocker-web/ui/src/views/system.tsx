@@ -26,13 +26,13 @@ export function SystemView() {
   );
   return (
     <>
-      <Heading title="System" about="This machine, as minidocker finds it.">
+      <Heading title="System" about="This machine, its limits, and what could be improved.">
         <a class="button" href="/api/docs" target="_blank" rel="noreferrer">
           <Icon name="link" /> API documentation
         </a>
       </Heading>
       {problem && <Notice problem={problem} />}
-      {!data && !problem && <p class="soft">Looking around…</p>}
+      {!data && !problem && <p class="soft">Loading…</p>}
       {data && (
         <div class="stack">
           <Doctor data={data} />
@@ -56,7 +56,7 @@ function Doctor({ data }: { data: System }) {
       <header>
         <h2>Doctor</h2>
         <span class={`tag ${bad.length ? "warn" : "good"}`}>
-          {bad.length ? `${plural(bad.length, "thing")} to look at` : "all is well"}
+          {bad.length ? `${plural(bad.length, "check")} to look at` : "all checks passed"}
         </span>
       </header>
       <ul class="doctor">
@@ -70,7 +70,7 @@ function Doctor({ data }: { data: System }) {
                 {title} <span class="visually-hidden">({status})</span>
               </h3>
               <p class="soft">{detail}</p>
-              {command && <Code text={command} label={`the command that mends: ${title}`} />}
+              {command && <Code text={command} label={`the command that fixes: ${title}`} />}
             </div>
           </li>
         ))}
@@ -116,7 +116,7 @@ function Machine({ data }: { data: System }) {
         <dd>
           version {cgroup.version}: {cgroup.controllers.join(", ") || "no controllers"}
         </dd>
-        <dt>Containers in</dt>
+        <dt>Root folder</dt>
         <dd>
           <code>{data.root}</code>
         </dd>
@@ -134,7 +134,7 @@ function Enforced({ data }: { data: System }) {
   return (
     <section class="panel">
       <header>
-        <h2>What holds here</h2>
+        <h2>Limits this machine can enforce</h2>
       </header>
       <table>
         <tbody>
@@ -175,16 +175,14 @@ function DiskPanel() {
         <Button
           icon="trash"
           kind="danger"
-          unavailable={ended.length === 0 ? "all containers are alive" : null}
+          unavailable={ended.length === 0 ? "no container has stopped" : null}
           onClick={() => askPrune(ended.length, data?.reclaimable_bytes ?? null, reload)}
         >
-          Delete all that do not run
+          Prune stopped containers
         </Button>
       </header>
       {problem && <Notice problem={problem} />}
-      {data && data.containers.length === 0 && (
-        <p class="body soft">No containers, so nothing is used.</p>
-      )}
+      {data && data.containers.length === 0 && <p class="body soft">No containers.</p>}
       {data && data.containers.length > 0 && (
         <div class="scroll-x" tabIndex={0} role="region" aria-label="Disk use by container">
           <table>
@@ -222,7 +220,7 @@ function DiskPanel() {
       {data && (
         <p class="body small soft">
           Containers {bytes(data.containers_bytes)}, images {bytes(data.images_bytes)};{" "}
-          {bytes(data.reclaimable_bytes)} could be freed.
+          {bytes(data.reclaimable_bytes)} can be freed.
         </p>
       )}
     </section>
@@ -234,8 +232,8 @@ function askPrune(count: number, size: number | null, reload: () => void): void 
     title: `Delete ${plural(count, "container")}?`,
     body: (
       <p>
-        All that do not run go, with their changed files and logs
-        {size !== null && `; that frees ${bytes(size)}`}. Those that run stay.
+        All containers that are not running are deleted, with their changed files and logs
+        {size !== null && `. This frees ${bytes(size)}`}. Running containers stay.
       </p>
     ),
     action: "Delete",

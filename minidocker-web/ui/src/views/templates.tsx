@@ -1,4 +1,4 @@
-/** Templates: configurations to begin with. */
+/** Templates: ready-made configurations. */
 import { useEffect } from "preact/hooks";
 import { api } from "../api/client.ts";
 import type { Spec, Template } from "../api/types.ts";
@@ -6,8 +6,9 @@ import { Button } from "../components/button.tsx";
 import { ask } from "../components/dialog.tsx";
 import { Heading } from "../components/heading.tsx";
 import { attempt, done } from "../components/toast.tsx";
+import { freeName } from "../lib/names.ts";
 import { commandLine, shortCommand } from "../lib/words.ts";
-import { containers, loadTemplates, templates } from "../state.ts";
+import { loadTemplates, templates } from "../state.ts";
 import { startDraft } from "./create/form-state.ts";
 
 export const HELLO: Spec = {
@@ -22,7 +23,7 @@ export function TemplatesView() {
     <>
       <Heading
         title="Templates"
-        about="Configurations to begin with. Choosing one fills the form, where everything can still be changed. A container's own menu saves it as a template."
+        about="Ready-made configurations. Using one fills the form, where everything can be changed. The menu of a container saves its configuration as a template."
       />
       <TemplateCards manage />
     </>
@@ -34,13 +35,13 @@ export function TemplateCards(props: { hello?: boolean; manage?: boolean }) {
     if (templates.value === null || props.manage) void attempt(loadTemplates);
   }, [props.manage]);
 
-  if (templates.value === null) return <p class="soft">Asking the server for its templates…</p>;
+  if (templates.value === null) return <p class="soft">Loading the templates…</p>;
   return (
     <ul class="templates">
       {props.hello && (
         <li class="panel template first">
           <h3>Hello</h3>
-          <p class="soft grow">Prints one line and ends. The shortest way to see everything.</p>
+          <p class="soft grow">Prints one line and ends. The shortest example.</p>
           <code class="truncate">{commandLine(HELLO.command)}</code>
           <div class="row">
             <Button kind="primary" onClick={() => startDraft(HELLO)}>
@@ -61,7 +62,7 @@ function TemplateCard({ template, manage }: { template: Template; manage: boolea
   return (
     <li class="panel template">
       <div class="row spread">
-        <h3>{title}</h3>
+        {manage ? <h2>{title}</h2> : <h3>{title}</h3>}
         {manage && <span class="tag">{builtin ? "built in" : "yours"}</span>}
       </div>
       <p class="soft grow">{description || "No description."}</p>
@@ -75,7 +76,7 @@ function TemplateCard({ template, manage }: { template: Template; manage: boolea
             icon="trash"
             kind="danger"
             label={`Delete the template ${name}`}
-            unavailable={builtin ? "built-in templates stay" : null}
+            unavailable={builtin ? "built-in templates cannot be deleted" : null}
             onClick={() => askDelete(name)}
           />
         )}
@@ -84,18 +85,10 @@ function TemplateCard({ template, manage }: { template: Template; manage: boolea
   );
 }
 
-/** A name that no container has yet. */
-export function freeName(name: string): string {
-  if (!containers.value.has(name)) return name;
-  for (let n = 2; ; n += 1) {
-    if (!containers.value.has(`${name}-${n}`)) return `${name}-${n}`;
-  }
-}
-
 function askDelete(name: string): void {
   ask({
     title: `Delete the template ${name}?`,
-    body: <p>Containers that were made from it stay as they are.</p>,
+    body: <p>Containers that were created from this template stay as they are.</p>,
     action: "Delete",
     danger: true,
     run: async () => {

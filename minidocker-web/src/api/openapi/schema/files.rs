@@ -6,8 +6,6 @@ use utoipa::ToSchema;
 pub(in crate::api::openapi) struct Change {
     kind: ChangeKind,
     path: String,
-    #[schema(nullable = false)]
-    not_utf8: Option<Vec<String>>,
 }
 
 #[derive(ToSchema)]
@@ -53,8 +51,6 @@ struct FileEntry {
     modified: String,
     #[schema(nullable = false)]
     target: Option<String>,
-    #[schema(nullable = false)]
-    not_utf8: Option<Vec<String>>,
     #[schema(required)]
     change: Option<ChangeKind>,
 }

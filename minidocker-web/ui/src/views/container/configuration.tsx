@@ -1,4 +1,4 @@
-/** What it was made from, and how to make it again. */
+/** What the container was made from, and how to make it again. */
 import { api } from "../../api/client.ts";
 import type { Container } from "../../api/types.ts";
 import { Button, LinkButton } from "../../components/button.tsx";
@@ -15,12 +15,12 @@ export function ConfigurationTab({ container }: { container: Container }) {
     <div class="stack">
       <div class="row spread">
         <p class="soft lead">
-          A container never changes once it is created. To run it otherwise, make a copy, change
-          that, and delete this one.
+          A container cannot be changed once it is created. Duplicate it, change the duplicate, and
+          delete this one.
         </p>
         <div class="row">
           <Button icon="copy" kind="primary" onClick={() => copyContainer(container)}>
-            Make a copy
+            Duplicate
           </Button>
           <Button icon="template" onClick={() => saveAsTemplate(container)}>
             Save as template
@@ -37,7 +37,7 @@ export function ConfigurationTab({ container }: { container: Container }) {
           </header>
           <div class="body stack tight">
             <p class="small soft">
-              <em>Import</em> takes this back, here and in the Python program.
+              <em>Import</em> reads this file, here and in the Python program.
             </p>
             {problem && <Notice problem={problem} />}
             {data !== null && <Code text={pretty(data)} label="exported configuration" />}

@@ -9,6 +9,7 @@ import { ContainerStatus } from "../../components/status.tsx";
 import { act, menuOf, VERBS, whyNot } from "../../lib/actions.tsx";
 import { conditionOf } from "../../lib/condition.ts";
 import { portUrl } from "../../lib/ports.ts";
+import { measure } from "../../lib/stats-history.ts";
 import { href } from "../../router.ts";
 import { containers, isAlive, listed } from "../../state.ts";
 import { ConfigurationTab } from "./configuration.tsx";
@@ -38,7 +39,7 @@ export function ContainerView({ name, tab }: { name: string; tab: string }) {
     return (
       <Empty title={`There is no container ${name}`}>
         <p>It was deleted, or never existed.</p>
-        <LinkButton to={href("containers")}>To the containers</LinkButton>
+        <LinkButton to={href("containers")}>Go to the containers</LinkButton>
       </Empty>
     );
   }
@@ -53,6 +54,12 @@ function Found({ container, tab }: { container: Container; tab: string }) {
     const current = tabs.current?.querySelector<HTMLElement>("[aria-current]");
     if (current && tabs.current) tabs.current.scrollLeft = current.offsetLeft - 60;
   }, [tab]);
+  // On whichever tab: the charts need to have seen what they show.
+  const { id, started_at } = container;
+  const alive = isAlive(container);
+  useEffect(() => {
+    if (alive && id !== undefined) return measure(name, id);
+  }, [name, id, started_at, alive]);
   const View = (TABS[tab] ?? TABS.overview)!.view;
   return (
     <div data-state={conditionOf(container)}>

@@ -37,7 +37,7 @@ export function FilesTab({ container }: { container: Container }) {
               location.hash = `${href("containers", name, "files")}?changed=1`;
             }}
           >
-            Everything it changed
+            All changes
           </button>
         </div>
       </div>
@@ -86,7 +86,7 @@ function Folder(props: { container: Container; path: string; go: (path: string) 
     return (
       <Notice
         problem={problem}
-        action={<Button onClick={() => go("/")}>To the root folder</Button>}
+        action={<Button onClick={() => go("/")}>Go to the root folder</Button>}
       />
     );
   }
@@ -106,8 +106,8 @@ function Folder(props: { container: Container; path: string; go: (path: string) 
           <Empty title="This folder is empty">
             <p>
               {path === "/" && !container.started_at
-                ? "Its files appear when it is started: the image is put below them then."
-                : "There is nothing in it, hidden or not."}
+                ? "The files of the image appear when the container is started."
+                : "It has no files, not even hidden ones."}
             </p>
           </Empty>
         ) : (
@@ -115,11 +115,11 @@ function Folder(props: { container: Container; path: string; go: (path: string) 
             <thead>
               <tr>
                 <th scope="col">Name</th>
-                <th scope="col">Changed by it</th>
+                <th scope="col">Change</th>
                 <th scope="col" class="right">
                   Size
                 </th>
-                <th scope="col">Rights</th>
+                <th scope="col">Mode</th>
                 <th scope="col">Owner</th>
                 <th scope="col">Modified</th>
                 <th scope="col">
@@ -147,7 +147,7 @@ function Folder(props: { container: Container; path: string; go: (path: string) 
                     <span class="tag bad">deleted</span>
                   </td>
                   <td colSpan={5} class="soft small">
-                    The image has it; the container removed it.
+                    Part of the image, deleted by the container.
                   </td>
                 </tr>
               ))}
@@ -228,8 +228,8 @@ function askRemove(name: string, path: string, entry: FileEntry, reload: () => v
     title: `Delete ${entry.name} inside ${name}?`,
     body: (
       <p>
-        {entry.kind === "directory" ? "The folder goes with all that is in it. " : ""}
-        What the image has is only hidden; the image stays as it is.
+        {entry.kind === "directory" ? "The folder is deleted with everything in it. " : ""}
+        Files of the image are only hidden; the image stays as it is.
       </p>
     ),
     action: "Delete",
@@ -293,7 +293,7 @@ function FolderActions(props: {
                 />
               </div>
             ),
-            action: "Make",
+            action: "Create",
             run: async (form) => {
               await api.folder(name, join(String(form.get("name"))));
               reload();
@@ -341,7 +341,7 @@ function FileView(props: { container: Container; path: string; go: (path: string
       {data && data.byteLength === 0 && <p class="body soft">The file is empty.</p>}
       {data && data.byteLength > 0 && text === null && (
         <p class="body soft">
-          {bytes(data.byteLength)} that are no text. Download it to look at it.
+          Binary file, {bytes(data.byteLength)}. Download the file to open it.
         </p>
       )}
       {text && (
@@ -373,14 +373,14 @@ function Changes({ container, go }: { container: Container; go: (path: string) =
   const { name } = container;
   const { data, problem } = useLoad(() => api.diff(name), [name, container.status]);
   if (problem) return <Notice problem={problem} />;
-  if (!data) return <p class="soft">Comparing it with its image…</p>;
+  if (!data) return <p class="soft">Comparing the files with the image…</p>;
   if (data.length === 0) {
     return (
       <div class="panel">
-        <Empty title="It changed nothing">
+        <Empty title="No changes">
           <p>
-            All files are as the image has them. What is written to a volume is a change of the
-            host's folder, and what is in /tmp, /proc or /dev goes when it ends.
+            All files are as in the image. Files on a volume belong to a folder of this machine, and
+            files in /tmp, /proc and /dev are gone when the container ends.
           </p>
         </Empty>
       </div>

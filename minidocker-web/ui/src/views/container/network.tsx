@@ -1,10 +1,15 @@
 /** How a container is connected. */
 import { Fragment } from "preact";
 import type { Container } from "../../api/types.ts";
+import { Button } from "../../components/button.tsx";
 import { PortLink } from "../../components/port-link.tsx";
+import { freeName } from "../../lib/names.ts";
 import { portWords } from "../../lib/ports.ts";
+import { servedPort } from "../../lib/served-port.ts";
 import { href } from "../../router.ts";
 import { isAlive, simulated } from "../../state.ts";
+import { publishedAs } from "../create/basics.tsx";
+import { startDraft } from "../create/form-state.ts";
 
 export function NetworkPanel({ container }: { container: Container }) {
   const { network, spec } = container;
@@ -30,7 +35,9 @@ export function NetworkPanel({ container }: { container: Container }) {
         {network.networks.length === 0 && (
           <>
             <dt>IP address</dt>
-            <dd class="soft">{alive ? "none of its own" : "none while it does not run"}</dd>
+            <dd class="soft">
+              {alive ? "no address of its own" : "none while the container is stopped"}
+            </dd>
           </>
         )}
         <dt>Ports</dt>
@@ -45,10 +52,10 @@ export function NetworkPanel({ container }: { container: Container }) {
             (asked.length > 0 ? (
               <>
                 <span class="mono">{asked.join(", ")}</span>
-                <span class="soft"> when it runs</span>
+                <span class="soft"> when the container runs</span>
               </>
             ) : (
-              <span class="soft">none published</span>
+              <NothingPublished container={container} />
             ))}
         </dd>
         <Names container={container} />
@@ -62,6 +69,31 @@ export function NetworkPanel({ container }: { container: Container }) {
   );
 }
 
+/** A server that cannot be reached needs a word. */
+function NothingPublished({ container: { spec } }: { container: Container }) {
+  const port = servedPort(spec?.command);
+  const reachable = spec?.network === "host" || spec?.network === "none";
+  if (!spec || port === null || reachable) return <span class="soft">none published</span>;
+  return (
+    <>
+      <span class="soft">
+        none published. The command listens at port {port}, which only other containers reach.
+      </span>
+      <div>
+        <Button
+          small
+          icon="copy"
+          onClick={() =>
+            startDraft({ ...spec, name: freeName(spec.name), ports: [publishedAs(port)] })
+          }
+        >
+          Duplicate with port {port} published
+        </Button>
+      </div>
+    </>
+  );
+}
+
 function Endpoint(one: { name: string; ip_address: string; gateway: string; mac: string }) {
   return (
     <>
@@ -70,7 +102,7 @@ function Endpoint(one: { name: string; ip_address: string; gateway: string; mac:
       <dt>Gateway</dt>
       <dd>
         <span class="mono">{one.gateway}</span>
-        <span class="soft"> the host's end, on the network {one.name}</span>
+        <span class="soft"> the end of the cable on this machine, network {one.name}</span>
       </dd>
       <dt>MAC address</dt>
       <dd class="mono">{one.mac}</dd>
@@ -99,17 +131,17 @@ function Names({ container: { spec } }: { container: Container }) {
 }
 
 function meaning(mode: string): string {
-  if (simulated.value) return "in a simulation: this machine's";
+  if (simulated.value) return "simulated: the network of this machine";
   switch (mode) {
     case "bridge":
-      return "an address of its own, and out through the host's";
+      return "its own IP address; outgoing traffic through this machine";
     case "none":
-      return "nothing but its own loopback";
+      return "only loopback";
     case "host":
-      return "the host's own interfaces and ports";
+      return "the interfaces and ports of this machine";
     default:
       return mode.startsWith("container:")
-        ? "that of the other container"
-        : "a network of its own, beside those who are on it";
+        ? "the network of the other container"
+        : "shared by the containers on this network";
   }
 }

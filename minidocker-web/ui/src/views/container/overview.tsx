@@ -9,104 +9,30 @@ import { Meter } from "../../components/meter.tsx";
 import { Empty, Notice } from "../../components/notice.tsx";
 import { Sparkline } from "../../components/sparkline.tsx";
 import { whyNot } from "../../lib/actions.tsx";
-import {
-  bytes,
-  duration,
-  exitMeaning,
-  exitWords,
-  micros,
-  percent,
-  plural,
-} from "../../lib/format.ts";
+import { bytes, duration, exitMeaning, micros, percent, plural } from "../../lib/format.ts";
 import { useLoad } from "../../lib/use-load.ts";
-import { commandLine } from "../../lib/words.ts";
 import { href } from "../../router.ts";
 import { isAlive, recentCpu, usageOf } from "../../state.ts";
+import { Facts } from "./facts.tsx";
 import { Strip } from "./how.tsx";
 import { NetworkPanel } from "./network.tsx";
 
 export function OverviewTab({ container }: { container: Container }) {
-  const { name, spec, exit } = container;
   return (
-    <div class="overview">
-      <div class="stack">
-        <Now container={container} />
-        <LastLines container={container} />
-        <RunCommand container={container} />
-      </div>
-      <div class="stack">
-        <section class="panel">
-          <header>
-            <h2>Facts</h2>
-            <a class="small" href={href("containers", name, "configuration")}>
-              Configuration
-            </a>
-          </header>
-          <dl class="facts body">
-            <dt>ID</dt>
-            <dd class="mono" title={container.id}>
-              {container.short_id}
-            </dd>
-            <dt>Command</dt>
-            <dd>
-              <code class="command-block">{commandLine(spec?.command)}</code>
-            </dd>
-            <dt>Image</dt>
-            <dd>{spec?.image ?? "host"}</dd>
-            <dt>Memory limit</dt>
-            <dd>{spec?.mem_limit_mb !== undefined ? `${spec.mem_limit_mb} MB` : "none"}</dd>
-            <dt>CPU limit</dt>
-            <dd>
-              {spec?.cpu_limit_percent !== undefined
-                ? `${spec.cpu_limit_percent}% of one core`
-                : "none"}
-            </dd>
-            <dt>Created</dt>
-            <dd>
-              <Ago time={container.created_at} />
-            </dd>
-            <dt>Last started</dt>
-            <dd>
-              <Ago time={container.started_at} />
-            </dd>
-            {!isAlive(container) && container.finished_at && (
-              <>
-                <dt>Ended</dt>
-                <dd>
-                  <Ago time={container.finished_at} />
-                </dd>
-              </>
-            )}
-            {exit && (
-              <>
-                <dt>{isAlive(container) ? "Last exit code" : "Exit code"}</dt>
-                <dd>
-                  <strong class="number">{exit.code}</strong>{" "}
-                  <span class="soft">{exitWords(exit)}</span>
-                </dd>
-              </>
-            )}
-            <dt>Starts</dt>
-            <dd class="number">
-              {container.starts ?? 0}, of these {plural(container.restarts ?? 0, "restart")} by its
-              policy ({spec?.restart ?? "no"})
-            </dd>
-            {container.pid != null && (
-              <>
-                <dt>PID on the host</dt>
-                <dd class="number">{container.pid}</dd>
-              </>
-            )}
-            <dt>Files it changed</dt>
-            <dd>
-              <code>{container.rootfs}</code>
-            </dd>
-          </dl>
-        </section>
-        <NetworkPanel container={container} />
-        <HealthPanel container={container} />
-        <Built container={container} />
-        <History container={container} />
+    <div class="stack">
+      <Now container={container} />
+      <Built container={container} />
+      <div class="overview">
+        <div class="stack">
+          <LastLines container={container} />
+          <RunCommand container={container} />
+          <History container={container} />
+        </div>
+        <div class="stack">
+          <Facts container={container} />
+          <NetworkPanel container={container} />
+          <HealthPanel container={container} />
+        </div>
       </div>
     </div>
   );
@@ -139,10 +65,10 @@ function Now({ container }: { container: Container }) {
       <div class="tile">
         <span class="soft small">Processes</span>
         <strong class="figure number">{usage.pids}</strong>
-        <span class="soft small">of {spec?.pids_limit ?? 512} at most</span>
+        <span class="soft small">of {spec?.pids_limit ?? 512}</span>
       </div>
       <div class="tile">
-        <span class="soft small">Up for</span>
+        <span class="soft small">Uptime</span>
         <strong class="figure number">{duration(usage.uptime_seconds)}</strong>
         <a class="small" href={href("containers", name, "stats")}>
           Charts
@@ -167,14 +93,14 @@ function LastLines({ container }: { container: Container }) {
       <header>
         <h2>Last lines of the log</h2>
         <a class="small" href={href("containers", name, "logs")}>
-          All of it, live
+          Full log, live
         </a>
       </header>
       {problem && <Notice problem={problem} />}
       {data && data.lines.length > 0 && <LogText lines={data.lines} />}
       {data && data.lines.length === 0 && (
         <Empty title="Nothing logged">
-          <p>{data.empty ?? "It has printed nothing."}</p>
+          <p>{data.empty ?? "The command has printed nothing."}</p>
         </Empty>
       )}
     </section>
@@ -236,9 +162,9 @@ function RunCommand({ container }: { container: Container }) {
             {output.stderr && <pre class="output err">{output.stderr}</pre>}
             <p class="small soft">
               Exit code {output.exit_code}: {exitMeaning(output.exit_code, output.oom_killed)}
-              {output.stdout === "" && output.stderr === "" && ", and it printed nothing"}
-              {output.timed_out && ", killed because its time was over"}
-              {output.truncated && ", output cut off at 4 MB"}.
+              {output.stdout === "" && output.stderr === "" && ". The command printed nothing"}
+              {output.timed_out && ". The time limit was over, and the command was killed"}
+              {output.truncated && ". The output was cut off at 4 MB"}.
             </p>
           </div>
         )}
@@ -258,7 +184,7 @@ function HealthPanel({ container }: { container: Container }) {
         <span class={`tag ${kind}`}>{health.status}</span>
       </header>
       {health.probes.length === 0 ? (
-        <p class="body soft">No probe has ended yet.</p>
+        <p class="body soft">No check has ended yet.</p>
       ) : (
         <table>
           <tbody>
@@ -267,8 +193,8 @@ function HealthPanel({ container }: { container: Container }) {
                 <td class="nowrap">
                   <Ago time={probe.started_at} />
                 </td>
-                <td class="number">{probe.exit_code ?? "no exit"}</td>
-                <td class="mono small">{probe.output.trim() || "printed nothing"}</td>
+                <td class="number">{probe.exit_code ?? "no answer"}</td>
+                <td class="mono small">{probe.output.trim() || "no output"}</td>
               </tr>
             ))}
           </tbody>
@@ -329,7 +255,7 @@ function History({ container }: { container: Container }) {
         <h2>History</h2>
       </header>
       {mine.length === 0 ? (
-        <p class="body soft">No events are kept of it.</p>
+        <p class="body soft">No events yet.</p>
       ) : (
         <ol class="history">
           {mine
@@ -360,13 +286,13 @@ function eventWords(event: Event): string {
     case "exec_failed":
       return `could not run ${event.command}`;
     case "start_failed":
-      return `failed to start at ${event.failure?.step}`;
+      return `failed to start at the step ${event.failure?.step}`;
     case "out_of_memory":
-      return `hit its memory limit (${event.kills} killed so far)`;
+      return `reached the memory limit (${event.kills} killed so far)`;
     case "health_changed":
       return `became ${event.health}`;
     case "restarted":
-      return `restarted by its policy (${event.restarts})`;
+      return `restarted by the restart policy (${event.restarts})`;
     default:
       return event.event.replaceAll("_", " ");
   }

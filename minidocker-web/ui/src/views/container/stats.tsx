@@ -1,65 +1,43 @@
-/** What it uses, as it goes on. */
-import { useEffect, useState } from "preact/hooks";
-import { type Problem, url } from "../../api/client.ts";
-import { stream } from "../../api/stream.ts";
+/** What the container uses, and what it used until its end. */
 import type { Container, Stats } from "../../api/types.ts";
 import { Button } from "../../components/button.tsx";
 import { Chart } from "../../components/chart.tsx";
 import { Empty, Notice } from "../../components/notice.tsx";
 import { act, whyNot } from "../../lib/actions.tsx";
-import { bytes, duration, micros, percent, plural } from "../../lib/format.ts";
+import { bytes, duration, exact, micros, percent, plural } from "../../lib/format.ts";
+import { historyOf, ratesOf, timesOf, withGaps } from "../../lib/stats-history.ts";
 import { isAlive } from "../../state.ts";
 import { NetworkPanel } from "./network.tsx";
 
-/** Five minutes of seconds. */
-const KEPT = 300;
-
 export function StatsTab({ container }: { container: Container }) {
-  const { samples, problem } = useStats(container);
-  const last = samples.at(-1);
+  const { samples: measured, problem } = historyOf(container.id);
+  const last = measured.at(-1);
   const alive = isAlive(container);
 
-  if (problem) return <Notice problem={problem} />;
-  if (!alive && samples.length < 2) {
-    return (
-      <div class="panel">
-        <Empty title="Nothing to measure">
-          <p>
-            It does not run, so it uses no memory, no CPU time and no processes. Charts begin when
-            it does.
-          </p>
-          <Button
-            icon="play"
-            kind="primary"
-            unavailable={whyNot("start", container)}
-            onClick={() => act("start", container)}
-          >
-            Start
-          </Button>
-        </Empty>
-      </div>
-    );
-  }
-  if (!last || samples.length < 2) return <p class="soft">Measuring: a rate needs two samples…</p>;
+  if (problem && alive) return <Notice problem={problem} />;
+  if (!last) return alive ? <p class="soft">Measuring…</p> : <NotMeasured container={container} />;
 
-  const times = samples.map((one) => Date.parse(one.time) / 1000);
-  const of = (pick: (one: Stats) => number | null) => samples.map(pick);
+  const samples = withGaps(measured);
+  const times = timesOf(samples);
+  const of = (pick: (one: Stats) => number | null) => samples.map((one) => one && pick(one));
+  const rates = (pick: (one: Stats) => number | null) => ratesOf(samples, pick);
   const { memory, cpu, pids } = last;
-  const rates = (pick: (one: Stats) => number | null) =>
-    samples.map((one, i) => {
-      const before = samples[i - 1];
-      const now = pick(one);
-      const then = before && pick(before);
-      if (now == null || then == null || !before || now < then) return null;
-      const passed = (Date.parse(one.time) - Date.parse(before.time)) / 1000;
-      return passed > 0 ? (now - then) / passed : null;
-    });
+  const peak = Math.max(
+    ...measured.map((one) => Math.max(one.memory.used_bytes, one.memory.peak_bytes ?? 0)),
+  );
 
   return (
     <div class="stack">
       {!alive && (
         <div class="notice" role="status">
-          It has ended; the charts show the time until then.
+          <strong>The container has ended. The charts show the time until then.</strong>
+          <span>
+            Memory peak {bytes(peak)}
+            {memory.limit_bytes ? ` of ${bytes(memory.limit_bytes)}` : ""}; last measured{" "}
+            {exact(last.time)}.
+            {container.exit?.oom_killed &&
+              " The limit was reached between two measurements, and the kernel killed the command."}
+          </span>
         </div>
       )}
       <div class="charts">
@@ -86,7 +64,7 @@ export function StatsTab({ container }: { container: Container }) {
           atLeast={4 * 1024 * 1024}
           series={[
             { label: "used", colour: "--memory" },
-            { label: "of this, programs", colour: "--third" },
+            { label: "of this: programs", colour: "--third" },
             ...(memory.limit_bytes ? [{ label: "limit", colour: "--error", limit: true }] : []),
           ]}
           data={[
@@ -98,7 +76,8 @@ export function StatsTab({ container }: { container: Container }) {
         />
         <Chart
           title="Processes and threads"
-          summary={`${pids.current}${pids.limit ? ` of ${pids.limit} at most` : ""}`}
+          whole
+          summary={`${pids.current}${pids.limit ? ` of ${pids.limit}` : ""}`}
           format={(value) => (value == null ? "–" : String(Math.round(value)))}
           atLeast={4}
           series={[{ label: "now", colour: "--third" }]}
@@ -152,18 +131,22 @@ export function StatsTab({ container }: { container: Container }) {
           <dt>Throttled</dt>
           <dd>
             {cpu.limit_percent
-              ? `in ${cpu.throttled_periods} of ${plural(cpu.periods, "period")} of 100 ms it used up its share, and waited ${micros(cpu.throttled_micros)} in all`
-              : "never: it has no CPU limit"}
+              ? `in ${cpu.throttled_periods} of ${plural(cpu.periods, "period")} of 100 ms the command used up its share; it waited ${micros(cpu.throttled_micros)} in all`
+              : "never: there is no CPU limit"}
           </dd>
           <dt>Memory peak</dt>
           <dd>
-            {memory.peak_bytes === null ? "not told by this kernel" : bytes(memory.peak_bytes)}
+            {memory.peak_bytes === null
+              ? `${bytes(peak)}, the highest that was measured`
+              : bytes(memory.peak_bytes)}
           </dd>
           <dt>File cache</dt>
           <dd>{bytes(memory.file_bytes)}</dd>
           <dt>Kernel memory</dt>
           <dd>
-            {memory.kernel_bytes === null ? "not told by this kernel" : bytes(memory.kernel_bytes)}
+            {memory.kernel_bytes === null
+              ? "not counted by this kernel"
+              : bytes(memory.kernel_bytes)}
           </dd>
           <dt>Out of memory</dt>
           <dd>{last.oom_kills === 0 ? "never" : plural(last.oom_kills, "process", "processes")}</dd>
@@ -171,14 +154,18 @@ export function StatsTab({ container }: { container: Container }) {
           <dd>
             {last.network
               ? `${bytes(last.network.rx_bytes)} received in ${plural(last.network.rx_packets, "packet")}, ${bytes(last.network.tx_bytes)} sent in ${last.network.tx_packets}`
-              : "not counted: it shares the host's network"}
+              : "not counted: the container uses the network of this machine"}
           </dd>
           <dt>Pressure</dt>
           <dd>
             {last.pressure
               ? `waited in the last 10 s: ${percent(last.pressure.cpu.some.avg10)} for a CPU, ${percent(last.pressure.memory.some.avg10)} for memory, ${percent(last.pressure.io.some.avg10)} for disks`
-              : "not told by this kernel (version 1 cgroups)"}
+              : "not counted by this kernel (version 1 cgroups)"}
           </dd>
+          <dt>Health</dt>
+          <dd>{last.health ?? "no health check"}</dd>
+          <dt>Restarts</dt>
+          <dd>{last.restarts}</dd>
           <dt>Uptime</dt>
           <dd>{duration(last.uptime_seconds)}</dd>
         </dl>
@@ -188,24 +175,35 @@ export function StatsTab({ container }: { container: Container }) {
   );
 }
 
-function useStats({ name, started_at, ...container }: Container) {
-  const [samples, setSamples] = useState<Stats[]>([]);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const alive = isAlive({ name, ...container });
-
-  useEffect(() => {
-    if (!alive) return;
-    setSamples([]);
-    return stream(() => `${url("containers", name, "stats")}?follow=true`, {
-      on: {
-        message: (sample: Stats) => {
-          setProblem(null);
-          setSamples((before) => [...before.slice(1 - KEPT), sample]);
-        },
-        error: ({ error }: { error: Problem }) => setProblem(error),
-      },
-    });
-  }, [name, started_at, alive]);
-
-  return { samples, problem };
+/** Of a container whose page was not open while it ran. */
+function NotMeasured({ container }: { container: Container }) {
+  const { exit, spec, started_at } = container;
+  return (
+    <div class="panel">
+      <Empty title="Nothing to measure">
+        {exit?.oom_killed ? (
+          <p>
+            The last run reached its memory limit
+            {spec?.mem_limit_mb !== undefined && ` of ${spec.mem_limit_mb} MB`}, and the kernel
+            killed the command. This page was not open then, so there is no curve of it.
+          </p>
+        ) : (
+          <p>
+            The container is not running, so it uses no memory, no CPU time and no processes.
+            {started_at
+              ? " Its last run was not measured, as this page was not open then."
+              : " The charts begin when it is started."}
+          </p>
+        )}
+        <Button
+          icon="play"
+          kind="primary"
+          unavailable={whyNot("start", container)}
+          onClick={() => act("start", container)}
+        >
+          Start
+        </Button>
+      </Empty>
+    </div>
+  );
 }

@@ -23,8 +23,8 @@ export function TerminalTab({ container }: { container: Container }) {
   if (reason && !session) {
     return (
       <div class="panel">
-        <Empty title="No terminal now">
-          <p>A terminal runs a program inside the container, beside its own: {reason}.</p>
+        <Empty title="No terminal">
+          <p>A terminal runs a program inside the container. Not now: {reason}.</p>
           <Button
             icon="play"
             kind="primary"
@@ -68,7 +68,7 @@ export function TerminalTab({ container }: { container: Container }) {
           <option value="top" />
         </datalist>
         <Button type="submit" icon="terminal" kind="primary" unavailable={reason}>
-          {session ? "Open anew" : "Open"}
+          {session ? "Restart session" : "Open"}
         </Button>
         <Button
           icon="link"
@@ -85,9 +85,9 @@ export function TerminalTab({ container }: { container: Container }) {
         <div class="panel">
           <Empty title="A shell inside the container">
             <p>
-              <strong>Open</strong> runs the program above in the container's namespaces, with its
-              limits and its rights; <code>exit</code> or Ctrl+D ends it. <strong>Attach</strong>{" "}
-              shows the container's own command.
+              <strong>Open</strong> runs the program above in the namespaces of the container, with
+              the same limits and capabilities; <code>exit</code> or Ctrl+D ends it.{" "}
+              <strong>Attach</strong> connects to the command of the container itself.
             </p>
           </Empty>
         </div>
@@ -198,9 +198,9 @@ function Screen({ container, session }: { container: Container; session: Session
         {state === "connecting" && "Connecting…"}
         {state === "open" &&
           (session.kind === "attach"
-            ? "Attached to the container's own command; leaving does not end it."
-            : `${session.command} runs inside. Tab goes to it; the page's own keys are off here.`)}
-        {state === "closed" && (ended ?? "The connection was closed.")}
+            ? "Attached to the command of the container. Leaving this page does not end the command."
+            : `${session.command} is running. All keys go to it, also Tab. Leaving this page ends it.`)}
+        {state === "closed" && (ended ?? "The connection is closed.")}
       </p>
     </>
   );

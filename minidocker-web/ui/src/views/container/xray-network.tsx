@@ -10,7 +10,9 @@ export function NetworkXray({ network }: { network: Xray["network"] }) {
         <header>
           <h2>Network</h2>
         </header>
-        <p class="body soft">It has none of its own: it sees the host's interfaces and ports.</p>
+        <p class="body soft">
+          The container has no network of its own: it sees the interfaces and ports of the host.
+        </p>
       </section>
     );
   }
@@ -50,7 +52,7 @@ export function NetworkXray({ network }: { network: Xray["network"] }) {
                       )}
                     </>
                   ) : (
-                    <span class="soft">nothing</span>
+                    <span class="soft">none</span>
                   )}
                 </td>
                 <td class="mono">
@@ -58,8 +60,8 @@ export function NetworkXray({ network }: { network: Xray["network"] }) {
                   {one.mac && <div class="small soft">{one.mac}</div>}
                 </td>
                 <td class="number small">
-                  {bytes(one.rx_bytes)} in, {bytes(one.tx_bytes)} out
-                  {one.mtu !== null && <div class="soft">packets of {one.mtu} bytes at most</div>}
+                  {bytes(one.rx_bytes)} received, {bytes(one.tx_bytes)} sent
+                  {one.mtu !== null && <div class="soft">MTU {one.mtu}</div>}
                 </td>
               </tr>
             ))}
@@ -74,7 +76,7 @@ export function NetworkXray({ network }: { network: Xray["network"] }) {
               {one.to} {one.via ? `via ${one.via} ` : ""}dev {one.interface}
             </div>
           ))}
-          {routes.length === 0 && <span class="soft">none: it reaches nothing but itself</span>}
+          {routes.length === 0 && <span class="soft">none: the container reaches only itself</span>}
         </dd>
         <dt>Listening</dt>
         <dd>
@@ -84,14 +86,14 @@ export function NetworkXray({ network }: { network: Xray["network"] }) {
               {one.protocol}
             </div>
           ))}
-          {listening.length === 0 && <span class="soft">no socket waits for others</span>}
+          {listening.length === 0 && <span class="soft">no program listens</span>}
         </dd>
         {network.rules && network.rules.length > 0 && (
           <>
             <dt>Rules</dt>
             <dd>
               <p class="small soft">
-                What the host does with the packets of all bridges, in the table{" "}
+                The rules of the host for packets of all bridges, in the table{" "}
                 <code>ip minidocker</code>:
               </p>
               {network.rules.map(({ chain, rule }) => (
@@ -109,7 +111,7 @@ export function NetworkXray({ network }: { network: Xray["network"] }) {
               <span class="mono">{bridge.name}</span>
               {bridge.mac && <span class="mono small soft"> {bridge.mac}</span>}
               <div class="small soft">
-                a switch of the host with {plural(bridge.ports.length, "cable")} in it:{" "}
+                a virtual switch of the host, with {plural(bridge.ports.length, "cable")}:{" "}
                 <span class="mono">{bridge.ports.join(", ")}</span>
               </div>
             </dd>

@@ -26,10 +26,10 @@ export function XrayTab({ container }: { container: Container }) {
   if (!data.running) {
     return (
       <div class="panel">
-        <Empty title="Nothing to look through">
+        <Empty title="Nothing to show">
           <p>
-            {data.why ?? "It does not run."} A container that does not run is only files: there are
-            no processes, so the kernel has no namespaces or cgroups of it.
+            {data.why ?? "The container is not running."} A container that is not running is only
+            files: without processes the kernel has no namespaces and no cgroups for it.
           </p>
           <Button
             icon="play"
@@ -48,12 +48,12 @@ export function XrayTab({ container }: { container: Container }) {
     <div class="stack">
       <div class="row spread">
         <p class="soft lead">
-          There is no such thing as a container in the kernel: only processes whose view of the
-          machine was changed. Here is that view, read from <code>/proc/{data.pid}</code> and the
-          cgroup files, beside the host's.
+          The kernel knows no containers, only processes with a changed view of the machine. This
+          page shows that view, read from <code>/proc/{data.pid}</code> and the cgroup files, beside
+          the view of the host.
         </p>
         <Button pressed={still} icon={still ? "play" : "pause"} onClick={() => setStill(!still)}>
-          {still ? "Go on" : "Hold still"}
+          {still ? "Resume refresh" : "Pause refresh"}
         </Button>
       </div>
       <Namespaces data={data} isolation={container.spec?.isolation ?? {}} />
@@ -87,7 +87,7 @@ function Namespaces({ data, isolation }: { data: Xray; isolation: Partial<Isolat
       <header>
         <h2>Namespaces</h2>
         <span class="soft small">
-          {own} of {data.namespaces.length} are its own
+          {own} of {data.namespaces.length} belong to the container
         </span>
       </header>
       <div class="scroll-x" tabIndex={0} role="region" aria-label="Namespaces">
@@ -97,7 +97,7 @@ function Namespaces({ data, isolation }: { data: Xray; isolation: Partial<Isolat
               <th scope="col">Kind</th>
               <th scope="col">Host</th>
               <th scope="col">Container</th>
-              <th scope="col">What that shows</th>
+              <th scope="col">What it isolates</th>
             </tr>
           </thead>
           <tbody>
@@ -106,7 +106,7 @@ function Namespaces({ data, isolation }: { data: Xray; isolation: Partial<Isolat
                 <th scope="row">host name</th>
                 <td class="mono">{data.hostname.host}</td>
                 <td class="mono inside">{data.hostname.container}</td>
-                <td class="soft small">What the command hostname prints.</td>
+                <td class="soft small">The output of the command hostname.</td>
               </tr>
             )}
             {data.namespaces.map((one) => (
@@ -117,7 +117,9 @@ function Namespaces({ data, isolation }: { data: Xray; isolation: Partial<Isolat
                   {one.container}{" "}
                   {!one.own && (
                     <span class={`tag ${switchedOff(one.kind) ? "warn" : ""}`}>
-                      {switchedOff(one.kind) ? "switched off: the host's" : "the host's"}
+                      {switchedOff(one.kind)
+                        ? "switched off: shared with the host"
+                        : "shared with the host"}
                     </span>
                   )}
                 </td>
@@ -134,11 +136,11 @@ function Namespaces({ data, isolation }: { data: Xray; isolation: Partial<Isolat
 }
 
 const STATES: Record<string, string> = {
-  R: "runs",
-  S: "waits",
-  D: "waits for a device",
+  R: "running",
+  S: "sleeping",
+  D: "waiting for a device",
   T: "stopped",
-  Z: "ended, not yet cleared away",
+  Z: "ended, not yet reaped (zombie)",
   I: "idle",
 };
 
@@ -159,7 +161,7 @@ function Processes({ processes }: { processes: Process[] }) {
     <section class="panel">
       <header>
         <h2>Processes</h2>
-        <span class="soft small">the same processes, with two numbers each</span>
+        <span class="soft small">each process has two numbers</span>
       </header>
       <div class="scroll-x" tabIndex={0} role="region" aria-label="Processes">
         <table class="xray">
@@ -208,8 +210,8 @@ function Cgroups({ data }: { data: Xray }) {
   return (
     <section class="panel">
       <header>
-        <h2>Limits and counts: the cgroup files</h2>
-        <span class="soft small">live; limits are set by writing to such files</span>
+        <h2>Cgroup files: limits and counters</h2>
+        <span class="soft small">live; a limit is set by writing to its file</span>
       </header>
       <div class="cgroups">
         {data.cgroups.map(({ controller, version, folder, files }) => (
@@ -225,7 +227,7 @@ function Cgroups({ data }: { data: Xray }) {
                 {files.map(({ name, value }) => (
                   <div key={name}>
                     <dt class="mono small">{name}</dt>
-                    <dd class="mono small number">{value}</dd>
+                    <FileValue value={value} />
                   </div>
                 ))}
               </dl>
@@ -234,6 +236,18 @@ function Cgroups({ data }: { data: Xray }) {
         ))}
       </div>
     </section>
+  );
+}
+
+/** What the kernel writes where there is no limit. */
+const NO_LIMIT = /^(max|92233720368547\d{5}|-1)$/;
+
+function FileValue({ value }: { value: string }) {
+  const long = value.split("\n").length > 6;
+  return (
+    <dd class={`mono small number ${long ? "long" : ""}`} tabIndex={long ? 0 : undefined}>
+      {NO_LIMIT.test(value.trim()) ? <span title={value}>no limit</span> : value}
+    </dd>
   );
 }
 
@@ -246,7 +260,7 @@ function Rights({ data }: { data: Xray }) {
   return (
     <section class="panel">
       <header>
-        <h2>Rights</h2>
+        <h2>Capabilities and system calls</h2>
         {capabilities && (
           <span class="soft small">
             {capabilities.kept.length} capabilities kept, {capabilities.dropped.length} dropped
@@ -257,18 +271,18 @@ function Rights({ data }: { data: Xray }) {
         {capabilities && (
           <div class="two">
             <div>
-              <h3>Root inside may</h3>
+              <h3>Capabilities kept</h3>
               <ul class="caps">
                 {capabilities.kept.map((one) => (
                   <li key={one} class="tag good">
                     {short(one)}
                   </li>
                 ))}
-                {capabilities.kept.length === 0 && <li class="soft">nothing special</li>}
+                {capabilities.kept.length === 0 && <li class="soft">none</li>}
               </ul>
             </div>
             <div>
-              <h3>Only root on the host may</h3>
+              <h3>Capabilities dropped</h3>
               <ul class="caps">
                 {capabilities.dropped.map((one) => (
                   <li key={one} class="tag">
@@ -276,7 +290,7 @@ function Rights({ data }: { data: Xray }) {
                   </li>
                 ))}
                 {capabilities.dropped.length === 0 && (
-                  <li class="tag warn">nothing was dropped: it has all of root's powers</li>
+                  <li class="tag warn">none: the container has all capabilities of root</li>
                 )}
               </ul>
             </div>
@@ -302,9 +316,9 @@ function Rights({ data }: { data: Xray }) {
               <dt>New privileges</dt>
               <dd>
                 {seccomp.no_new_privs ? (
-                  <span class="tag good">none: sudo and the like have no effect</span>
+                  <span class="tag good">not possible: sudo and the like have no effect</span>
                 ) : (
-                  <span class="tag warn">possible by set-user-ID programs</span>
+                  <span class="tag warn">possible through set-user-ID programs</span>
                 )}
               </dd>
             </>
@@ -313,10 +327,14 @@ function Rights({ data }: { data: Xray }) {
             <>
               <dt>{what === "user" ? "User ids" : "Group ids"}</dt>
               <dd class="number">
-                {inside === outside
-                  ? `${inside} inside is ${outside} on the host, and so on: not mapped`
-                  : `${inside} inside is ${outside} on the host`}{" "}
-                <span class="soft">({count.toLocaleString("en")} ids)</span>
+                {inside === outside && count > 4_000_000_000 ? (
+                  `No user namespace: ${what === "user" ? "root inside is root" : "group 0 inside is group 0"} on the host`
+                ) : (
+                  <>
+                    {inside} inside is {outside} on the host{" "}
+                    <span class="soft">({plural(count, "id")})</span>
+                  </>
+                )}
               </dd>
             </>
           ))}

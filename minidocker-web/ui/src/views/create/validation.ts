@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api, type Problem } from "../../api/client.ts";
 import type { FieldProblem } from "../../api/types.ts";
 import { type Draft, draftProblems, specOf } from "../../lib/draft.ts";
-import { freeName } from "../templates.tsx";
+import { freeName } from "../../lib/names.ts";
 import { filled } from "./form-state.ts";
 
 const PAUSE_MS = 250;

@@ -9,7 +9,7 @@ export function What() {
     <>
       <p class="lead">
         A container is an ordinary program that was started with a changed view of the machine. It
-        believes to have a computer of its own; the kernel makes it so, and keeps it to its share.
+        believes it has a computer to itself. The kernel keeps up that view, and the limits.
       </p>
       <p>
         Think of a block of flats. All flats stand on the same ground and use the same pipes: that
@@ -42,51 +42,51 @@ export function What() {
         </dd>
         <dt>Capabilities and the system call filter</dt>
         <dd>
-          decide what it may <em>do</em>: even its root user is refused what could harm the host.
+          decide what it may <em>do</em>: even root inside is refused what could harm the host.
         </dd>
         <dt>An image and a layer</dt>
         <dd>
-          are its files: the image is shared and never changes, the layer on top holds what this
-          container changed.
+          are its files: the image is shared and never changes; the layer on top holds the changes
+          of this container.
         </dd>
       </dl>
       <p>
-        Nothing of that is a secret. Every container here has a page <strong>How it works</strong>{" "}
-        with each step of its construction, and an <strong>X-ray</strong> with what the kernel says
-        of it. In <a href={href("experiments")}>Experiments</a> you take one part away and compare.
+        None of this is hidden. Every container here has a page <strong>How it works</strong> with
+        each step of its construction, and an <strong>X-ray</strong> with what the kernel says about
+        it. In <a href={href("experiments")}>Experiments</a> you take one part away and compare.
       </p>
       <h2>What it is good for</h2>
       <ul>
-        <li>A program that misbehaves cannot reach the others, nor eat the whole machine.</li>
+        <li>A program that misbehaves cannot reach the others, nor use up the whole machine.</li>
         <li>It starts in milliseconds, from the same clean files each time.</li>
-        <li>What it was made from is a few lines that can be handed on: export and import.</li>
-        <li>It is gone without a trace when you delete it.</li>
+        <li>Its configuration is a few lines that can be passed on: export and import.</li>
+        <li>It leaves nothing behind when you delete it.</li>
       </ul>
     </>
   );
 }
 
 const STATES: { status: Status; about: string }[] = [
-  { status: "created", about: "It is made and was never started. Nothing runs." },
-  { status: "running", about: "Its command runs and uses memory and CPU." },
+  { status: "created", about: "Created and never started. Nothing is running." },
+  { status: "running", about: "The command is running and uses memory and CPU." },
   {
     status: "paused",
     about:
-      "Frozen by the kernel, in the middle of whatever it did. It keeps its memory, gets no CPU time, and resumes exactly there.",
+      "Frozen by the kernel in the middle of its work. The command keeps its memory, gets no CPU time, and resumes exactly there.",
   },
   {
     status: "restarting",
-    about: "Its command ended, and its restart policy is about to start it again.",
+    about: "The command ended, and the restart policy will start it again in a moment.",
   },
   {
     status: "stopped",
     about:
-      "Its command ended by itself or was ended. Its files and log are kept; a start begins anew.",
+      "The command ended by itself or was stopped. Files and log are kept; the next start runs the command from the beginning.",
   },
   {
     status: "error",
     about:
-      "It could not be built, or was torn down from outside. The reason stands beside it, and How it works marks the step.",
+      "The container could not be started, or was destroyed from outside. The reason is shown beside the status, and How it works marks the step.",
   },
 ];
 
@@ -95,7 +95,7 @@ export function States() {
     <>
       <p class="lead">
         A container lives exactly as long as its command. When the command ends, the container
-        stops: that is no failure, it is how it works.
+        stops. That is not a failure.
       </p>
       <StateDiagram />
       <table class="plain">
@@ -112,9 +112,8 @@ export function States() {
       </table>
       <h2>Stop, kill, pause</h2>
       <p>
-        <strong>Stop</strong> asks the program to end (SIGTERM), gives it ten seconds to put its
-        things in order, then ends it by force. <strong>Kill</strong> does not ask.{" "}
-        <strong>Pause</strong> ends nothing.
+        <strong>Stop</strong> asks the program to end (SIGTERM), gives it ten seconds to clean up,
+        then kills it. <strong>Kill</strong> does not ask. <strong>Pause</strong> ends nothing.
       </p>
       <Try
         spec={{
@@ -125,14 +124,14 @@ export function States() {
           cpu_limit_percent: 25,
         }}
       >
-        Start this, watch its log, pause it for a while and resume it: it counts on where it was.
-        Then stop and start it: it begins at 1.
+        Start this container, watch its log, pause it for a while and resume it: it continues
+        counting. Then stop and start it: it begins at 1.
       </Try>
       <h2>Restart policies</h2>
       <p>
-        A container can be started again whenever its command ends: never (as usual), after a
-        failure, always, or unless somebody stopped it. Between two starts the pause doubles, so
-        that a program that fails at once does not keep the machine busy.
+        A restart policy starts the command again when it ends: never (the default), after a
+        failure, always, or unless somebody stopped the container. The pause before each restart
+        doubles, so that a program that fails at once does not keep the machine busy.
       </p>
       <Try
         spec={{
@@ -142,7 +141,7 @@ export function States() {
           restart: "on-failure:5",
         }}
       >
-        Fails each time; after five starts in a row it is left alone.
+        Fails each time. After five restarts in a row the policy gives up.
       </Try>
     </>
   );
@@ -153,7 +152,8 @@ function StateDiagram() {
     <svg class="diagram" viewBox="0 0 640 190" role="img" aria-labelledby="diagram-title">
       <title id="diagram-title">
         Created becomes running by start; running becomes paused by pause and running again by
-        resume; running becomes stopped when the command ends; stopped becomes running by start.
+        resume; running becomes stopped when the command ends, and error when a start fails; stopped
+        becomes running by start; restarting is between two runs.
       </title>
       <defs>
         <marker
@@ -175,6 +175,7 @@ function StateDiagram() {
           ["paused", 200, 0],
           ["restarting", 200, 145],
           ["stopped", 460, 70],
+          ["error", 460, 145],
         ] as [Status, number, number][]
       ).map(([status, x, y]) => (
         <g key={status} data-state={status}>
@@ -201,14 +202,18 @@ function StateDiagram() {
         <text x="389" y="77">
           the command ends
         </text>
-        <path d="M458 98H322" />
-        <text x="389" y="115">
+        <path d="M458 95H322" />
+        <text x="389" y="108">
           start
         </text>
         <path d="M240 110V145" />
         <path d="M280 147V112" />
-        <text x="392" y="160">
-          its restart policy
+        <text class="end" x="232" y="133">
+          restart policy
+        </text>
+        <path d="M304 110V134H520V145" />
+        <text x="410" y="129">
+          the start fails
         </text>
       </g>
     </svg>
@@ -219,14 +224,14 @@ export function Limits() {
   return (
     <>
       <p class="lead">
-        A limit is a promise to everything else on the machine: whatever this program does, it takes
-        no more than that. Memory and CPU limits end very differently.
+        A limit protects everything else on the machine: the program cannot take more. Memory and
+        CPU limits work very differently.
       </p>
       <h2>Memory: a wall</h2>
       <p>
         Measured in MB of 1024 × 1024 bytes. A program that needs more is killed by the kernel, and
         the container stops with exit code 137 and the words <em>out of memory</em>. Swap is
-        included, so it cannot be walked around.
+        included in the limit.
       </p>
       <table class="plain">
         <tbody>
@@ -244,7 +249,7 @@ export function Limits() {
           </tr>
           <tr>
             <th scope="row">512–2048 MB</th>
-            <td>something heavy</td>
+            <td>a database, a build</td>
           </tr>
         </tbody>
       </table>
@@ -257,13 +262,14 @@ export function Limits() {
           cpu_limit_percent: 50,
         }}
       >
-        Takes 10 MB after 10 MB, with a limit of 64. See where its log ends, and the exit code.
+        Takes 10 MB after 10 MB, with a limit of 64 MB. See where the log ends, and the exit code.
       </Try>
       <h2>CPU: a brake</h2>
       <p>
         In percent of one core: 25 is a quarter of a core, 100 is one whole core, 200 is two. A
-        program that wants more is not ended; it is made to wait, many times a second, so that on
-        average it stays below. <em>Stats</em> shows how often that happened as “throttled”.
+        program that wants more is not killed; it has to wait, many times a second, so that on
+        average it stays below the limit. <em>Stats</em> shows how often that happened as
+        “throttled”.
       </p>
       <Try
         spec={{
@@ -273,24 +279,21 @@ export function Limits() {
           cpu_limit_percent: 25,
         }}
       >
-        Would keep a core busy, and gets a quarter of one. Watch the chart in Stats, then try it
-        without the limit.
+        Would keep a whole core busy, and gets a quarter of it. Watch the chart in Stats, then try
+        it without the limit.
       </Try>
       <h2>Processes</h2>
-      <p>
-        512 processes and threads, unless you say otherwise. So the classic fork bomb stays inside
-        and fizzles out.
-      </p>
+      <p>512 processes and threads, unless you set another limit. A fork bomb stops there.</p>
       <h2>How to choose</h2>
       <ul>
-        <li>Begin low, look at the charts, then raise.</li>
+        <li>Start with low limits, look at the charts, then raise them.</li>
         <li>
-          Leave something for the machine itself. The form shows how much it has, and refuses more
+          Leave something for the machine itself. The form shows how much there is, and refuses more
           than that.
         </li>
         <li>
-          What cannot be enforced on this machine is refused with the reason, or said openly if you
-          allow it. <a href={href("system")}>System</a> lists what holds here.
+          A limit that this machine cannot enforce is refused with the reason, unless you allow it.{" "}
+          <a href={href("system")}>System</a> lists what can be enforced here.
         </li>
       </ul>
     </>
@@ -302,8 +305,7 @@ export function Files() {
     <>
       <p class="lead">
         A container has a root folder of its own, its <em>rootfs</em>. It cannot see your files, and
-        what it writes is not among them; unless you share a folder, which is called a{" "}
-        <em>volume</em>.
+        it does not write to them, unless you share a folder, which is called a <em>volume</em>.
       </p>
       <table class="plain compare">
         <thead>
@@ -350,7 +352,7 @@ export function Files() {
         <strong>Files</strong> page shows both as one, as the container sees them, and marks what
         came from the layer. The folders <code>bin</code>, <code>usr</code> and <code>lib</code>{" "}
         hold programs and libraries, <code>etc</code> holds settings, <code>tmp</code> is for
-        scratch, <code>var</code> for what grows.
+        temporary files, <code>var</code> for data that grows.
       </p>
       <Try
         spec={{
@@ -391,12 +393,12 @@ export function Variables() {
   return (
     <>
       <p class="lead">
-        Environment variables are small notes that a program finds when it starts:{" "}
-        <code>NAME=value</code>. The same program behaves differently with other notes, without a
+        Environment variables are settings that a program reads when it starts:{" "}
+        <code>NAME=value</code>. With other values the same program behaves differently, without a
         change to its code.
       </p>
       <p>
-        In the form: Advanced options, Environment variables. In Python they are in{" "}
+        In the form they are under Sharing and network. In Python they are in{" "}
         <code>os.environ</code>, always as text; the name is a string, so it needs quotes:
       </p>
       <pre class="example">{`import os
@@ -412,7 +414,7 @@ port = int(os.environ.get("PORT", "8000"))     # text becomes a number`}</pre>
           env_vars: { MODE: "production" },
         }}
       >
-        Prints the mode it was given. Change the variable and create it again under another name.
+        Prints the mode. Change the variable and create the container again under another name.
       </Try>
       <Try
         spec={{
@@ -424,11 +426,11 @@ port = int(os.environ.get("PORT", "8000"))     # text becomes a number`}</pre>
           env_vars: { MODE: "fast", LIMIT: "100" },
         }}
       >
-        Two at once. Leave one out and the default steps in.
+        Two variables. Leave one out, and the default is used.
       </Try>
       <p>
-        They are settings, not a safe: whoever may look at the container reads them here under
-        Configuration. Keep passwords elsewhere, for instance in a file on a read-only volume.
+        They are not secret: everyone who can see this page can read them. Keep passwords elsewhere,
+        for instance in a file on a read-only volume.
       </p>
     </>
   );
@@ -436,30 +438,34 @@ port = int(os.environ.get("PORT", "8000"))     # text becomes a number`}</pre>
 
 const CODES: [string, string, string][] = [
   ["0", "success", "The program did what it should and ended."],
-  ["1", "an error", "The usual code for any failure; Python's after an exception. Read the log."],
+  [
+    "1",
+    "an error",
+    "The usual code for any failure, for example after an exception in Python. Read the log.",
+  ],
   ["2", "wrong usage", "Often: the options of the command are wrong."],
   ["126", "cannot be executed", "The file was found but is no program, or may not be run."],
   ["127", "not found", "No such program inside: a typing error, or the image lacks it."],
   [
     "137",
     "killed (128 + 9)",
-    "By kill, by a stop that ran out of patience, or by the kernel for lack of memory; then it says so.",
+    "Killed by hand, by a stop after its grace period, or by the kernel when memory ran out; the page says which.",
   ],
   ["139", "crash (128 + 11)", "The program touched memory that is not its own."],
-  ["143", "ended (128 + 15)", "Stop asked, and it ended: as it should be."],
+  ["143", "ended (128 + 15)", "The normal end of a stop."],
 ];
 
 export function Logs() {
   return (
     <>
       <p class="lead">
-        Whatever the program prints is kept, with the time, line by line. When something is not as
-        you expect, look there first.
+        Everything the program prints is kept line by line, with the time. When something goes
+        wrong, look there first.
       </p>
       <p>
-        A program has two outputs: <em>stdout</em> for results and <em>stderr</em> for complaints.
-        The log marks which is which, follows along while the program runs, shows its colours, and
-        can be searched and downloaded. It stays after the end, until the container is deleted.
+        A program has two outputs: <em>stdout</em> for results and <em>stderr</em> for errors. The
+        log marks which is which, follows the program while it runs, shows its colours, and can be
+        searched and downloaded. It is kept until the container is deleted.
       </p>
       <Try
         spec={{
@@ -470,15 +476,18 @@ export function Logs() {
           cpu_limit_percent: 25,
         }}
       >
-        One green line of result, one complaint, and exit code 3.
+        One green line on stdout, one line on stderr, and exit code 3.
       </Try>
       <h2>Nothing in the log?</h2>
       <p>
-        Some programs collect what they print and hand it over in large pieces when nobody seems to
-        watch. Python does so; <code>python -u</code> prints at once.
+        Many programs buffer their output when it does not go to a terminal, and write it in large
+        pieces. Python does; <code>python -u</code> does not.
       </p>
       <h2>Exit codes</h2>
-      <p>Every program leaves a number when it ends. 0 is good, all others mean something.</p>
+      <p>
+        Every program leaves a number when it ends. 0 means success; every other number has a
+        meaning.
+      </p>
       <table class="plain">
         <tbody>
           {CODES.map(([code, name, about]) => (
@@ -503,7 +512,7 @@ export function Logs() {
           cpu_limit_percent: 25,
         }}
       >
-        A bracket is missing. The log has Python's complaint, and the exit code is 1.
+        A bracket is missing. The log has the error of Python, and the exit code is 1.
       </Try>
     </>
   );

@@ -6,11 +6,11 @@ export function Networks() {
   return (
     <>
       <p class="lead">
-        A container has network interfaces, addresses and ports of its own. So a web server in it
-        can have port 8000 whatever else runs here, and is reached by nobody until one of its ports
-        is <em>published</em>.
+        A container has its own network interfaces, addresses and ports. A web server inside can use
+        port 8000 whatever else is running here, and cannot be reached from outside until one of its
+        ports is <em>published</em>.
       </p>
-      <h2>A web server one can open</h2>
+      <h2>A web server in the browser</h2>
       <p>
         Published ports are written <code>HOST:CONTAINER</code>. <code>8080:8000</code> makes port
         8080 of this machine lead to port 8000 of the container; <code>0:8000</code> takes a free
@@ -27,12 +27,12 @@ export function Networks() {
           ports: ["0:8000"],
         }}
       >
-        Shows the container's files in your browser: once it runs, its page has a link to it.
+        Shows the files of the container in your browser. While it is running, its page has a link.
       </Try>
       <p>
-        The port leads nowhere until the program listens, which takes Python a moment: the browser
-        then says that the connection was reset. And a program must listen at all its addresses,{" "}
-        <code>0.0.0.0</code>: at <code>127.0.0.1</code> it is heard only inside.
+        Until the program listens, which takes Python a moment, the browser says that the connection
+        was reset. And the program must listen on all addresses, <code>0.0.0.0</code>: on{" "}
+        <code>127.0.0.1</code> it can be reached only from inside.
       </p>
       <h2>Which network</h2>
       <table class="plain compare">
@@ -46,23 +46,23 @@ export function Networks() {
         <tbody>
           <tr>
             <th scope="row">bridge</th>
-            <td>an address of its own, and a way out through this machine</td>
-            <td>nearly everything; it is the default</td>
+            <td>its own IP address; outgoing traffic through this machine</td>
+            <td>nearly everything; the default</td>
           </tr>
           <tr>
-            <th scope="row">a network of yours</th>
-            <td>the same, with addresses of its own</td>
-            <td>programs that belong together, kept apart from the rest</td>
+            <th scope="row">your own network</th>
+            <td>the same, with its own range of addresses</td>
+            <td>programs that belong together, separate from the rest</td>
           </tr>
           <tr>
             <th scope="row">none</th>
-            <td>nothing but loopback</td>
-            <td>programs that are to speak with nobody</td>
+            <td>only loopback</td>
+            <td>programs that need no network</td>
           </tr>
           <tr>
             <th scope="row">host</th>
-            <td>this machine's own interfaces and ports</td>
-            <td>looking at the network itself; it separates nothing</td>
+            <td>the interfaces and ports of this machine</td>
+            <td>network tools; there is no isolation</td>
           </tr>
           <tr>
             <th scope="row">container:NAME</th>
@@ -72,16 +72,16 @@ export function Networks() {
         </tbody>
       </table>
       <p>
-        <a href={href("networks")}>Networks</a> are made and deleted here. Those on the same one
-        find each other by name: <code>http://db:8000</code> is the container <code>db</code>.
+        <a href={href("networks")}>Networks</a> are created and deleted here. Containers on the same
+        network find each other by name: <code>http://db:8000</code> is the container{" "}
+        <code>db</code>.
       </p>
       <h2>How it works</h2>
       <p>
-        A <em>bridge</em> is a switch made of software. Each container is plugged in with a{" "}
-        <em>veth pair</em>, a cable with two ends: one in the bridge, the other is <code>eth0</code>{" "}
-        inside. A container's <strong>X-ray</strong> shows both ends. A published port is a socket
-        of this machine, and a small process that passes on what comes in: it ends with the
-        container, and so does the open port.
+        A <em>bridge</em> is a virtual switch. A <em>veth pair</em>, a virtual cable with two ends,
+        connects each container: one end is in the bridge, the other is <code>eth0</code> inside. A
+        container's <strong>X-ray</strong> shows both ends. A published port is a socket of this
+        machine and a small process that forwards what comes in. Both end with the container.
       </p>
     </>
   );

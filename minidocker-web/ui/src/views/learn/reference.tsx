@@ -18,20 +18,20 @@ const MISTAKES: Mistake[] = [
     why: "Without quotes MODE is a variable that nobody set, and Python says NameError.",
   },
   {
-    title: "Shell tricks without a shell",
+    title: "Shell syntax without a shell",
     wrong: "echo one && echo two | sort",
     right: "sh -c 'echo one && echo two | sort'",
     why: "The command is split into words, but no shell reads it: && and | would be words like others.",
   },
   {
-    title: "Half a path as a volume",
+    title: "A relative path as a volume",
     wrong: "./data:/app/data",
     right: "/home/you/data:/app/data",
-    why: "Half a path depends on where the server was started. Full paths say what you mean.",
+    why: "A relative path depends on where the server was started. Write the full path.",
   },
   {
     title: "A volume's folder that does not exist",
-    why: "Make the folder first. If it were made for you, a typing error would become an empty folder, and you would look for your files in vain.",
+    why: "Create the folder first. If it were created for you, a typing error would give you an empty folder instead of your files.",
   },
   {
     title: "More than the machine has",
@@ -41,7 +41,7 @@ const MISTAKES: Mistake[] = [
     title: "Waiting for a program that has ended",
     wrong: "python -c \"print('Hello')\"",
     right: "python -m http.server 8000",
-    why: "It prints and is done, so its container stops. One that should stay needs a command that stays: a server, a loop.",
+    why: "The command prints and ends, so the container stops. A container that should keep running needs a command that does: a server, a loop.",
   },
   {
     title: "Guessing instead of reading the log",
@@ -53,7 +53,7 @@ const MISTAKES: Mistake[] = [
     ),
   },
   {
-    title: "Keeping what matters only inside",
+    title: "Keeping important data only inside",
     why: (
       <>
         Delete removes the container's files for good. Put data into a{" "}
@@ -62,17 +62,17 @@ const MISTAKES: Mistake[] = [
     ),
   },
   {
-    title: "Names that say nothing",
+    title: "Names without a meaning",
     wrong: "test, abc123, container1",
     right: "price-server, nightly-report",
-    why: "In a list of twenty you will be glad.",
+    why: "A name should say what the container does.",
   },
 ];
 
 export function Mistakes() {
   return (
     <>
-      <p class="lead">Everybody makes these once.</p>
+      <p class="lead">Everybody makes these mistakes once.</p>
       {MISTAKES.map(({ title, wrong, right, why }) => (
         <section key={title} class="mistake">
           <h2>{title}</h2>
@@ -97,7 +97,7 @@ export function Mistakes() {
           env_vars: { MODE: "production" },
         }}
       >
-        The first mistake, to see what it looks like in the log.
+        The first mistake: see what it looks like in the log.
       </Try>
     </>
   );
@@ -107,18 +107,18 @@ const TROUBLES: [string, ComponentChildren][] = [
   [
     "It does not start",
     <>
-      Its page says at which step it failed, what the kernel answered, and what to do;{" "}
-      <strong>How it works</strong> marks the step. The usual causes: a volume's folder is gone, a
-      program that does not exist inside, a limit that this machine cannot enforce.
+      The page of the container says which step failed, what the kernel answered, and what to do;{" "}
+      <strong>How it works</strong> marks the step. The usual causes: the folder of a volume is
+      gone, the program does not exist inside, or this machine cannot enforce a limit.
     </>,
   ],
   [
     "It stops at once",
-    "With exit code 0 the command simply was done. With any other, the last lines of the log say why.",
+    "With exit code 0 the command was simply done. With any other code, the last lines of the log say why.",
   ],
   [
     "It stopped with 137",
-    "If it says out of memory, give it more or find what fills its memory. If not, somebody killed it, or it did not end within ten seconds of a stop.",
+    "If the page says out of memory, raise the memory limit or find out what fills the memory. Otherwise somebody killed the container, or the command did not end within ten seconds of a stop.",
   ],
   [
     "I cannot see my files",
@@ -128,20 +128,23 @@ const TROUBLES: [string, ComponentChildren][] = [
     "A variable is not set",
     "Names are matched exactly, capitals too. In Python the name needs quotes.",
   ],
-  ["It is slow", "Stats, “throttled”: if that grows, its CPU limit holds it back."],
+  [
+    "It is slow",
+    "Look at “Throttled” in Stats: if it grows, the CPU limit slows the command down.",
+  ],
   [
     "I cannot change it",
-    "Containers do not change once they are created; so what you see is what it was made from. Make a copy and change that.",
+    "A container cannot be changed once it is created. Duplicate it and change the duplicate.",
   ],
   [
     "The page says the server does not answer",
-    "minidocker-web has ended or is being restarted. Containers go on without it, and the page finds it again by itself.",
+    "minidocker-web has ended or is restarting. Containers keep running, and the page reconnects by itself.",
   ],
   [
     "Something is greyed out",
     <>
-      The reason stands beside it. What this machine lacks, and the command that mends it, is under{" "}
-      <a href={href("system")}>System</a>.
+      The reason is shown beside it. What this machine lacks, and the command that fixes it, is
+      under <a href={href("system")}>System</a>.
     </>,
   ],
 ];
@@ -162,31 +165,34 @@ export function Trouble() {
 const TERMS: [string, string][] = [
   [
     "Capability",
-    "One of the powers that root's power is made of, such as to change the clock. A container keeps a few.",
+    "One of the rights that root has, such as to set the clock. A container keeps a few of them.",
   ],
-  ["Bridge", "A switch made of software, into which containers are plugged."],
+  ["Bridge", "A virtual network switch that connects containers."],
   ["Cgroup", "A group of processes that the kernel counts and limits together."],
   ["Command", "The program a container runs. The container lives as long as it does."],
   ["Container", "A program with its own view of the machine and a budget."],
   ["CPU limit", "The share of processor time it gets, in percent of one core."],
-  ["Dashboard", "This page: what the API can do, to click on."],
+  ["Dashboard", "This page. Everything it does goes through the API."],
   ["Environment variable", "A setting, NAME=value, that the program finds when it starts."],
   ["Exec", "Running another command inside a container that runs."],
   ["Exit code", "The number a program leaves when it ends; 0 is success."],
-  ["Health check", "A command that asks, again and again, whether the container does its work."],
-  ["Image", "The files a container begins with; shared, and never changed."],
-  ["Init", "Process 1 inside: it passes signals on and clears away what has ended."],
+  ["Health check", "A command that checks, at an interval, whether the container works."],
+  ["Image", "The files a container starts with; shared, and never changed."],
+  ["Init", "Process 1 inside: it forwards signals and reaps ended processes."],
   ["Layer", "What a container changed, lying over its image."],
   ["Log", "Everything the program printed, with times."],
   ["Memory limit", "The most memory it may use; beyond it, the kernel kills."],
   ["Namespace", "A part of the view: its own processes, mounts, network, host name."],
-  ["Network mode", "Whose network a container has: one of its own, none, the host's, another's."],
+  [
+    "Network mode",
+    "Which network a container has: its own, none, that of the host, that of another container.",
+  ],
   ["OOM", "Out of memory: the limit was reached and the kernel ended something."],
   ["Overlay", "The file system that shows image and layer as one folder."],
   ["PID", "The number of a process. A process in a container has two: one inside, one outside."],
   ["Plan", "All steps that a start will do, before it does them."],
   ["Published port", "A port of this machine that leads to a port of the container."],
-  ["Restart policy", "Whether it is started again when its command ends."],
+  ["Restart policy", "Whether the command is started again when it ends."],
   ["Rootfs", "The root folder of a container, the / that it sees."],
   ["Seccomp", "The kernel's filter of system calls."],
   ["Signal", "A short message to a process: SIGTERM asks it to end, SIGKILL ends it."],
@@ -212,18 +218,20 @@ export function Glossary() {
 }
 
 const KEYS: [string[], string][] = [
-  [["n"], "new container"],
-  [["g"], "to the list of containers"],
+  [["n"], "create a container"],
+  [["g"], "go to the list of containers"],
   [["/"], "search, in the list and in a log"],
   [["?"], "this page"],
   [["↑", "↓"], "in the list: from container to container"],
   [["Enter"], "open the container"],
   [
     ["Menu", "Shift F10"],
-    "in the list: everything one can do with it; so does a right click or a long press",
+    "in the list: all actions of the container; the same as a right click or a long press",
   ],
-  [["Space"], "select it, when its box has the focus"],
-  [["Esc"], "close a menu or a question"],
+  [["Space"], "in the list: select the container whose box has the focus; with Shift, a range"],
+  [["Enter", "Shift Enter"], "in the search of a log: next match, previous match"],
+  [["Ctrl Enter"], "in the form: create and start"],
+  [["Esc"], "close a menu or a dialog"],
 ];
 
 export function Keyboard() {

@@ -1,9 +1,9 @@
 import type { ComponentChildren } from "preact";
 import type { Spec } from "../../api/types.ts";
 import { Button } from "../../components/button.tsx";
+import { freeName } from "../../lib/names.ts";
 import { commandLine } from "../../lib/words.ts";
 import { startDraft } from "../create/form-state.ts";
-import { freeName } from "../templates.tsx";
 
 /** An example that one click puts into the form. */
 export function Try({ spec, children }: { spec: Spec; children: ComponentChildren }) {

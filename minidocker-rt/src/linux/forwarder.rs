@@ -35,8 +35,8 @@ use nix::unistd::{ForkResult, Gid, Uid};
 use self::tcp::{Connection, Next, Pipes, Side};
 use self::udp::Flows;
 use super::listeners::{Listener, ListenerSocket};
-use super::raw::{close_all_except, reap_raw, set_process_name};
-use super::{init, process};
+use super::raw::{close_all_except, install_filter, reap_raw, set_process_name};
+use super::{init, process, seccomp};
 use crate::status::ProcessIdentity;
 
 /// The user and group that own nothing (`man 5 passwd`, on every Linux).
@@ -117,6 +117,7 @@ impl Drop for Forwarder {
 /// The process's main function.
 fn run(listeners: &[Listener], target: IpAddr, supervisor: &OwnedFd) -> Result<(), Errno> {
     set_process_name(c"md-forwarder");
+    let _ = std::env::set_current_dir("/");
     let sockets = listeners.iter().map(|listener| listener.as_fd().as_raw_fd());
     close_all_except(&sockets.chain([supervisor.as_raw_fd()]).collect::<Vec<_>>());
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -132,8 +133,67 @@ fn run(listeners: &[Listener], target: IpAddr, supervisor: &OwnedFd) -> Result<(
     let ends: SigSet = [Signal::SIGTERM].into_iter().collect();
     ends.thread_block()?;
     let end = SignalFd::with_flags(&ends, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-    Relay::new(listeners, target, udp::SILENCE)?.run(end.as_fd())
+    let relay = Relay::new(listeners, target, udp::SILENCE)?;
+    install_filter(&seccomp::only(CALLS, seccomp::FAILS)).map_err(Errno::from_raw)?;
+    relay.run(end.as_fd())
 }
+
+/// What it calls from its first connection on. It opens no file, starts no program and looks into
+/// no process; a call that is not here fails.
+const CALLS: &[libc::c_long] = &[
+    // Most of all: waiting, and moving bytes.
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_epoll_wait,
+    libc::SYS_epoll_pwait,
+    libc::SYS_epoll_pwait2,
+    libc::SYS_epoll_ctl,
+    libc::SYS_splice,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_recvmmsg,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_sendmmsg,
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_close,
+    // Connections.
+    libc::SYS_accept4,
+    libc::SYS_socket,
+    libc::SYS_bind,
+    libc::SYS_connect,
+    libc::SYS_shutdown,
+    libc::SYS_getsockopt,
+    libc::SYS_setsockopt,
+    libc::SYS_getsockname,
+    libc::SYS_getpeername,
+    libc::SYS_fcntl,
+    libc::SYS_ioctl,
+    libc::SYS_pipe2,
+    // The C library's own: memory, time, random numbers for the tables, and its end.
+    libc::SYS_brk,
+    libc::SYS_mmap,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_mprotect,
+    libc::SYS_madvise,
+    libc::SYS_futex,
+    libc::SYS_clock_gettime,
+    libc::SYS_getrandom,
+    libc::SYS_sched_yield,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_tgkill,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+];
 
 /// What it needs it has in its hands: no file, no privilege, no other process. A client who
 /// finds a hole in it gets a process that can open sockets, and little else.

@@ -172,7 +172,7 @@ fn look_after(command: i32, exit_report: &OwnedFd) -> ! {
     // CAP_KILL stays, to pass signals on to a command that became another user.
     if keep_only_kill().is_err()
         || nix::sys::prctl::set_no_new_privs().is_err()
-        || install_filter(&seccomp::only(CALLS)).is_err()
+        || install_filter(&seccomp::only(CALLS, seccomp::KILLS)).is_err()
     {
         exit(1);
     }

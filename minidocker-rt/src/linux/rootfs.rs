@@ -90,14 +90,14 @@ pub(crate) fn overlay(
     let root = match layers {
         [only] => {
             let lower = vec![("lowerdir", text(sys, only)?)];
-            sys.new_filesystem("overlay", &options(lower), NODEV)?
+            new_overlay(sys, &options(lower))?
         }
         _ => {
             let mut one_by_one = Vec::with_capacity(layers.len());
             for layer in layers {
                 one_by_one.push(("lowerdir+", text(sys, layer)?));
             }
-            match sys.new_filesystem("overlay", &options(one_by_one), NODEV) {
+            match new_overlay(sys, &options(one_by_one)) {
                 Err(error) if error.errno == libc::EINVAL => {
                     overlay_by_number(sys, layers, options)?
                 }
@@ -121,7 +121,11 @@ fn overlay_by_number(
         layers.iter().map(|layer| sys.open_place(layer)).collect::<SysResult<_>>()?;
     sys.chdir("/proc/self/fd")?;
     let lower = numbers(layers.iter().filter_map(Handle::raw));
-    sys.new_filesystem("overlay", &options(vec![("lowerdir", lower)]), NODEV)
+    new_overlay(sys, &options(vec![("lowerdir", lower)]))
+}
+
+fn new_overlay(sys: &mut Sys, options: &[(&str, String)]) -> SysResult<Handle> {
+    sys.new_filesystem("overlay", options, NODEV)
 }
 
 /// Descriptors as an overlay's `lowerdir`.
@@ -365,7 +369,8 @@ pub(crate) fn make_read_only(sys: &mut Sys, root: &Handle) -> SysResult<()> {
     for path in READ_ONLY {
         let Some(target) = present(sys.resolve(root, path, false))? else { continue };
         let view = sys.clone_tree_of(&target, true)?;
-        sys.set_attributes(&view, RDONLY | NOSUID | NODEV | NOEXEC, true)?;
+        // The rest it has from the mount that it is a view of.
+        sys.set_attributes(&view, RDONLY, true)?;
         sys.attach(&view, &target)?;
     }
     Ok(())

@@ -78,6 +78,7 @@ fn what_helpers_tell(lab: &Lab) {
     for _ in 0..4 {
         assert_eq!(program.line(), "minidocker-init\\0, 0 bytes of variables");
     }
+    assert_eq!(program.line(), "the forwarder has a filter: true");
     assert_eq!(program.line(), "the log's time is the program's: true");
 }
 
@@ -99,6 +100,8 @@ pub fn telling(root: &str) {
         let variables = read("environ").into_iter().filter(|byte| *byte != 0).count();
         println!("{command}, {variables} bytes of variables");
     }
+    let forwarders = status_field(forwarder.unwrap(), "Seccomp").unwrap();
+    println!("the forwarder has a filter: {}", forwarders == "2");
     let log = container.logs().unwrap().render().unwrap();
     // As 2030-01-31T12:34:56Z.
     let utc = container.inspect().unwrap().started_at.unwrap().to_string();

@@ -93,6 +93,9 @@ pub struct ImageConfig {
     /// looked up when a container starts, in its own /etc/passwd and /etc/group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// What asks its command to end, by name or number, if its maker said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
     /// How its health is to be probed, if its maker said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheck>,

@@ -53,6 +53,7 @@ use serde::{Deserialize, Serialize};
 
 use self::json::SpecJson;
 use crate::error::{Error, Result};
+use crate::signal::Signal;
 
 /// Everything a container is made from. Immutable once created.
 ///
@@ -109,6 +110,8 @@ pub struct ContainerSpec {
     pub(crate) best_effort_limits: bool,
     pub(crate) restart: RestartPolicy,
     pub(crate) timeout: Option<Duration>,
+    /// None for the image's, until the container is created; and then for SIGTERM.
+    pub(crate) stop_signal: Option<Signal>,
     /// None for the image's, until the container is created.
     pub(crate) health_check: Option<HealthCheck>,
     /// Whether the image's is not wanted either.
@@ -161,6 +164,7 @@ impl ContainerSpec {
             best_effort_limits: false,
             restart: RestartPolicy::No,
             timeout: None,
+            stop_signal: None,
             health_check: None,
             no_health_check: false,
             stdin_open: false,
@@ -313,6 +317,13 @@ impl ContainerSpec {
     /// What becomes of it when its command ends (nothing unless set).
     pub fn restart(mut self, policy: RestartPolicy) -> Self {
         self.restart = policy;
+        self
+    }
+
+    /// What asks the command to end when the container is stopped (the image's unless set, or
+    /// SIGTERM).
+    pub fn stop_signal(mut self, signal: Signal) -> Self {
+        self.stop_signal = Some(signal);
         self
     }
 

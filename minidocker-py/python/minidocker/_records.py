@@ -218,6 +218,8 @@ class Spec:
     restart: str = "no"
     #: After so many seconds a run is killed; None for no limit.
     timeout_seconds: Optional[float] = None
+    #: What asks its command to end; SIGTERM if None.
+    stop_signal: Optional[str] = None
     #: How its health is probed, if it is; ``"none"`` if it is not although the image says how.
     health_check: Union[HealthCheck, str, None] = None
     #: Whether its standard input is kept open for whoever attaches.
@@ -461,6 +463,8 @@ class ImageConfig:
     working_dir: Optional[str] = None
     #: The user to run as, by name or number, perhaps with a group, if it is not root.
     user: Optional[str] = None
+    #: What asks its command to end, if its maker said so.
+    stop_signal: Optional[str] = None
     #: How its health is to be probed, if its maker said so.
     health_check: Optional[HealthCheck] = None
     #: The ports it serves, e.g. ``80/tcp``.

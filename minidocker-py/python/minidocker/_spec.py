@@ -131,6 +131,8 @@ class Options(TypedDict, total=False):
     #: After so many seconds a run is killed and its exit says ``timed_out``: kept by its
     #: supervisor, whatever becomes of this program.
     timeout_seconds: float
+    #: What asks its command to end: ``"SIGQUIT"`` or a number (the image's unless set, or SIGTERM).
+    stop_signal: int | str
     #: How its health is probed: a :class:`HealthCheck`, or just the command; ``"none"`` for not
     #: even as the image says.
     health_check: HealthCheck | str | Sequence[str]
@@ -168,6 +170,7 @@ def spec_json(
     best_effort_limits: Any = None,
     restart: Any = None,
     timeout_seconds: Any = None,
+    stop_signal: Any = None,
     health_check: Any = None,
     stdin_open: Any = None,
     tty: Any = None,
@@ -212,6 +215,7 @@ def spec_json(
         "best_effort_limits": _switch("best_effort_limits", best_effort_limits),
         "restart": _text("restart", restart, _RESTART),
         "timeout_seconds": _number("timeout_seconds", timeout_seconds),
+        "stop_signal": _signal(stop_signal),
         "health_check": None if health_check is None else _health_check(health_check),
         "stdin_open": _switch("stdin_open", stdin_open),
         "tty": _switch("tty", tty),
@@ -518,6 +522,13 @@ def _isolation(isolation: Any) -> dict[str, bool]:
             raise _refused("isolation", name, why, f"{mean}There are {', '.join(known)}.")
         _switch(f"isolation[{name!r}]", on)
     return dict(isolation)
+
+
+def _signal(signal: Any) -> Any:
+    # An enumeration of the standard library is a number too.
+    if isinstance(signal, int) and not isinstance(signal, bool):
+        return str(int(signal))
+    return _text("stop_signal", signal)
 
 
 def _health_check(check: Any) -> dict[str, Any] | str:

@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// Begins a frame that says nothing, with any last four bits: some compressors put one first.
+const ZSTD_SKIPPABLE: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
 const XZ: &[u8] = &[0xfd, b'7', b'z', b'X', b'Z', 0];
 const BZIP2: &[u8] = b"BZh";
 
@@ -24,7 +26,9 @@ pub(crate) fn decompress<'a>(mut file: impl BufRead + 'a) -> Result<Box<dyn Read
         // A file may consist of several compressed parts.
         return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(file)));
     }
-    if begin.starts_with(ZSTD) {
+    let skippable =
+        begin.len() >= 4 && [begin[0] & 0xf0, begin[1], begin[2], begin[3]] == ZSTD_SKIPPABLE;
+    if begin.starts_with(ZSTD) || skippable {
         return Ok(Box::new(zstd::stream::read::Decoder::with_buffer(file).map_err(unreadable)?));
     }
     if begin.starts_with(XZ) {

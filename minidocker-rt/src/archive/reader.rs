@@ -11,6 +11,9 @@ use crate::error::Result;
 
 const BLOCK: u64 = 512;
 
+/// The type of GNU tar's volume labels, which the `tar` crate does not know.
+const VOLUME_LABEL: u8 = b'V';
+
 /// The longest map of a sparse file: that of one in a million pieces.
 const MAP: u64 = 40 << 20;
 
@@ -28,6 +31,8 @@ pub(crate) struct Reader<R> {
     left: u64,
     /// What fills its last block.
     padding: u64,
+    /// Whether it may end without its end mark.
+    whole_by_digest: bool,
 }
 
 /// What extended headers say of the entry after them.
@@ -51,12 +56,22 @@ struct Sparse {
     version: Option<Vec<u8>>,
     name: Option<Vec<u8>>,
     size: Option<u64>,
+    /// Offsets and lengths, in the older forms 0.0 and 0.1.
+    map: Vec<u64>,
 }
 
 impl<R: Read> Reader<R> {
     pub fn new(input: R, limits: ArchiveLimits) -> Reader<R> {
         let seen = ArchiveSummary::default();
-        Reader { input, limits, seen, names: 0, position: 0, left: 0, padding: 0 }
+        let (position, left, padding) = (0, 0, 0);
+        Reader { input, limits, seen, names: 0, position, left, padding, whole_by_digest: false }
+    }
+
+    /// For an archive whose digest says whether it is whole: it may end between two entries,
+    /// without an end mark, and may be empty. Other programs read such archives too.
+    pub fn whole_by_digest(mut self) -> Reader<R> {
+        self.whole_by_digest = true;
+        self
     }
 
     /// How much the archive may hold.
@@ -89,7 +104,9 @@ impl<R: Read> Reader<R> {
                     _ => Err(refuse("the archive", "it ends within an entry")),
                 };
             };
-            let size = header.entry_size().map_err(unreadable)?;
+            let size = number(&header.as_old().size)
+                .and_then(|size| u64::try_from(size).ok())
+                .ok_or_else(|| refuse("the archive", "a size in it is no number"))?;
             match header.entry_type() {
                 EntryType::XHeader => extended.read_pax(&self.metadata(&extended, size)?)?,
                 EntryType::GNULongName => {
@@ -100,6 +117,8 @@ impl<R: Read> Reader<R> {
                 }
                 // For all entries to come, which nobody uses but for comments.
                 EntryType::XGlobalHeader => drop(self.metadata(&extended, size)?),
+                // The label of a tape, which is no file.
+                kind if kind.as_byte() == VOLUME_LABEL => drop(self.metadata(&extended, size)?),
                 kind => return self.entry(&header, kind, size, extended).map(Some),
             }
             extended.bytes += size.max(1);
@@ -109,10 +128,20 @@ impl<R: Read> Reader<R> {
     /// Reads to the end of the input, so that all of it was seen by whoever counts or hashes
     /// it. Behind the end mark there is nothing of interest.
     pub fn finish(mut self) -> Result<(ArchiveSummary, R)> {
-        let rest = io::copy(&mut (&mut self.input).take(METADATA), &mut io::sink());
-        match rest.map_err(unreadable)? {
-            METADATA => Err(refuse("the archive", "something follows its end mark")),
-            _ => Ok((self.seen, self.input)),
+        let (mut filling, mut other) = (0_u64, 0_u64);
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let read = self.input.read(&mut buffer).map_err(unreadable)?;
+            let rest = &buffer[..read];
+            match rest.iter().all(|&byte| byte == 0) {
+                _ if read == 0 => return Ok((self.seen, self.input)),
+                // Whole records, and whole tapes, are filled up.
+                true => filling += read as u64,
+                false => other += read as u64,
+            }
+            if other > METADATA || filling > self.limits.bytes {
+                return Err(refuse("the archive", "something follows its end mark"));
+            }
         }
     }
 
@@ -124,39 +153,45 @@ impl<R: Read> Reader<R> {
         extended: Extended,
     ) -> Result<Entry> {
         let raw = extended.sparse.name.clone().or(extended.path.clone());
-        let raw = raw.unwrap_or_else(|| header.path_bytes().into_owned());
+        let raw = raw.unwrap_or_else(|| name_in(header));
         let path = EntryPath::parse(&raw)?;
         let fail = |why: String| refuse(format!("{path} in the archive"), why);
-        let number = |value: io::Result<u64>, given: Option<u64>, what: &str| match given {
-            Some(value) => Ok(value),
-            None => value.map_err(|_| fail(format!("its {what} is no number"))),
+        let told = |field: &[u8], what: &str| {
+            number(field).ok_or_else(|| fail(format!("its {what} is no number")))
         };
-        let id = |value: u64, what: &str| {
+        let id = |given: Option<u64>, field: &[u8], what: &str| {
+            let value = match given {
+                Some(value) => i128::from(value),
+                None => i128::from(told(field, what)?),
+            };
             // The largest means "none" to chown(2).
             u32::try_from(value)
                 .ok()
                 .filter(|&id| id != u32::MAX)
                 .ok_or_else(|| fail(format!("its {what} {value} is too large")))
         };
-        let uid = id(number(header.uid(), extended.uid, "user id")?, "user id")?;
-        let gid = id(number(header.gid(), extended.gid, "group id")?, "group id")?;
+        let old = header.as_old();
+        let uid = id(extended.uid, &old.uid, "user id")?;
+        let gid = id(extended.gid, &old.gid, "group id")?;
         let modified = match extended.modified {
             Some(time) => time,
-            None => Time {
-                seconds: number(header.mtime(), None, "time")?.try_into().unwrap_or(i64::MAX),
-                nanoseconds: 0,
-            },
+            None => Time { seconds: told(&old.mtime, "time")?, nanoseconds: 0 },
         };
-        let mode = header.mode().map_err(|_| fail("its mode is no number".into()))? & 0o7777;
+        let mode = (told(&old.mode, "mode")? & 0o7777) as u32;
         let link = || {
             let short = || header.link_name_bytes().map(|link| link.into_owned());
             let link = extended.link.clone().or_else(short).unwrap_or_default();
             if link.is_empty() { Err(fail("it is a link to nothing".into())) } else { Ok(link) }
         };
         let device = || {
-            let number = |number: io::Result<Option<u32>>| number.ok().flatten();
-            number(header.device_major())
-                .zip(number(header.device_minor()))
+            // The oldest form has no room for the numbers.
+            let ustar = is_ustar(header) || header.as_gnu().is_some();
+            let field = |range: std::ops::Range<usize>| {
+                let number = number(&header.as_bytes()[range]).filter(|_| ustar)?;
+                u32::try_from(number).ok()
+            };
+            field(329..337)
+                .zip(field(337..345))
                 .ok_or_else(|| fail("it is a device without a number".into()))
         };
         let mut content = 0;
@@ -218,15 +253,30 @@ impl<R: Read> Reader<R> {
     /// The next header; None at the end mark, a block of zeros.
     fn header(&mut self) -> Result<Option<Header>> {
         let mut header = Header::new_old();
-        self.fill(header.as_mut_bytes())?;
+        if self.whole_by_digest {
+            // Nothing at all is the end here; a part of a header is none.
+            let first = &mut header.as_mut_bytes()[..1];
+            if self.input.read(first).map_err(unreadable)? == 0 {
+                return Ok(None);
+            }
+            self.position += 1;
+            self.fill(&mut header.as_mut_bytes()[1..])?;
+        } else {
+            self.fill(header.as_mut_bytes())?;
+        }
         let bytes = header.as_bytes();
         if bytes.iter().all(|&byte| byte == 0) {
             return Ok(None);
         }
-        // The sum is over the header with its own field as spaces.
-        let sum = |range: &[u8]| range.iter().map(|&byte| u32::from(byte)).sum::<u32>();
-        let is = sum(&bytes[..148]) + sum(&bytes[156..]) + 8 * u32::from(b' ');
-        if header.cksum().ok() != Some(is) {
+        // The sum is over the header with its own field as spaces; some old programs took bytes
+        // for signed.
+        let sum = |value: fn(u8) -> i64| {
+            let others = bytes[..148].iter().chain(&bytes[156..]);
+            others.map(|&byte| value(byte)).sum::<i64>() + 8 * i64::from(b' ')
+        };
+        let told = number(&header.as_old().cksum);
+        let signed = |byte: u8| i64::from(byte.cast_signed());
+        if told != Some(sum(i64::from)) && told != Some(sum(signed)) {
             return Err(refuse("the archive", "it is damaged, or no tar archive at all"));
         }
         Ok(Some(header))
@@ -283,10 +333,23 @@ impl<R: Read> Reader<R> {
         extended: &Extended,
         fail: &impl Fn(String) -> crate::Error,
     ) -> Result<(u64, Vec<Extent>)> {
-        let version = extended.sparse.version.as_deref().unwrap_or_default();
-        let (b"1.0", Some(size)) = (version, extended.sparse.size) else {
-            return Err(fail("it is a sparse file in a form other than 1.0".into()));
+        let version = extended.sparse.version.as_deref().unwrap_or(b"0");
+        let Some(size) = extended.sparse.size else {
+            return Err(fail("it is a sparse file without a size".into()));
         };
+        match version {
+            b"1.0" => {}
+            // The map stands in the extended headers themselves.
+            b"0" | b"0.0" | b"0.1" => {
+                let numbers = extended.sparse.map.chunks_exact(2);
+                if !numbers.remainder().is_empty() {
+                    return Err(fail("the map of a sparse file is damaged".into()));
+                }
+                let data = numbers.map(|pair| Extent { offset: pair[0], length: pair[1] });
+                return Ok((size, data.filter(|extent| extent.length > 0).collect()));
+            }
+            _ => return Err(fail("it is a sparse file in a form that is not known".into())),
+        }
         let mut used = 0;
         let mut number = || -> Result<u64> {
             let mut number: u64 = 0;
@@ -383,6 +446,10 @@ impl Extended {
             self.xattrs.push((name.to_vec(), value.to_vec()));
             return Some(());
         }
+        // Without a value it is as if it was not there.
+        if value.is_empty() {
+            return Some(());
+        }
         match key {
             b"path" => self.path = Some(value.to_vec()),
             b"linkpath" => self.link = Some(value.to_vec()),
@@ -400,10 +467,64 @@ impl Extended {
             b"GNU.sparse.realsize" | b"GNU.sparse.size" => {
                 self.sparse.size = Some(decimal(value)?);
             }
+            b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => {
+                self.sparse.map.push(decimal(value)?);
+            }
+            b"GNU.sparse.map" => {
+                let numbers = value.split(|&byte| byte == b',').map(decimal);
+                self.sparse.map = numbers.collect::<Option<_>>()?;
+            }
             // The names of the owner, comments, other times: of no use here.
             _ => {}
         }
         Some(())
+    }
+}
+
+/// A number in a header: octal digits, with spaces and NULs around them, and 0 without any; or,
+/// where the first bit is set, binary (GNU tar's manual, "Extensions").
+fn number(field: &[u8]) -> Option<i64> {
+    let (&first, rest) = field.split_first()?;
+    if first & 0x80 != 0 {
+        // The second bit is the sign.
+        let negative = first & 0x40 != 0;
+        let start = if negative { -1 } else { 0 } << 7 | i128::from(first & 0x7f);
+        let mut value = start;
+        for &byte in rest {
+            value = value.checked_mul(256)?.checked_add(byte.into())?;
+            if i64::try_from(value).is_err() {
+                return None;
+            }
+        }
+        return i64::try_from(value).ok();
+    }
+    let odd = |byte: &u8| matches!(byte, b' ' | 0);
+    let begin = field.iter().position(|byte| !odd(byte)).unwrap_or(field.len());
+    let digits = &field[begin..];
+    let digits = &digits[..digits.iter().position(odd).unwrap_or(digits.len())];
+    digits.iter().try_fold(0_i64, |value, &digit| match digit {
+        b'0'..=b'7' => value.checked_mul(8)?.checked_add((digit - b'0').into()),
+        _ => None,
+    })
+}
+
+/// Whether a header is of the POSIX kind, whatever version it says.
+fn is_ustar(header: &Header) -> bool {
+    header.as_bytes()[257..263] == *b"ustar\0"
+}
+
+/// The name in a header, with what stands before it where there is room for that.
+fn name_in(header: &Header) -> Vec<u8> {
+    let bytes = header.as_bytes();
+    let name = text(bytes[..100].to_vec());
+    if !is_ustar(header) {
+        return name;
+    }
+    // The star program has times at the end of that field.
+    let prefix = if bytes[508..512] == *b"tar\0" { &bytes[345..476] } else { &bytes[345..500] };
+    match text(prefix.to_vec()) {
+        prefix if prefix.is_empty() => name,
+        prefix => [&prefix[..], b"/", &name].concat(),
     }
 }
 

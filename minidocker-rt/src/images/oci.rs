@@ -195,6 +195,7 @@ impl ImageJson {
             env: config.env.iter().filter_map(variable).collect(),
             working_dir: some(&tidy(&config.workingdir)).filter(|path| path != "/"),
             user: some(&config.user),
+            stop_signal: some(&config.stopsignal),
             health_check: self.health_check(),
             exposed_ports: config.exposedports.keys().cloned().collect(),
             labels: config

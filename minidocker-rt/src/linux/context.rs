@@ -346,7 +346,9 @@ impl<'a> Context<'a> {
                 let path = spec.directory();
                 if spec.isolation.rootfs {
                     let root = sys.open_place("/".as_ref())?;
-                    rootfs::ensure_directory(sys, &root, path.as_str())?;
+                    let Identity { uid, gid, .. } = self.identity;
+                    let owner = (uid != 0).then_some((uid, gid));
+                    rootfs::ensure_directory_of(sys, &root, path.as_str(), owner)?;
                 }
                 sys.chdir(path.as_str())?;
                 sys.verify_cwd_inside()?;
@@ -357,7 +359,16 @@ impl<'a> Context<'a> {
             Action::NoNewPrivileges => sys.set_no_new_privs()?,
             Action::DropCapabilities => privileges::drop_capabilities(sys)?,
             Action::FindUser => self.identity = identity::look_up(sys, spec.runs_as())?,
+            Action::AllowSockets => {
+                let root = match spec.isolation.rootfs {
+                    true => root(&self.root)?,
+                    false => &sys.open_place("/".as_ref())?,
+                };
+                privileges::allow_sockets(sys, root)?;
+            }
             Action::BecomeUser => {
+                self.give_streams()?;
+                let sys = &mut self.sys;
                 let Identity { uid, gid, groups, .. } = &self.identity;
                 sys.become_user(*uid, *gid, groups)?;
             }
@@ -453,6 +464,24 @@ impl<'a> Context<'a> {
         let executable = Executable { path, args, env };
         self.sys.note_execve(&executable.path, &executable.args, executable.env.len());
         Ok(executable)
+    }
+
+    /// Gives the command's pipes to its user: it could not open /dev/stdout otherwise, which
+    /// leads to a pipe that root has made for itself.
+    fn give_streams(&mut self) -> SysResult<()> {
+        let uid = self.identity.uid;
+        let Streams { stdin, stdout, stderr } = &self.streams;
+        let preview = self.sys.is_preview() && !self.file.spec.tty;
+        for (stream, name, expected) in [
+            (stdin, "stdin", self.file.spec.stdin_open),
+            (stdout, "stdout", true),
+            (stderr, "stderr", true),
+        ] {
+            if uid != 0 && (stream.is_some() || preview && expected) {
+                self.sys.give_pipe(stream.as_ref().map(AsFd::as_fd), name, uid)?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes a terminal, or the pipes, the command's standard streams.

@@ -56,7 +56,16 @@ impl Image {
             return host_image(&root.join("images"));
         }
         let info = images::load(root, name)?;
-        let layers = info.layers.iter().map(|layer| images::layer(root, &layer.digest)).collect();
+        // An image may have a layer more than once, and overlayfs takes no folder twice (ELOOP).
+        // The topmost one is enough: what a layer has, and what it hides, it has and hides from
+        // above the others as well, so a second look at it lower down shows nothing more.
+        let mut layers: Vec<PathBuf> = Vec::new();
+        for layer in &info.layers {
+            let folder = images::layer(root, &layer.digest);
+            if !layers.contains(&folder) {
+                layers.push(folder);
+            }
+        }
         let path = ("PATH".to_string(), USUAL_PATH.to_string());
         let env = std::iter::once(path).chain(info.config.env).collect();
         Ok(Image { layers, shown: Vec::new(), env })

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::tree;
 use super::unpack::{Whiteouts, unpack};
-use crate::archive::{ArchiveLimits, Kind, Reader, decompress, refuse, unreadable};
+use crate::archive::{ArchiveLimits, EntryPath, Kind, Reader, decompress, refuse, unreadable};
 use crate::error::{Error, Result};
 use crate::images::store as images;
 use crate::images::{
@@ -45,11 +45,15 @@ pub(crate) fn import(
     }
     let folder = root.join("images");
     let building = HalfMade::new(&folder, IMAGE_BUILDING)?;
-    let mut import = Import { root, building: building.path(), limits, unpacked: Vec::new() };
+    let mut import =
+        Import { root, building: building.path(), rootfs: false, limits, unpacked: Vec::new() };
     let spooled = import.spool(archive)?;
     let mut image = match spooled.is_image() {
         true => import.image(&spooled)?,
-        false => import.rootfs(&spooled)?,
+        false => {
+            import.rootfs = true;
+            import.rootfs(&spooled)?
+        }
     };
     image.name = name.to_string();
     image.imported_at = Some(Timestamp::now());
@@ -61,6 +65,8 @@ struct Import<'a> {
     root: &'a Path,
     /// The folder that everything is made in.
     building: &'a Path,
+    /// Whether the archive is that of a root filesystem.
+    rootfs: bool,
     /// How much may still be unpacked.
     limits: ArchiveLimits,
     /// The layers that were not there yet: their digests, and where they are for now.
@@ -92,7 +98,10 @@ impl Spooled {
 
     /// A file of the archive, if it is there.
     fn open(&self, path: &str) -> Result<Option<impl Read + use<>>> {
-        let mut path = path;
+        // As the names of the entries were read, without "./" and the like.
+        let Ok(tidy) = EntryPath::parse(path.as_bytes()) else { return Ok(None) };
+        let tidy = String::from_utf8_lossy(tidy.as_bytes());
+        let mut path = &*tidy;
         for _ in 0..8 {
             match self.files.get(path) {
                 None => return Ok(None),
@@ -223,7 +232,7 @@ impl Import<'_> {
             return Err(refuse("the image", format!("its programs are for {os}, not for linux")));
         }
         let diff_ids = json.diff_ids()?;
-        if diff_ids.len() != layers.len() || layers.is_empty() {
+        if diff_ids.len() != layers.len() {
             let (said, are) = (diff_ids.len(), layers.len());
             let why = format!("its configuration speaks of {said} layers, and it has {are}");
             return Err(refuse("the image", why));
@@ -232,8 +241,16 @@ impl Import<'_> {
         for (layer, diff_id) in layers.iter().zip(&diff_ids) {
             made.push(self.blob(spooled, layer, diff_id)?);
         }
+        if layers.is_empty() {
+            // An image of nothing: whoever uses it brings a program along as a volume.
+            made.push(self.layer(&[][..], None, "the image")?);
+        }
         // The lowest first in the archive, topmost first here and in an overlay's options.
         made.reverse();
+        // The overlay does not ask whether the root of a layer hides what is below.
+        if let Some(top) = made.iter().position(|layer| self.hides_all(layer)) {
+            made.truncate(top + 1);
+        }
         Ok(ImageInfo {
             name: String::new(),
             id: format!("sha256:{id}"),
@@ -275,7 +292,12 @@ impl Import<'_> {
                 || images::layer(self.root, digest).exists()
         });
         let archive = decompress(BufReader::with_capacity(64 << 10, archive))?;
-        let mut reader = Reader::new(Hashing::new(archive), self.limits);
+        let reader = Reader::new(Hashing::new(archive), self.limits);
+        // Of a root filesystem nobody said what it should be.
+        let mut reader = match self.rootfs {
+            true => reader,
+            false => reader.whole_by_digest(),
+        };
         if known {
             // Its size is still to be told, and its content to be checked.
             while reader.next_entry()?.is_some() {}
@@ -298,6 +320,17 @@ impl Import<'_> {
             self.unpacked.push((is.clone(), folder));
         }
         Ok(ImageLayer { digest: is, bytes: seen.bytes })
+    }
+
+    /// Whether a layer is to replace all of those below.
+    fn hides_all(&self, layer: &ImageLayer) -> bool {
+        let unpacked = self.unpacked.iter().find(|(digest, _)| *digest == layer.digest);
+        let folder = match unpacked {
+            Some((_, folder)) => folder.clone(),
+            None => images::layer(self.root, &layer.digest),
+        };
+        let mut value = [0; 1];
+        rustix::fs::lgetxattr(&folder, "trusted.overlay.opaque", &mut value).is_ok()
     }
 
     /// Moves the layers and the image to where they belong.

@@ -6,7 +6,7 @@ use caps::{CapSet, Capability, CapsHashSet};
 use nix::libc;
 use nix::sys::resource::Resource as NixResource;
 
-use super::sys::{Sys, SysResult};
+use super::sys::{Handle, Sys, SysResult};
 use crate::spec::{Resource, Rlimit};
 
 /// The capabilities a container keeps: Docker's default set. Enough for ordinary
@@ -89,6 +89,26 @@ pub(crate) fn set_rlimits(sys: &mut Sys, wanted: &[Rlimit], open_files: u64) -> 
             Resource::Stack => ("STACK", NixResource::RLIMIT_STACK),
         };
         sys.setrlimit(name, resource, rlimit.soft, rlimit.hard)?;
+    }
+    Ok(())
+}
+
+/// Settings of a network namespace, with values that let every user do what takes root on a
+/// machine that is shared: bind ports below 1024, and send echo requests. As Docker sets them.
+const FOR_ALL_USERS: [(&str, &str); 2] = [
+    ("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"),
+    ("/proc/sys/net/ipv4/ping_group_range", "0 2147483647"),
+];
+
+/// Makes these settings, in the network namespace that the caller is in: it must be the
+/// container's own. Through a /proc that was just mounted, before it becomes read-only.
+pub(crate) fn allow_sockets(sys: &mut Sys, root: &Handle) -> SysResult<()> {
+    for (path, value) in FOR_ALL_USERS {
+        match sys.write_inside(root, path, value) {
+            // A kernel without IPv4, or a /proc of a container that we are in ourselves.
+            Err(error) if matches!(error.errno, libc::ENOENT | libc::EROFS | libc::EACCES) => {}
+            result => result?,
+        }
     }
     Ok(())
 }

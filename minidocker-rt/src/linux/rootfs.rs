@@ -274,6 +274,16 @@ pub(crate) fn show_files(
 
 /// Opens a directory inside the root, making what is missing of it.
 pub(crate) fn ensure_directory(sys: &mut Sys, root: &Handle, path: &str) -> SysResult<Handle> {
+    ensure_directory_of(sys, root, path, None)
+}
+
+/// As [`ensure_directory`]; what is made belongs to a user and a group.
+pub(crate) fn ensure_directory_of(
+    sys: &mut Sys,
+    root: &Handle,
+    path: &str,
+    owner: Option<(u32, u32)>,
+) -> SysResult<Handle> {
     let whole = if path.is_empty() { "/" } else { path };
     let missing = match sys.resolve(root, whole, true) {
         Err(error) if error.errno == libc::ENOENT => error,
@@ -289,6 +299,9 @@ pub(crate) fn ensure_directory(sys: &mut Sys, root: &Handle, path: &str) -> SysR
                     // Something is there that leads nowhere: a dangling symlink.
                     Err(error) if error.errno == libc::EEXIST => return Err(missing),
                     result => result?,
+                }
+                if let Some((uid, gid)) = owner {
+                    sys.give(&parent, name, uid, gid)?;
                 }
                 sys.resolve(root, &so_far, true)?
             }

@@ -68,6 +68,7 @@ pub(crate) enum Action {
     MountCgroup,
     ResetOomScore,
     FindUser,
+    AllowSockets,
     SetRlimits,
     ChangeDirectory,
     AllocateTerminal,
@@ -196,12 +197,20 @@ fn filesystem(steps: &mut Vec<Step>, file: &SpecFile, dir: &ContainerDir, image:
         steps.push(step(id, Actor::Init, spec, shell, action));
     };
     // Also for a fresh /proc alone: it must not be mounted for the host.
+    let own_network = spec.has_own_network();
+    let sockets = by_hand::allow_sockets(spec, dir);
     if !on.rootfs && !on.pid {
+        if own_network {
+            init("user-sockets", sockets, Action::AllowSockets);
+        }
         return;
     }
     init("private-mounts", "mount --make-rprivate /".into(), Action::MakePrivate);
     if !on.rootfs {
         init("proc", "mount -t proc proc /proc".into(), Action::MountProc);
+        if own_network {
+            init("user-sockets", sockets, Action::AllowSockets);
+        }
         return;
     }
     init("overlay", by_hand::overlay(dir, image), Action::MountOverlay);
@@ -213,6 +222,9 @@ fn filesystem(steps: &mut Vec<Step>, file: &SpecFile, dir: &ContainerDir, image:
         init("etc-files", by_hand::etc_files(spec, dir), Action::ShowNames);
     }
     init("proc", by_hand::proc(dir), Action::MountProc);
+    if own_network {
+        init("user-sockets", sockets, Action::AllowSockets);
+    }
     init("sysfs", by_hand::sysfs(dir), Action::MountSys);
     init("dev", by_hand::dev(dir), Action::MountDev);
     for (index, volume) in spec.volumes_by_depth() {

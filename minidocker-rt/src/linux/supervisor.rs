@@ -250,7 +250,7 @@ impl<'h> Supervisor<'h> {
                 }
                 if let Some(stop_at) = stop_at {
                     let grace = stop_at.saturating_duration_since(Instant::now());
-                    run.stop(grace, &self.life.record.cgroups);
+                    run.stop(grace, &self.life);
                 }
                 release_memory();
                 Ok(Started::Running(Box::new(run)))
@@ -450,7 +450,7 @@ impl<'h> Supervisor<'h> {
         let Some(prober) = &run.prober else { return };
         if self.life.learn(probe, prober.check(), prober.is_lenient()) {
             run.unhealthy = true;
-            run.stop(STOP_GRACE, &self.life.record.cgroups);
+            run.stop(STOP_GRACE, &self.life);
         }
     }
 
@@ -523,13 +523,14 @@ impl<'h> Supervisor<'h> {
             (Request::Stop { grace_millis }, run) => {
                 self.life.stopped_by_an_operator();
                 if let Some(run) = run {
-                    run.stop(Duration::from_millis(grace_millis), &self.life.record.cgroups);
+                    run.stop(Duration::from_millis(grace_millis), &self.life);
                 }
                 Answer::Done
             }
             (Request::Signal(number), Some(run)) => {
                 // Who kills it does not want it back.
-                if matches!(number, libc::SIGKILL | libc::SIGTERM) {
+                let stops = self.life.file.spec.stops_with().number();
+                if matches!(number, libc::SIGKILL | libc::SIGTERM) || number == stops {
                     self.life.stopped_by_an_operator();
                 }
                 run.signal(number);
@@ -634,11 +635,12 @@ impl Run {
 
     /// Asks the command to end, and sees to it that it does after the grace period. What is
     /// frozen could do neither, so it is thawed.
-    fn stop(&mut self, grace: Duration, cgroups: &[PathBuf]) {
+    fn stop(&mut self, grace: Duration, life: &Life) {
+        let cgroups = &life.record.cgroups;
         if grace.is_zero() {
             return self.kill(cgroups);
         }
-        self.signal(libc::SIGTERM);
+        self.signal(life.file.spec.stops_with().number());
         let _ = freezer::thaw(cgroups);
         let kill_at = Instant::now() + grace;
         self.kill_at = Some(self.kill_at.map_or(kill_at, |earlier| earlier.min(kill_at)));

@@ -330,6 +330,24 @@ impl Sys {
         self.call(text, Vec::new(), || identity::read_inside(path, longest))
     }
 
+    /// Writes to a file of the kernel's /proc below a root, resolved as [`Sys::resolve`] does.
+    pub fn write_inside(&mut self, root: &Handle, path: &str, content: &str) -> SysResult<()> {
+        let text = format!(
+            "openat2({root}, {path:?}, {{O_WRONLY|O_CLOEXEC, \
+             RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}}) + write({content:?})"
+        );
+        self.call(text, (), || {
+            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+            let file = rustix::fs::openat2(root.fd(), path, flags, Mode::empty(), resolve)?;
+            // As with every write to procfs: it must be that (CVE-2019-19921).
+            match rustix::fs::fstatfs(&file)?.f_type as u64 == libc::PROC_SUPER_MAGIC as u64 {
+                true => rustix::io::write(&file, content.as_bytes()).map(drop),
+                false => Err(rustix::io::Errno::PERM),
+            }
+        })
+    }
+
     /// Writes to an open file.
     pub fn write(&mut self, file: &Handle, content: &str) -> SysResult<()> {
         let text = format!("write({file}, {content:?})");
@@ -362,6 +380,30 @@ impl Sys {
     pub fn mkdirat(&mut self, parent: &Handle, name: &str) -> SysResult<()> {
         let text = format!("mkdirat({parent}, {name:?}, 0755)");
         self.call(text, (), || rustix::fs::mkdirat(parent.fd(), name, Mode::from(0o755)))
+    }
+
+    /// Gives what was just made in an open directory to a user and a group.
+    pub fn give(&mut self, parent: &Handle, name: &str, uid: u32, gid: u32) -> SysResult<()> {
+        let text = format!("fchownat({parent}, {name:?}, {uid}, {gid}, AT_SYMLINK_NOFOLLOW)");
+        let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+        self.call(text, (), || {
+            let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+            rustix::fs::chownat(parent.fd(), name, Some(uid), Some(gid), flags)
+        })
+    }
+
+    /// Gives a pipe to a user, who may then open it again by its name in /dev. In a preview there
+    /// is none.
+    pub fn give_pipe(
+        &mut self,
+        pipe: Option<BorrowedFd<'_>>,
+        name: &str,
+        uid: u32,
+    ) -> SysResult<()> {
+        self.call(format!("fchown(<pipe: {name}>, {uid}, -1)"), (), || match pipe {
+            Some(pipe) => rustix::fs::fchown(pipe, Some(rustix::fs::Uid::from_raw(uid)), None),
+            None => Ok(()),
+        })
     }
 
     /// Makes an empty file in an open directory, for something to be mounted on.

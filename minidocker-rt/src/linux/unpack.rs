@@ -233,6 +233,10 @@ impl Unpacker {
         // A folder that is there already stays, with what is in it.
         let keep = is_directory && entry.kind == Kind::Directory;
         let was_whiteout = there.as_ref().is_some_and(is_mark);
+        // A file that is linked to itself is there already.
+        if there.is_some() && entry.kind == Kind::HardLink(entry.path.clone()) {
+            return Ok(());
+        }
         if let (Some(_), false) = (&there, keep) {
             tree::remove(parent.as_fd(), name)?;
         }
@@ -389,7 +393,7 @@ fn dress(file: impl AsFd, entry: &Entry) -> Done {
     rustix::fs::fchmod(&file, Mode::from(entry.mode))?;
     for (name, value) in wanted_xattrs(entry) {
         let set = rustix::fs::fsetxattr(&file, name, value, XattrFlags::empty());
-        set.map_err(|errno| bad_attribute(name, errno))?;
+        keep_attribute(name, set)?;
     }
     Ok(())
 }
@@ -407,7 +411,7 @@ fn dress_by_name(parent: &OwnedFd, name: &CString, entry: &Entry) -> Done {
     path.extend_from_slice(name.as_bytes());
     for (key, value) in wanted_xattrs(entry) {
         let set = rustix::fs::lsetxattr(&path[..], key, value, XattrFlags::empty());
-        set.map_err(|errno| bad_attribute(key, errno))?;
+        keep_attribute(key, set)?;
     }
     Ok(rustix::fs::utimensat(parent, name, &timestamps(entry.modified), nofollow)?)
 }
@@ -421,6 +425,18 @@ fn wanted_xattrs(entry: &Entry) -> impl Iterator<Item = (&[u8], &[u8])> {
         .iter()
         .map(|(name, value)| (&name[..], &value[..]))
         .filter(|(name, _)| !LABELS.contains(name))
+}
+
+/// Goes on without an attribute that this filesystem, or this kind of file, cannot have, as
+/// Docker does.
+fn keep_attribute(name: &[u8], set: rustix::io::Result<()>) -> Done {
+    match set {
+        Err(Errno::NOTSUP | Errno::PERM) => {
+            log::debug!("the attribute {} is left out", String::from_utf8_lossy(name));
+            Ok(())
+        }
+        set => set.map_err(|errno| bad_attribute(name, errno)),
+    }
 }
 
 fn bad_attribute(name: &[u8], errno: Errno) -> Trouble {

@@ -245,6 +245,13 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
              fourteen, enough for ordinary programs, and loses those that reach the host.",
             "man 7 capabilities",
         ),
+        "user-sockets" => (
+            "Let every user bind low ports and ping",
+            "On a machine that many share, ports below 1024 and pings are root's, because others \
+             trust who answers there. In a network namespace of its own there is nobody to \
+             deceive, so a server need not be root to answer at port 80.",
+            "man 7 ip",
+        ),
         "find-user" => (
             "",
             "The kernel knows users and groups by number alone. Names, home folders and who is in \
@@ -254,7 +261,8 @@ pub(crate) fn lesson(id: &str, spec: &ContainerSpec) -> Lesson {
         ),
         "user" => (
             "",
-            "Group memberships are dropped first, then the group is set, then the user: in any \
+            "The pipes of its output are made the user's, who may then open /dev/stdout. Group \
+             memberships are dropped first, then the group is set, then the user: in any \
              other order the right to do the next one would be gone.",
             "man 2 setresuid",
         ),

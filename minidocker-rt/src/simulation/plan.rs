@@ -27,6 +27,7 @@ pub(super) fn plan(spec: &ContainerSpec) -> Plan {
     add(on.rootfs, init, &["overlay", "host-programs"]);
     add(on.rootfs && !spec.has_etc_volume(), init, &["etc-files"]);
     add(on.rootfs || on.pid, init, &["proc"]);
+    add(spec.has_own_network(), init, &["user-sockets"]);
     add(on.rootfs, init, &["sysfs", "dev"]);
     for (index, _) in spec.volumes_by_depth() {
         add(on.rootfs, init, &[&format!("volume-{}", index + 1)]);
@@ -276,6 +277,11 @@ fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
             &["prctl(PR_CAPBSET_DROP, …)", "capset(…)"],
             "capsh --drop=cap_sys_admin,cap_sys_module,… -- -c sh".into(),
             "Not done: the command has the rights of the user who started it.".into(),
+        ),
+        "user-sockets" => (
+            &[r#"write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")"#],
+            "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start".into(),
+            "Not done: low ports are for whom this machine lets have them.".into(),
         ),
         "find-user" => (
             &[r#"openat2(AT_FDCWD, "/etc/passwd", …)"#, r#"openat2(AT_FDCWD, "/etc/group", …)"#],

@@ -420,7 +420,8 @@ impl Supervisor {
             }
             (Request::Signal(number), Some(run)) => {
                 // Who kills it does not want it back.
-                if matches!(number, process::SIGKILL | process::SIGTERM) {
+                let stops = self.life.file.spec.stops_with().number();
+                if matches!(number, process::SIGKILL | process::SIGTERM) || number == stops {
                     self.life.stopped_by_an_operator();
                 }
                 match number {
@@ -452,7 +453,7 @@ impl Supervisor {
         if grace.is_zero() {
             return run.kill();
         }
-        process::signal(run.child.id(), process::SIGTERM);
+        process::signal(run.child.id(), self.life.file.spec.stops_with().number());
         if self.life.record.paused {
             self.freeze(run, false);
         }

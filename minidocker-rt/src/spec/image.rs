@@ -1,8 +1,9 @@
 //! What an image says about how to run it, taken into a specification.
 
 use super::{Command, ContainerPath, ContainerSpec, User, refuse};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::images::ImageConfig;
+use crate::signal::Signal;
 
 impl ContainerSpec {
     /// Fills in what the image says, where the specification says nothing. Of its command it
@@ -34,10 +35,18 @@ impl ContainerSpec {
         if let (None, Some(user)) = (&self.user, &config.user) {
             self.user = Some(User::of_image(user)?);
         }
+        if let (None, Some(signal)) = (self.stop_signal, &config.stop_signal) {
+            self.stop_signal = Some(parse_stop_signal(signal)?);
+        }
         if self.health_check.is_none() && !self.no_health_check {
             self.health_check = config.health_check.clone();
         }
         Ok(())
+    }
+
+    /// What asks the command to end.
+    pub(crate) fn stops_with(&self) -> Signal {
+        self.stop_signal.unwrap_or(Signal::TERM)
     }
 
     /// The directory the command starts in.
@@ -57,6 +66,14 @@ impl ContainerSpec {
     }
 }
 
+/// A signal by name or number, in the field that it stands in.
+pub(crate) fn parse_stop_signal(text: &str) -> Result<Signal> {
+    text.parse().map_err(|error| match error {
+        Error::InvalidSpec { value, why, hint, .. } => refuse("stop_signal", value, why, hint),
+        error => error,
+    })
+}
+
 /// The refusal of an image that does not say what to run, when nobody else does.
 pub(crate) fn no_command(image: &str) -> crate::Error {
     refuse(
@@ -70,7 +87,6 @@ pub(crate) fn no_command(image: &str) -> crate::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
     use crate::spec::HealthCheck;
 
     fn config() -> ImageConfig {
@@ -79,6 +95,7 @@ mod tests {
             command: vec!["serve".into()],
             working_dir: Some("/srv".into()),
             user: Some("web".into()),
+            stop_signal: Some("SIGQUIT".into()),
             health_check: Some(HealthCheck::new("probe").unwrap()),
             ..ImageConfig::default()
         }
@@ -94,6 +111,7 @@ mod tests {
         let spec = settled(ContainerSpec::of_image("a", "web"), &config());
         assert_eq!(spec.command().words(), ["/entry", "-x", "serve"]);
         assert_eq!((spec.directory().as_str(), spec.runs_as()), ("/srv", &"web".parse().unwrap()));
+        assert_eq!(spec.stops_with().to_string(), "SIGQUIT");
         assert_eq!(spec.health().unwrap().command().words(), ["probe"]);
     }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::health_check::HealthCheckJson;
+use super::image::parse_stop_signal;
 use super::{
     Command, ContainerName, ContainerPath, ContainerSpec, CpuPercent, EnvVar, ExtraHost, Hostname,
     Isolation, LogSize, Memory, NetworkMode, PidsLimit, PortMapping, RestartPolicy, Rlimit, Volume,
@@ -62,6 +63,8 @@ pub(super) struct SpecJson {
     restart: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stop_signal: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     health_check: Option<HealthChoice>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -205,6 +208,8 @@ impl TryFrom<SpecJson> for ContainerSpec {
         spec.best_effort_limits = json.best_effort_limits;
         spec.restart = json.restart.map_or(Ok(RestartPolicy::No), |text| text.parse())?;
         spec.timeout = json.timeout_seconds.map(timeout::from_seconds).transpose()?;
+        let stop_signal = json.stop_signal.map(|text| parse_stop_signal(&text));
+        spec.stop_signal = stop_signal.transpose()?;
         match json.health_check {
             None => {}
             Some(HealthChoice::No(_)) => spec.no_health_check = true,
@@ -252,6 +257,7 @@ impl From<ContainerSpec> for SpecJson {
             best_effort_limits: spec.best_effort_limits,
             restart: (spec.restart != RestartPolicy::No).then(|| spec.restart.to_string()),
             timeout_seconds: spec.timeout.map(|timeout| timeout.as_secs_f64()),
+            stop_signal: spec.stop_signal.map(|signal| signal.to_string()),
             health_check: match spec.health_check {
                 Some(check) => Some(HealthChoice::Check(check.into())),
                 None => spec.no_health_check.then_some(HealthChoice::No(NONE)),

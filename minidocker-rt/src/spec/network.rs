@@ -257,6 +257,12 @@ impl ContainerSpec {
         }
     }
 
+    /// Whether its network namespace is its own, and not the host's or another container's.
+    pub(crate) fn has_own_network(&self) -> bool {
+        let shared = matches!(self.network_mode(), NetworkMode::Container(_));
+        self.isolation.network && !shared
+    }
+
     /// Settles its network, with `default` for where nothing was asked for: from here on the
     /// mode is written down, and the isolation agrees with it.
     ///

@@ -1,6 +1,10 @@
 //! Containers run as their image says, unless they are told otherwise.
 
-use minidocker_rt::{Command, ContainerSpec, Error, Exec, Health, HealthCheck, User, WriteOptions};
+use std::io::Write;
+
+use minidocker_rt::{
+    Command, ContainerSpec, Error, Exec, Health, HealthCheck, NetworkMode, User, WriteOptions,
+};
 
 use crate::lab::{Lab, eventually, sh, sleeper};
 use crate::tarball::{Tarball, docker_save};
@@ -12,6 +16,10 @@ crate::trials![
     a_name_that_nobody_has_fails_with_it,
     no_file_of_users_leads_out_or_makes_a_start_wait,
     the_health_check_of_an_image_is_kept,
+    the_stop_signal_of_an_image_stops_its_containers,
+    another_user_opens_the_streams_by_their_names,
+    another_user_binds_low_ports_and_pings_in_its_own_network_alone,
+    a_working_directory_that_is_made_is_its_users,
 ];
 
 const PASSWD: &[u8] = b"root:x:0:0::/root:/bin/sh\n\xff\xfe:x:9:9::/:\n\
@@ -211,4 +219,90 @@ fn the_health_check_of_an_image_is_kept() {
     import(&lab, "none", r#"{"Cmd":["/bin/sleep","60"],"Healthcheck":{"Test":["NONE"]}}"#);
     let container = lab.start(ContainerSpec::of_image("b", "none"));
     assert!(container.inspect().unwrap().health.is_none());
+}
+
+fn the_stop_signal_of_an_image_stops_its_containers() {
+    let lab = Lab::new();
+    let script =
+        "trap 'echo quit; exit 5' QUIT; trap '' TERM; echo ready; while :; do sleep 0.02; done";
+    let config =
+        format!(r#"{{"Cmd":["/bin/sh","-c","{script}"],"Env":["PATH=/bin"],"StopSignal":"3"}}"#);
+    import(&lab, "box", &config);
+    let stopped = |spec: ContainerSpec| {
+        let container = lab.start(spec);
+        eventually("ready", || {
+            container.logs().unwrap().read_to_string().unwrap().contains("ready")
+        });
+        container.stop().unwrap();
+        container.inspect().unwrap().exit.unwrap().code
+    };
+    assert_eq!(stopped(ContainerSpec::of_image("a", "box")), 5);
+    let spec = lab.runtime.get("a").unwrap().inspect().unwrap().spec;
+    assert_eq!(serde_json::to_value(&spec).unwrap()["stop_signal"], "SIGQUIT");
+    // What is asked for comes first, also for the image `host`.
+    let other = sh("b", &script.replace("QUIT", "USR1")).stop_signal("SIGUSR1".parse().unwrap());
+    assert_eq!(stopped(other), 5);
+    let odd =
+        ContainerSpec::from_json(br#"{"name": "c", "command": "true", "stop_signal": "SIGX"}"#);
+    assert!(matches!(odd, Err(Error::InvalidSpec { field: "stop_signal", .. })));
+}
+
+fn another_user_opens_the_streams_by_their_names() {
+    let lab = Lab::new();
+    let script = "echo out > /dev/stdout && echo err > /dev/stderr && cat /dev/stdin";
+    for (name, init, user) in
+        [("a", true, "1000:1000"), ("b", false, "1000"), ("c", true, "nobody")]
+    {
+        let spec = sh(name, script).init(init).user(user.parse().unwrap());
+        assert_eq!(lab.run(spec).1, "out\nerr\n", "{user}");
+    }
+    let container = lab.start(sleeper("d"));
+    let exec = Exec::new(Command::argv(["/bin/sh", "-c", script])).stdin("typed\n");
+    let output = container.exec(exec.user("1000:1000".parse().unwrap())).unwrap();
+    assert_eq!(
+        (output.stdout_text().as_str(), output.stderr_text().as_str()),
+        ("out\ntyped\n", "err\n")
+    );
+    // What the first command reads is its own, too.
+    let spec = sh("e", "cat < /dev/stdin").stdin_open(true).user("1000:1000".parse().unwrap());
+    let container = lab.start(spec);
+    let mut attached = container.attach().unwrap();
+    attached.input.write_all(b"hello\n").unwrap();
+    eventually("read", || container.logs().unwrap().read_to_string().unwrap().contains("hello"));
+}
+
+fn another_user_binds_low_ports_and_pings_in_its_own_network_alone() {
+    let lab = Lab::new();
+    let settings = ["ip_unprivileged_port_start", "ping_group_range"];
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap();
+    let before = settings.map(read);
+    let show =
+        "cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range";
+    let user = || "1000:1000".parse().unwrap();
+    let none = || sh("a", show).network(NetworkMode::None).user(user());
+    assert_eq!(lab.run(none()).1, "0\n0\t2147483647\n");
+    // Read-only from then on, for root too.
+    let write = "echo 5 > /proc/sys/net/ipv4/ip_unprivileged_port_start || echo refused";
+    let (_, output) = lab.run(sh("b", write).network(NetworkMode::None));
+    assert!(output.contains("refused"), "{output}");
+    let host = format!("{}{}", before[0], before[1]);
+    assert_eq!(lab.run(sh("c", show).network(NetworkMode::Host).user(user())).1, host);
+    // In a network that is another's, nothing is changed.
+    let owner = lab.start(sleeper("d").network(NetworkMode::None));
+    let shared = NetworkMode::Container("d".parse().unwrap());
+    let steps = lab.create(sh("e", show).network(shared)).plan().unwrap().steps;
+    assert!(steps.iter().all(|step| step.id != "user-sockets"));
+    owner.stop().unwrap();
+    assert_eq!(settings.map(read), before, "the host's own are as they were");
+}
+
+fn a_working_directory_that_is_made_is_its_users() {
+    let lab = Lab::new();
+    import(&lab, "box", r#"{"Env":["PATH=/bin"],"User":"bob","WorkingDir":"/srv/new/work"}"#);
+    let show = "stat -c '%u %g' /srv /srv/new . /data && echo x > file";
+    let (exit, output) = lab.run(sh("a", show).image("box"));
+    assert_eq!((exit.code, output.as_str()), (0, "1001 100\n1001 100\n1001 100\n0 0\n"));
+    // What was there before stays whose it is.
+    let (_, output) = lab.run(sh("b", "stat -c '%u %g' .").image("box").working_dir("/data"));
+    assert_eq!(output, "0 0\n");
 }

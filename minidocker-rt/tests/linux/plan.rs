@@ -28,6 +28,7 @@ fn the_plan_can_be_read_without_starting() {
         "host-programs",
         "etc-files",
         "proc",
+        "user-sockets",
         "sysfs",
         "dev",
         "masked-paths",

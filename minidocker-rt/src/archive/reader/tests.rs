@@ -76,8 +76,8 @@ fn raw(kind: EntryType, name: &[u8], content: &[u8], change: impl Fn(&mut Header
 }
 
 #[test]
-fn an_absolute_path_or_one_that_climbs_out_is_refused() {
-    for name in ["/etc/passwd", "../../etc/passwd", "a/../../b", ".."] {
+fn a_path_that_climbs_out_is_refused() {
+    for name in ["/../etc/passwd", "../../etc/passwd", "a/../../b", ".."] {
         let text = refused(&raw(EntryType::Regular, name.as_bytes(), b"x", |_| {}));
         assert!(text.contains(name), "{text}");
         let link = |header: &mut Header| {
@@ -86,6 +86,156 @@ fn an_absolute_path_or_one_that_climbs_out_is_refused() {
         refused(&raw(EntryType::Link, b"a", b"", link));
         // A symlink may say what it likes: whoever follows it stays inside.
         assert!(read(&raw(EntryType::Symlink, b"a", b"", link)).is_ok());
+    }
+}
+
+#[test]
+fn an_absolute_path_is_one_of_the_archive() {
+    let (entries, _) = read(&raw(EntryType::Regular, b"/etc/passwd", b"x", |_| {})).unwrap();
+    assert_eq!(entries[0].0.path, path("etc/passwd"));
+    let link = |header: &mut Header| header.as_old_mut().linkname[..6].copy_from_slice(b"/usr/a");
+    let (entries, _) = read(&raw(EntryType::Link, b"b", b"", link)).unwrap();
+    assert_eq!(entries[0].0.kind, Kind::HardLink(path("usr/a")));
+    let (entries, _) = read(&raw(EntryType::Directory, b"/", b"", |_| {})).unwrap();
+    assert!(entries[0].0.path.is_root());
+}
+
+/// Sets the sum over a header that was changed by hand.
+fn summed(mut archive: Vec<u8>, value: fn(u8) -> i64) -> Vec<u8> {
+    archive[148..156].fill(b' ');
+    let sum: i64 = archive[..512].iter().map(|&byte| value(byte)).sum();
+    archive[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    archive
+}
+
+#[test]
+fn headers_of_all_ages_are_read() {
+    let one = |change: &dyn Fn(&mut [u8])| {
+        let mut archive = raw(EntryType::Regular, b"name", b"abc", |_| {});
+        change(&mut archive);
+        read(&summed(archive, i64::from)).map(|(mut entries, _)| entries.remove(0).0)
+    };
+    // The oldest: no magic, and numbers that are blank or filled in other ways.
+    let old = one(&|header| {
+        header[257..512].fill(0);
+        header[108..116].fill(b' ');
+        header[116..124].fill(0);
+        header[100..108].copy_from_slice(b"   755 \0");
+        header[136..148].copy_from_slice(b"\0\0  00000000");
+    });
+    let old = old.unwrap();
+    assert_eq!((old.uid, old.gid, old.mode, old.modified), (0, 0, 0o755, Time::default()));
+    // POSIX, with a prefix, whatever version it says; and the star program's, with times in it.
+    let posix = |version: &'static [u8], last: &'static [u8]| {
+        one(&move |header| {
+            header[257..265].copy_from_slice(version);
+            header[345..500].fill(0);
+            header[345..350].copy_from_slice(b"a/b/c");
+            header[480..490].fill(b'7');
+            header[508..512].copy_from_slice(last);
+        })
+    };
+    assert_eq!(posix(b"ustar\0  ", b"tar\0").unwrap().path, path("a/b/c/name"));
+    let plain = one(&|header| {
+        header[257..265].copy_from_slice(b"ustar\0 0");
+        header[345..512].fill(0);
+        header[345..350].copy_from_slice(b"a/b/c");
+    });
+    assert_eq!(plain.unwrap().path, path("a/b/c/name"));
+    // Binary numbers, also negative ones.
+    let binary = one(&|header| {
+        header[108..116].copy_from_slice(&[0x80, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff]);
+        header[136..148].fill(0xff);
+    });
+    let binary = binary.unwrap();
+    assert_eq!((binary.uid, binary.modified.seconds), (0x7fff_ffff, -1));
+    for uid in [&[0xff; 8][..], &[0x80, 1, 0, 0, 0, 0, 0, 0], b"0000009\0", b"99999999"] {
+        assert!(one(&|header| header[108..116].copy_from_slice(uid)).is_err(), "{uid:?}");
+    }
+    // A sum over signed bytes.
+    let umlaut = raw(EntryType::Regular, "ä".as_bytes(), b"", |_| {});
+    let signed = summed(umlaut, |byte| i64::from(byte.cast_signed()));
+    assert_eq!(read(&signed).unwrap().0[0].0.path, path("ä"));
+}
+
+#[test]
+fn a_label_and_filling_are_no_entries_and_empty_records_say_nothing() {
+    let label = raw(EntryType::new(b'V'), b"a tape", b"", |_| {});
+    let record = |text: &str| format!("{} {text}\n", text.len() + 4);
+    let records = [record("path="), record("size=")].concat().replacen("9 path=", "8 path=", 1);
+    let records = records.replacen("9 size=", "8 size=", 1);
+    let empty = raw(EntryType::XHeader, b"x", records.as_bytes(), |_| {});
+    let mut all = [
+        &label[..label.len() - 1024],
+        &empty[..empty.len() - 1024],
+        &raw(EntryType::Regular, b"name", b"abc", |_| {}),
+    ]
+    .concat();
+    // As a tape fills its last block.
+    all.resize(all.len() + (900 << 10), 0);
+    let (entries, _) = read(&all).unwrap();
+    assert_eq!((entries.len(), &entries[0].0.path), (1, &path("name")));
+    assert_eq!(entries[0].1, b"abc");
+}
+
+#[test]
+fn an_end_mark_may_be_missing_where_a_digest_is_known() {
+    let whole = raw(EntryType::Regular, b"name", b"abc", |_| {});
+    let limits = ArchiveLimits { bytes: 1 << 20, entries: 100 };
+    let count = |archive: &[u8]| {
+        let mut reader = Reader::new(archive, limits).whole_by_digest();
+        let mut count = 0;
+        while reader.next_entry()?.is_some() {
+            count += 1;
+        }
+        reader.finish().map(|_| count)
+    };
+    assert_eq!(count(&whole[..1024]).unwrap(), 1);
+    assert_eq!(count(b"").unwrap(), 0);
+    for length in [100, 513, 600] {
+        assert!(count(&whole[..length]).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn sparse_files_of_the_older_forms_are_read() {
+    let record = |text: &str| {
+        let mut length = text.len() + 3;
+        while length != format!("{length} {text}\n").len() {
+            length += 1;
+        }
+        format!("{length} {text}\n")
+    };
+    let sparse = |fields: &[&str]| {
+        let records: String = fields.iter().map(|field| record(field)).collect();
+        let first = raw(EntryType::XHeader, b"x", records.as_bytes(), |_| {});
+        let file = raw(EntryType::Regular, b"GNUSparseFile.0/a", b"datamore", |_| {});
+        read(&[&first[..first.len() - 1024], &file[..]].concat())
+    };
+    let data = vec![Extent { offset: 8, length: 4 }, Extent { offset: 20, length: 4 }];
+    for fields in [
+        &[
+            "GNU.sparse.size=100",
+            "GNU.sparse.numblocks=2",
+            "GNU.sparse.offset=8",
+            "GNU.sparse.numbytes=4",
+            "GNU.sparse.offset=20",
+            "GNU.sparse.numbytes=4",
+        ][..],
+        &[
+            "GNU.sparse.size=100",
+            "GNU.sparse.numblocks=2",
+            "GNU.sparse.name=a",
+            "GNU.sparse.map=8,4,20,4",
+        ],
+    ] {
+        let (entries, _) = sparse(fields).unwrap();
+        assert_eq!(entries[0].0.kind, Kind::File { size: 100, data: data.clone() });
+        assert_eq!(entries[0].1, b"datamore");
+    }
+    for map in ["8,4,20", "8,4", "20,4,8,4", "8,4,98,4", "8,x,20,4", ""] {
+        let map = format!("GNU.sparse.map={map}");
+        assert!(sparse(&["GNU.sparse.size=100", &map]).is_err(), "{map}");
     }
 }
 

@@ -118,6 +118,7 @@ fn a_configuration_is_read_as_docker_reads_it() {
     );
     assert_eq!(config.working_dir.as_deref(), Some("/srv/b"));
     assert_eq!(config.user.as_deref(), Some("1001:"));
+    assert_eq!(config.stop_signal.as_deref(), Some("SIGQUIT"));
     assert_eq!((config.labels["a"].as_str(), config.labels["b"].as_str()), ("", "c"));
 }
 

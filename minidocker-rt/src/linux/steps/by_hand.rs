@@ -276,6 +276,17 @@ pub(super) fn proc(dir: &ContainerDir) -> String {
     format!("mkdir -p {0} && mount -t proc proc {0}", inside(dir, "proc"))
 }
 
+pub(super) fn allow_sockets(spec: &ContainerSpec, dir: &ContainerDir) -> String {
+    let settings = match spec.isolation.rootfs {
+        true => inside(dir, "proc/sys/net/ipv4"),
+        false => "/proc/sys/net/ipv4".to_string(),
+    };
+    format!(
+        "echo 0 > {settings}/ip_unprivileged_port_start && echo 0 2147483647 > \
+         {settings}/ping_group_range"
+    )
+}
+
 pub(super) fn sysfs(dir: &ContainerDir) -> String {
     format!("mkdir -p {0} && mount -t sysfs -o ro sysfs {0}", inside(dir, "sys"))
 }

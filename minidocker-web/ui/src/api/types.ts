@@ -138,6 +138,7 @@ export interface Spec {
   rlimits?: Rlimit[];
   restart?: string;
   timeout_seconds?: number;
+  stop_signal?: string;
   health_check?: HealthCheck | "none";
   stdin_open?: boolean;
   tty?: boolean;
@@ -457,6 +458,7 @@ export interface Image {
     env: Record<string, string>;
     working_dir?: string;
     user?: string;
+    stop_signal?: string;
     health_check?: HealthCheck;
   };
 }

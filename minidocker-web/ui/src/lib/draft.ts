@@ -8,6 +8,7 @@ export interface Draft {
   image: string;
   /** That of the specification it was filled from. */
   entrypoint: Spec["entrypoint"];
+  stopSignal: Spec["stop_signal"];
   memory: string;
   cpu: string;
   pids: string;
@@ -50,6 +51,7 @@ export function emptyDraft(): Draft {
     command: "",
     image: "",
     entrypoint: undefined,
+    stopSignal: undefined,
     memory: "",
     cpu: "",
     pids: "",
@@ -95,6 +97,7 @@ export function draftOf(spec: Partial<Spec>): Draft {
     command: commandLine(spec.command),
     image: spec.image === "host" ? "" : (spec.image ?? ""),
     entrypoint: spec.entrypoint,
+    stopSignal: spec.stop_signal,
     memory: text(spec.mem_limit_mb),
     cpu: text(spec.cpu_limit_percent),
     pids: text(spec.pids_limit),
@@ -140,6 +143,7 @@ export function specOf(draft: Draft): Spec {
       // Left out, it is that of the image.
       command: draft.command.trim() === "" && draft.image.trim() ? undefined : draft.command,
       entrypoint: draft.entrypoint,
+      stop_signal: draft.stopSignal,
       image: draft.image.trim() || undefined,
       mem_limit_mb: number(draft.memory),
       cpu_limit_percent: number(draft.cpu),

@@ -48,6 +48,7 @@ const DOCKER: Record<keyof Spec, (spec: Spec) => string[][]> = {
   restart: ({ restart }) => some("--restart", restart),
   // Docker has no such limit.
   timeout_seconds: () => [],
+  stop_signal: ({ stop_signal }) => some("--stop-signal", stop_signal),
   health_check: ({ health_check: check }) => {
     if (!check) return [];
     if (check === "none") return [["--no-healthcheck"]];
@@ -154,6 +155,7 @@ export const KEYWORDS = {
   rlimits: "rlimits",
   restart: "restart",
   timeout_seconds: "timeout_seconds",
+  stop_signal: "stop_signal",
   health_check: "health_check",
   stdin_open: "stdin_open",
   tty: "tty",

@@ -67,6 +67,9 @@ pub(in crate::api::openapi) struct Spec {
     /// container's supervisor, whatever becomes of who started it.
     #[schema(nullable = false, minimum = 0.001, maximum = 31_536_000)]
     timeout_seconds: Option<f64>,
+    /// What asks its command to end, as SIGQUIT or 3: the image's, or else SIGTERM.
+    #[schema(nullable = false)]
+    stop_signal: Option<String>,
     #[schema(nullable = false)]
     health_check: Option<HealthChoice>,
     #[schema(nullable = false)]

@@ -92,6 +92,9 @@ pub struct ContainerInfo {
     pub network: NetworkInfo,
     /// Limits that were asked for on best effort and are not enforced here.
     pub not_enforced: Vec<String>,
+    /// Whether the kernel keeps it apart from this machine, but for the features that its
+    /// specification turns off. False in a simulation, where nothing is.
+    pub isolated: bool,
     /// The folder that holds what the container changed.
     pub rootfs: PathBuf,
 }
@@ -389,6 +392,7 @@ impl Container {
             health: record.and_then(|record| record.health.clone()).filter(|_| alive),
             network: NetworkInfo::of(&file.spec, record.filter(|_| alive)),
             not_enforced: record.map(|record| record.not_enforced.clone()).unwrap_or_default(),
+            isolated: self.runtime.is_isolating(),
             rootfs: dir.rootfs(),
             spec: file.spec,
         })

@@ -42,6 +42,13 @@ pub(crate) struct Inner {
     chosen: BackendInfo,
 }
 
+impl Inner {
+    /// Whether its containers are kept apart from this machine.
+    pub fn is_isolating(&self) -> bool {
+        self.chosen.kind == BackendKind::Linux
+    }
+}
+
 /// Chooses how a [`Runtime`] is opened. Made by [`Runtime::builder`].
 #[derive(Debug, Clone, Default)]
 pub struct RuntimeBuilder {

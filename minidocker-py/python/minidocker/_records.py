@@ -343,6 +343,9 @@ class ContainerInfo:
     network: NetworkInfo
     #: Limits that were asked for on best effort and are not enforced here.
     not_enforced: tuple[str, ...]
+    #: Whether the kernel keeps it apart from this machine, but for the features that its
+    #: specification turns off. False in a simulation, where nothing is.
+    isolated: bool
     #: The folder of the host that holds what it changed.
     rootfs: str
     #: What its health check has found, if it has one and runs.

@@ -30,6 +30,8 @@ class Result:
     #: Whether something that it wrote may be missing: what is over the limit, or what was written
     #: so fast that the log was rotated twice (32 MiB) before it could be read.
     truncated: bool
+    #: Whether the kernel kept it apart from this machine. False in a simulation, where nothing is.
+    isolated: bool = True
 
     @property
     def ok(self) -> bool:
@@ -64,7 +66,7 @@ class Result:
         return f"{type(self).__name__}({', '.join(parts)})"
 
     @classmethod
-    def _of(cls, raw: dict[str, Any], duration: float) -> Self:
+    def _of(cls, raw: dict[str, Any], duration: float, isolated: bool = True) -> Self:
         """From what the extension tells."""
         exit = raw["exit"]
         return cls(
@@ -76,6 +78,7 @@ class Result:
             raw["stderr"],
             raw["timed_out"] or exit["timed_out"],
             raw["truncated"],
+            isolated,
         )
 
 

@@ -105,7 +105,8 @@ def run(
             raw = container._inner.collect(timeout, output_limit)
         else:
             raw = _collect_feeding(container, source, timeout, output_limit)
-        result = RunResult._of(raw, time.monotonic() - begun)
+        isolated = runtime.backend.kind == Backend.LINUX
+        result = RunResult._of(raw, time.monotonic() - begun, isolated)
     finally:
         container.delete(force=True)
     if check:

@@ -87,6 +87,8 @@ impl Hierarchy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CgroupLayout {
     pub hierarchies: Vec<Hierarchy>,
+    /// Controllers that are there and of no use, with the reason.
+    unusable: Vec<(Controller, String)>,
 }
 
 impl CgroupLayout {
@@ -104,6 +106,7 @@ impl CgroupLayout {
     fn parse(mountinfo: &str, v2_controllers: impl Fn(&Path) -> String) -> CgroupLayout {
         let mut hierarchies: Vec<Hierarchy> = Vec::new();
         let mut taken = BTreeSet::new();
+        let mut read_only = Vec::new();
         for line in mountinfo.lines() {
             let Some((place, source)) = line.split_once(" - ") else { continue };
             let source: Vec<&str> = source.split(' ').collect();
@@ -122,6 +125,12 @@ impl CgroupLayout {
                 .map(String::from)
                 .collect();
             let offered = if v2 { v2_controllers(&mount) } else { options.join(" ") };
+            // As inside another container. It may be mounted once more, writable.
+            if place.split(' ').nth(5).is_some_and(|options| options.split(',').any(|o| o == "ro"))
+            {
+                read_only.push((mount, v2, offered.split_whitespace().map(String::from).collect()));
+                continue;
+            }
             let offered: BTreeSet<&str> = offered.split_whitespace().collect();
             // A tree may be mounted twice; the first place will do.
             let controllers: Vec<Controller> = Controller::ALL
@@ -134,7 +143,22 @@ impl CgroupLayout {
                 hierarchies.push(Hierarchy { mount, v2, controllers, options });
             }
         }
-        CgroupLayout { hierarchies }
+        let unusable = Controller::ALL
+            .into_iter()
+            .filter(|controller| !taken.contains(controller))
+            .filter_map(|controller| {
+                let has = |(_, v2, offered): &&(PathBuf, bool, BTreeSet<String>)| {
+                    controller.name(*v2).is_some_and(|name| offered.contains(name))
+                };
+                let (mount, ..) = read_only.iter().find(has)?;
+                let why = format!(
+                    "its cgroups are mounted read-only at {}, as inside another container",
+                    mount.display()
+                );
+                Some((controller, why))
+            })
+            .collect();
+        CgroupLayout { hierarchies, unusable }
     }
 
     /// "v1", "v2", "hybrid" or "none", as people call it.
@@ -168,6 +192,8 @@ impl From<SysError> for LimitError {
 #[derive(Debug, Clone)]
 pub(crate) struct Cgroup {
     dirs: Vec<(Hierarchy, PathBuf)>,
+    /// As [`CgroupLayout`] has them.
+    unusable: Vec<(Controller, String)>,
 }
 
 impl Cgroup {
@@ -178,7 +204,7 @@ impl Cgroup {
             .iter()
             .map(|hierarchy| (hierarchy.clone(), hierarchy.mount.join(format!("minidocker-{id}"))))
             .collect();
-        Cgroup { dirs }
+        Cgroup { dirs, unusable: layout.unusable.clone() }
     }
 
     /// The directories.
@@ -228,7 +254,11 @@ impl Cgroup {
     fn dir(&self, controller: Controller) -> Result<(&Path, bool), LimitError> {
         self.find(controller).ok_or_else(|| {
             let name = controller.name(false).unwrap_or_default();
-            LimitError::NotEnforced(format!("this machine has no {name} controller in its cgroups"))
+            let unusable = self.unusable.iter().find(|(other, _)| *other == controller);
+            LimitError::NotEnforced(match unusable {
+                Some((_, why)) => format!("the {name} controller cannot be used: {why}"),
+                None => format!("this machine has no {name} controller in its cgroups"),
+            })
         })
     }
 
@@ -435,6 +465,14 @@ pub(crate) fn remove(paths: &[PathBuf]) -> Vec<(PathBuf, i32)> {
                 Err(error) if error.kind() == ErrorKind::ResourceBusy && attempt < 100 => {
                     std::thread::sleep(Duration::from_millis(1));
                 }
+                // Of what is not there, a read-only filesystem says so too. What is empty harms
+                // nobody, and can be removed by nobody.
+                Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem && is_empty(path) => {
+                    if path.exists() {
+                        log::warn!("{} stays: its filesystem is read-only", path.display());
+                    }
+                    break;
+                }
                 Err(error) => {
                     left.push((path.clone(), error.raw()));
                     break;
@@ -443,6 +481,11 @@ pub(crate) fn remove(paths: &[PathBuf]) -> Vec<(PathBuf, i32)> {
         }
     }
     left
+}
+
+/// Whether there is no process in a cgroup, or no such cgroup.
+fn is_empty(path: &Path) -> bool {
+    fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default().trim().is_empty()
 }
 
 #[cfg(test)]
@@ -509,6 +552,26 @@ mod tests {
             Cgroup::of(&layout, "x").dir(Controller::Pids),
             Err(LimitError::NotEnforced(_))
         ));
+    }
+
+    #[test]
+    fn a_read_only_tree_is_of_no_use_and_that_is_told() {
+        let layout = CgroupLayout::parse(
+            "\
+30 26 0:27 / /sys/fs/cgroup/memory ro,nosuid - cgroup cgroup rw,memory
+31 26 0:28 / /sys/fs/cgroup/pids ro - cgroup cgroup rw,pids
+32 26 0:28 / /mnt/pids rw - cgroup cgroup rw,pids
+",
+            |_| String::new(),
+        );
+        let cgroup = Cgroup::of(&layout, "x");
+        assert_eq!(cgroup.paths(), [Path::new("/mnt/pids/minidocker-x")]);
+        match cgroup.dir(Controller::Memory) {
+            Err(LimitError::NotEnforced(why)) => {
+                assert!(why.contains("read-only at /sys/fs/cgroup/memory"), "{why}")
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -121,8 +121,9 @@ impl StepError {
         let hint = match (self.hint, self.errno) {
             (Some(hint), _) => hint,
             (None, Some(errno)) => step.hint(errno, image),
-            (None, None) => "Lift the limit, enable the controller, or allow best-effort limits \
-                     (best_effort_limits)."
+            (None, None) => "Lift the limit, enable the controller (inside another container: run \
+                             that privileged, with writable cgroups), or allow best-effort limits \
+                             (best_effort_limits)."
                 .into(),
         };
         StepFailure {

@@ -360,7 +360,8 @@ impl Child<'_> {
             let timeout = of_memory.map_or(timeout, |time| {
                 let left =
                     time.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
-                timeout.min(PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))
+                let recount = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+                if timeout.is_none() { recount } else { timeout.min(recount) }
             });
             if !matches!(poll(&mut fds, timeout), Ok(_) | Err(Errno::EINTR)) {
                 return true;

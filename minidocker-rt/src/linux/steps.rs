@@ -393,8 +393,10 @@ impl Step {
                     .into()
             }
             (Action::CreateCgroup, EBUSY) => {
-                "The top cgroup has processes of its own, as inside another container; run on the \
-                 host itself."
+                "The cgroup at the top has processes of its own, as inside another container, and the \
+                 kernel hands no limits down from such. Run on the host itself, or move them into a \
+                 cgroup below first, as Docker in Docker does: mkdir /sys/fs/cgroup/init; xargs -rn1 \
+                 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs."
                     .into()
             }
             (Action::CreateCgroup, EROFS) => {

@@ -94,6 +94,19 @@ fn unsupported(feature: &str, why: &str) -> Error {
     Error::Unsupported { feature: feature.into(), backend: "simulation", why: why.into() }
 }
 
+/// Refuses what would not hold, unless its specification says that it need not.
+fn refuse_in_vain(spec: &ContainerSpec) -> Result<()> {
+    match plan::demands_in_vain(spec).first() {
+        Some((field, why)) if !spec.best_effort_limits => Err(unsupported(
+            field,
+            &format!(
+                "{why}. Leave it out, allow what is not enforced (best_effort_limits), or use Linux."
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 impl Backend for SimulationBackend {
     fn machine(&self) -> &Machine {
         &self.machine
@@ -114,6 +127,7 @@ impl Backend for SimulationBackend {
         if !spec.image.is_host() {
             return Err(unsupported("an image of its own", IMAGES));
         }
+        refuse_in_vain(spec)?;
         ports::check(spec)
     }
 
@@ -122,6 +136,8 @@ impl Backend for SimulationBackend {
     }
 
     fn start(&self, container: &LockedContainer) -> Result<Started> {
+        // It may have been made by another version, or with another backend in mind.
+        refuse_in_vain(&container.spec_file.spec)?;
         helper::start(&container.dir, self.helper.as_deref())
     }
 

@@ -311,29 +311,36 @@ fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
     Imitation { syscalls, shell, instead }
 }
 
-/// What was asked for and does not hold here.
-pub(super) fn not_enforced(spec: &ContainerSpec) -> Vec<String> {
+/// What was asked for and does not hold here: the field, and why.
+pub(super) fn demands_in_vain(spec: &ContainerSpec) -> Vec<(&'static str, &'static str)> {
     let mut list = Vec::new();
-    let mut tell = |what: &str, why: &str| list.push(format!("{what}: {why}"));
-    if !sysinfo::IS_SUPPORTED_SYSTEM {
-        if spec.memory.is_some() {
-            tell("mem_limit_mb", "this system does not tell what processes use");
+    let mut tell = |in_vain: bool, field, why| {
+        if in_vain {
+            list.push((field, why));
         }
-        if spec.cpu.is_some() {
-            tell("cpu_limit_percent", "this system does not tell what processes use");
-        }
-    }
-    if !matches!(spec.pids, PidsLimit::Unlimited) && spec.pids != PidsLimit::default() {
-        tell("pids_limit", "only the Linux kernel can refuse to make processes");
-    }
-    if spec.volumes.iter().any(|volume| volume.read_only()) {
-        tell("volumes", "a read-only volume can be written to in a simulation");
-    }
-    if !spec.runs_as().is_root() {
-        tell("user", "a simulated container runs as whoever started it");
-    }
-    if !spec.rlimits.is_empty() {
-        tell("rlimits", "they take the Linux backend");
-    }
+    };
+    const UNSEEN: &str = "this system does not tell what processes use";
+    const NAMES: &str = "a simulated container has the names and the network of this machine";
+    let unseen = !sysinfo::IS_SUPPORTED_SYSTEM;
+    let limited = spec.pids != PidsLimit::Unlimited && spec.pids != PidsLimit::default();
+    tell(unseen && spec.memory.is_some(), "mem_limit_mb", UNSEEN);
+    tell(unseen && spec.cpu.is_some(), "cpu_limit_percent", UNSEEN);
+    tell(limited, "pids_limit", "only the Linux kernel can refuse to make processes");
+    tell(
+        spec.volumes.iter().any(|volume| volume.read_only()),
+        "volumes",
+        "a read-only volume can be written to in a simulation",
+    );
+    tell(!spec.runs_as().is_root(), "user", "a simulated container runs as whoever started it");
+    tell(!spec.rlimits.is_empty(), "rlimits", "they take the Linux backend");
+    tell(spec.hostname.is_some(), "hostname", NAMES);
+    tell(!spec.aliases.is_empty(), "aliases", NAMES);
+    tell(!spec.dns.is_empty(), "dns", NAMES);
+    tell(!spec.extra_hosts.is_empty(), "extra_hosts", NAMES);
     list
+}
+
+/// As a status tells it.
+pub(super) fn not_enforced(spec: &ContainerSpec) -> Vec<String> {
+    demands_in_vain(spec).into_iter().map(|(field, why)| format!("{field}: {why}")).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use minidocker_rt::{EventKind, Next, PidsLimit};
+use minidocker_rt::{Error, EventKind, Next, PidsLimit, Resource, Rlimit, User};
 
 use crate::lab::{Lab, PATIENCE, python, sleeper};
 
@@ -22,6 +22,7 @@ pub fn trials() -> Vec<libtest_mimic::Trial> {
     .collect();
     let simulation = minidocker_rt::BackendKind::Simulation;
     trials.push(crate::lab::one("what_does_not_hold_is_listed", simulation, what_does_not_hold));
+    trials.push(crate::lab::one("what_would_not_hold_is_refused", simulation, what_would_not_hold));
     trials
 }
 
@@ -122,13 +123,44 @@ fn limits_beyond_the_machine(lab: &Lab) {
     assert!(lab.runtime.names().unwrap().is_empty());
 }
 
+fn what_would_not_hold(lab: &Lab) {
+    let folder = lab.folder("data");
+    let rlimit = Rlimit::new(Resource::Nofile, 64, 64).unwrap();
+    let read_only = format!("{}:/data:ro", folder.display());
+    for (field, spec) in [
+        ("user", sleeper("a").user("12345:12345".parse::<User>().unwrap())),
+        ("rlimits", sleeper("a").rlimit(rlimit)),
+        ("pids_limit", sleeper("a").pids_limit(PidsLimit::at_most(2).unwrap())),
+        ("volumes", sleeper("a").volume(&read_only).unwrap()),
+        ("hostname", sleeper("a").hostname("jail")),
+    ] {
+        let refused = lab.runtime.create(spec.clone()).unwrap_err();
+        match &refused {
+            Error::Unsupported { feature, backend: "simulation", why } => {
+                assert_eq!(feature, field);
+                assert!(why.contains("best_effort_limits"), "{why}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(lab.runtime.names().unwrap().is_empty());
+        // Who allows it gets it, and is told.
+        let container = lab.create(spec.best_effort_limits(true));
+        container.start().unwrap();
+        let list = container.inspect().unwrap().not_enforced;
+        assert!(list.iter().any(|text| text.starts_with(&format!("{field}: "))), "{list:?}");
+        container.delete_force().unwrap();
+    }
+}
+
 fn what_does_not_hold(lab: &Lab) {
     let folder = lab.folder("data");
     let spec = sleeper("a")
         .pids_limit(PidsLimit::at_most(10).unwrap())
         .volume(&format!("{}:/data:ro", folder.display()))
         .unwrap();
-    let list = lab.start(spec).inspect().unwrap().not_enforced;
+    let info = lab.start(spec.best_effort_limits(true)).inspect().unwrap();
+    assert!(!info.isolated);
+    let list = info.not_enforced;
     assert!(list.iter().any(|text| text.starts_with("pids_limit: ")), "{list:?}");
     assert!(list.iter().any(|text| text.starts_with("volumes: ")), "{list:?}");
     let plain = lab.start(sleeper("b").memory_mb(100).cpu_percent(50));

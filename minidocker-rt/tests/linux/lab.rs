@@ -351,6 +351,7 @@ pub fn run_as_child() -> Option<i32> {
         "without-rights" => crate::open::without_rights(root),
         "user-namespace" => crate::open::user_namespace(root),
         "on-an-overlay" => crate::open::on_an_overlay(root),
+        "read-only-cgroups" => crate::open::read_only_cgroups(root),
         "without-proc" => crate::open::without_proc(root),
         "unprivileged-files" => crate::files::unprivileged(root),
         "no-ptrace" => crate::helpers::no_ptrace(root),

@@ -16,6 +16,7 @@ crate::trials![
     the_root_of_a_user_namespace_is_told_that_it_is_none_of_the_machine,
     a_root_folder_on_an_overlay_is_refused_at_open,
     without_proc_nothing_is_opened,
+    with_read_only_cgroups_a_limit_is_refused_and_all_can_be_deleted,
 ];
 
 /// The calls that a kernel is told to lack, by their numbers.
@@ -162,4 +163,44 @@ pub fn without_proc(root: &str) {
         Err(error) => println!("{error} {}", error.hint()),
         Ok(runtime) => println!("{runtime:?}"),
     }
+}
+
+fn with_read_only_cgroups_a_limit_is_refused_and_all_can_be_deleted() {
+    let lab = Lab::new();
+    let mut program = child("read-only-cgroups", lab.root());
+    let said = program.line();
+    assert!(said.contains("cgroups are mounted read-only at /sys/fs/cgroup"), "{said}");
+    assert!(said.contains("best_effort_limits") && !said.contains("Choose a root"), "{said}");
+    assert_eq!(program.line(), "deleted, deleted by force");
+    let said = program.line();
+    assert!(said.starts_with("code 0: pids_limit: "), "{said}");
+}
+
+/// As in a pod that is root, but shares the cgroups of its machine.
+pub fn read_only_cgroups(root: &str) {
+    have_own_mounts();
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    for line in mounts.lines() {
+        let fields: Vec<&str> = line.split(' ').collect();
+        if fields[2].starts_with("cgroup") {
+            let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+            mount(None::<&str>, fields[1], None::<&str>, flags, None::<&str>).unwrap();
+        }
+    }
+    let runtime = crate::lab::open(root);
+    let made = |name: &str| runtime.create(crate::lab::sh(name, "true")).unwrap();
+    let (a, b) = (made("a"), made("b"));
+    let _ = b.start();
+    match a.start() {
+        Err(error) => println!("{error} {}", error.hint()),
+        Ok(()) => println!("it started"),
+    }
+    a.delete().unwrap();
+    b.delete_force().unwrap();
+    println!("deleted, deleted by force");
+    let container = runtime.create(crate::lab::sh("c", "true").best_effort_limits(true)).unwrap();
+    container.start().unwrap();
+    let exit = container.wait_timeout(crate::lab::PATIENCE).unwrap();
+    println!("{exit}: {}", container.inspect().unwrap().not_enforced.join("; "));
+    container.delete().unwrap();
 }

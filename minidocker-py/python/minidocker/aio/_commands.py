@@ -33,7 +33,7 @@ from .._run import (
 )
 from .._spec import Command, Options, checked_limit, spec_json
 from .._typing import StrPath, Unpack
-from .._words import Stream
+from .._words import Backend, Stream
 from ._either import AnyContainer, AnyRuntime, blocking_container, blocking_runtime
 from ._ready import any_ready, feeding
 from ._threads import ENDING, READING, STARTING, in_thread
@@ -76,7 +76,8 @@ async def run(
         await in_thread(STARTING, container.start)
         begun = time.monotonic()
         raw = await _collected(container, source, timeout, output_limit)
-        result = RunResult._of(raw, time.monotonic() - begun)
+        isolated = blocking.backend.kind == Backend.LINUX
+        result = RunResult._of(raw, time.monotonic() - begun, isolated)
     finally:
         await in_thread(ENDING, _delete, container)
     if check:

@@ -77,6 +77,8 @@ export interface Container {
   restarts?: number;
   health?: Health | null;
   not_enforced?: string[];
+  /** Whether the kernel keeps it apart from this machine; false in a simulation. */
+  isolated?: boolean;
   rootfs?: string;
   network?: NetworkInfo;
   usage?: Usage | null;

@@ -77,6 +77,8 @@ pub(in crate::api::openapi) struct Container {
     #[schema(nullable = false)]
     health: Option<HealthReport>,
     not_enforced: Vec<String>,
+    /// Whether the kernel keeps it apart from this machine; false in a simulation.
+    isolated: bool,
     rootfs: String,
     network: Network,
     #[schema(required)]

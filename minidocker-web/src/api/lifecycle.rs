@@ -89,7 +89,7 @@ async fn rename(request: HttpRequest, app: web::Data<App>) -> Answer {
         "immutable",
         format!("container {name:?} keeps its name: containers are immutable"),
         format!(
-            "Make a copy under another name: GET /api/containers/{name}/export, then POST it to \
+            "Duplicate it under another name: GET /api/containers/{name}/export, then POST it to \
              /api/containers/import?name=OTHER."
         ),
     ))

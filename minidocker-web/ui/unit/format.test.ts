@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ago, bytes, bytesOf, duration, exitMeaning, micros, percent } from "../src/lib/format.ts";
-import { commandLine, shellQuote } from "../src/lib/words.ts";
+import { commandLine, shellQuote, shortCommand } from "../src/lib/words.ts";
 
 test.each([
   [0, "0 B"],
@@ -57,6 +57,14 @@ test("words for a shell", () => {
   expect(shellQuote("it's")).toBe(`'it'\\''s'`);
   expect(commandLine(["sh", "-c", "a && b"])).toBe("sh -c 'a && b'");
   expect(commandLine("sh -c 'a && b'")).toBe("sh -c 'a && b'");
+});
+
+test("a program of several lines is short on a card", () => {
+  const program = "\nimport os\nprint(os.getcwd())\n";
+  expect(shortCommand(`python -c "${program}"`)).toBe("python -c 'import os …'");
+  expect(shortCommand(["python", "-u", "-c", program])).toBe("python -u -c 'import os …'");
+  expect(shortCommand("echo  'a b'\n two")).toBe("echo 'a b' two");
+  expect(shortCommand("echo 'open\n")).toBe("echo 'open");
 });
 
 test("exit codes say what they mean", () => {

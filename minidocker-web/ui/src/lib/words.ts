@@ -80,7 +80,17 @@ export function literalCommand(command: string | string[] | null | undefined): s
   return words ? words.map(shellQuote).join(" ") : shellQuote(commandLine(command));
 }
 
-/** One line and not too long, for a card: `python -c 'import os …'`. */
+/** A command on one line: of a word with several lines, the first that says something. */
 export function shortCommand(command: string | string[] | null | undefined): string {
-  return commandLine(command).replace(/\s+/g, " ").trim();
+  const words = Array.isArray(command) ? command : splitWords(command ?? "");
+  if (!words?.some((word) => word.includes("\n"))) {
+    return commandLine(command).replace(/\s+/g, " ").trim();
+  }
+  return words
+    .map((word) => {
+      if (!word.includes("\n")) return shellQuote(word);
+      const first = word.split("\n").find((line) => line.trim() !== "") ?? "";
+      return `'${first.trim()} …'`;
+    })
+    .join(" ");
 }

@@ -422,6 +422,11 @@ impl Step {
                  which opens a few: give 16 or more."
                     .into()
             }
+            (_, EPERM | EACCES) if nix::unistd::geteuid().is_root() => {
+                "This root has not all of root's rights, as inside another container: run on the \
+                 machine itself, or give that container more (docker run --privileged)."
+                    .into()
+            }
             (_, EPERM | EACCES) => "Run as root: sudo.".into(),
             (_, errno) => crate::error::errno_hint(errno).into(),
         }

@@ -20,6 +20,7 @@ crate::trials![
     on_a_host_with_shared_mounts_nothing_spreads,
     a_fake_dev_null_is_found_out,
     what_is_the_programs_own_does_not_reach_the_container,
+    rights_that_the_program_hands_on_end_at_the_container,
     there_is_one_spawner_per_runtime_and_it_ends_with_it,
     a_helper_that_never_calls_init_is_explained,
     a_thread_before_init_is_refused_with_the_reason,
@@ -257,6 +258,30 @@ pub fn leaky(root: &str) {
     container.start().unwrap();
     container.wait().unwrap();
     print!("{}", container.logs().unwrap().read_to_string().unwrap());
+}
+
+fn rights_that_the_program_hands_on_end_at_the_container() {
+    let lab = Lab::new();
+    let mut program = child("generous", lab.root());
+    assert_eq!(program.line(), "0000000000000000 0000000000000000");
+    assert_eq!(program.line(), "0000000000000000 0000000000000000");
+}
+
+/// A program whose rights pass an exec, also to another user.
+pub fn generous(root: &str) {
+    use caps::{CapSet, Capability};
+    for set in [CapSet::Inheritable, CapSet::Ambient] {
+        caps::raise(None, set, Capability::CAP_NET_RAW).unwrap();
+    }
+    let runtime = crate::lab::open(root);
+    for (name, user) in [("root", "0:0"), ("other", "1000:1000")] {
+        let container = runtime.create(sleeper(name).user(user.parse().unwrap())).unwrap();
+        container.start().unwrap();
+        let pid = container.inspect().unwrap().pid.unwrap();
+        let set = |name: &str| status_field(pid, name).unwrap();
+        println!("{} {}", set("CapInh"), set("CapAmb"));
+        container.delete_force().unwrap();
+    }
 }
 
 fn there_is_one_spawner_per_runtime_and_it_ends_with_it() {

@@ -356,6 +356,7 @@ pub fn run_as_child() -> Option<i32> {
         "unprivileged-files" => crate::files::unprivileged(root),
         "no-ptrace" => crate::helpers::no_ptrace(root),
         "shared-mounts" => crate::helpers::shared_mounts(root),
+        "generous" => crate::helpers::generous(root),
         "telling" => crate::helpers::telling(root),
         "lease" => crate::walls::lease(root),
         "vandal" => crate::walls::vandal(root),

@@ -22,6 +22,7 @@ crate::trials![
     every_mount_of_a_container_has_the_attributes_that_it_should,
     what_is_masked_cannot_be_read_and_what_is_read_only_not_written,
     each_wall_of_the_command_stands,
+    walls_behind_walls_are_built_too,
     the_names_of_the_one_whose_network_is_shared_cannot_be_rewritten,
     a_lease_on_a_hosts_file_keeps_nobody_from_starting,
     a_limit_that_cannot_be_is_explained,
@@ -216,8 +217,33 @@ fn each_wall_of_the_command_stands() {
             }
             let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
             let core = limits.lines().find(|line| line.starts_with("Max core")).unwrap();
-            assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+            let numbers: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
+            assert_eq!(numbers, ["0", "0"], "{core}");
         }
+    }
+}
+
+/// What another wall would stop as well shows only in the trace.
+fn walls_behind_walls_are_built_too() {
+    let lab = Lab::new();
+    let container = lab.start(sleeper("a"));
+    let trace = container.trace().unwrap().unwrap();
+    let calls: Vec<&str> =
+        trace.steps.iter().flat_map(|step| &step.calls).map(|call| call.call.as_str()).collect();
+    for wall in [
+        "close_range(3, ~0U, CLOSE_RANGE_CLOEXEC)",
+        "getcwd() begins with",
+        "fstat(</dev/null>) is a character device 1:3",
+        "fstat(</dev/tty>) is a character device 5:0",
+        "fstatfs(</proc/self/oom_score_adj>) is PROC_SUPER_MAGIC",
+        "write(</proc/self/oom_score_adj>, \"0\")",
+        "prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)",
+        "capset(inheritable=0)",
+        "capset(permitted=",
+        "setgroups(0, [])",
+        "umount2(\".\", MNT_DETACH)",
+    ] {
+        assert!(calls.iter().any(|call| call.starts_with(wall)), "{wall} in {calls:#?}");
     }
 }
 

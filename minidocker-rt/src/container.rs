@@ -43,6 +43,9 @@ const KILL_PATIENCE: Duration = Duration::from_secs(30);
 /// What the lock is held for while the files are exported.
 pub(crate) const EXPORT: &str = "export the files";
 
+/// What the lock is held for while the files are replaced by those of an archive.
+pub(crate) const REPLACE: &str = "replace the files";
+
 /// How long a supervisor may take to answer, or to end what it was asked to.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -328,7 +331,7 @@ impl Container {
     pub fn delete_force(self) -> Result<()> {
         // Before the lock: a stop in its grace period holds that.
         self.ask_whoever_runs_it_to_stop(&self.dir()?, Duration::ZERO)?;
-        let locked = match self.lock_beside_export()? {
+        let locked = match self.lock_beside_transfer()? {
             Some(locked) => locked,
             None => self.lock_to_end("delete", Duration::ZERO)?,
         };
@@ -338,10 +341,10 @@ impl Container {
         self.runtime.store.delete(locked)
     }
 
-    /// Waits for the lock for a moment. Who still exports the files then may take as long as its
-    /// client likes; it does not run meanwhile, and reading what is being removed does no harm,
-    /// so the lock is not needed to remove it.
-    fn lock_beside_export(&self) -> Result<Option<LockedContainer>> {
+    /// Waits for the lock for a moment. Who still exports or replaces the files then may take as
+    /// long as its client likes. The container does not run meanwhile, and neither harms what is
+    /// being removed, so the lock is not needed to remove it.
+    fn lock_beside_transfer(&self) -> Result<Option<LockedContainer>> {
         const MOMENT: Duration = Duration::from_secs(1);
         let store = &self.runtime.store;
         let locked = store.lock_within(MOMENT, &self.name, &self.id, "delete")?;
@@ -351,7 +354,7 @@ impl Container {
         let (dir, spec_file) = self.dir_and_spec()?;
         let path = dir.lock_path();
         match Holder::of(&path) {
-            Some(holder) if holder.operation == EXPORT => {
+            Some(holder) if [EXPORT, REPLACE].contains(&holder.operation.as_str()) => {
                 let lock = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
                 Ok(Some(LockedContainer { dir, spec_file, lock }))
             }

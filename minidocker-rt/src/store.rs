@@ -44,6 +44,9 @@ pub(crate) const IMAGE_BUILDING: &str = ".build-";
 /// Prefix of folders that are being removed.
 pub(crate) const DELETING: &str = ".delete-";
 
+/// What a container changed, in its folder.
+pub(crate) const ROOTFS: &str = "rootfs";
+
 /// The root folder that holds all containers and images.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -363,7 +366,7 @@ impl ContainerDir {
 
     /// The overlay's upperdir: what the container changed.
     pub fn rootfs(&self) -> PathBuf {
-        self.path.join("rootfs")
+        self.path.join(ROOTFS)
     }
 
     /// The overlay's workdir.

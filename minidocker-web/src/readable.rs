@@ -37,6 +37,11 @@ impl Writable {
         Ok(Writable(watched(fd, Interest::WRITABLE)?))
     }
 
+    /// Whether something can be written now.
+    pub fn is_ready(&self) -> bool {
+        is_ready(self.0.get_ref().as_fd(), PollFlags::POLLOUT).unwrap_or(true)
+    }
+
     /// Waits until something can be written.
     pub async fn ready(&self) -> io::Result<()> {
         loop {

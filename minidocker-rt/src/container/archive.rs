@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use super::{Container, EXPORT};
+use super::{Container, EXPORT, REPLACE};
 use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
 use crate::error::Result;
 use crate::status::Status;
@@ -66,7 +66,7 @@ impl Container {
         archive: &mut dyn Read,
         limits: ArchiveLimits,
     ) -> Result<ArchiveSummary> {
-        let locked = self.lock("replace the files")?;
+        let locked = self.lock(REPLACE)?;
         let (record, status, _) = self.status_in(&locked.dir)?;
         if status.is_alive() {
             return Err(self.wrong_state("replace the files of", status));

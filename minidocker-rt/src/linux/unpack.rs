@@ -22,7 +22,7 @@ use crate::archive::{
     ArchiveLimits, ArchiveSummary, Entry, EntryPath, Kind, Reader, Time, decompress, refuse,
 };
 use crate::error::{Error, Result, plain_reason};
-use crate::store::{CREATING, ContainerDir, HalfMade, set_mode};
+use crate::store::{CREATING, ContainerDir, HalfMade, ROOTFS, set_mode};
 
 /// What an archive's marks for deleted files become (`.wh.NAME`; see the OCI image
 /// specification, "Whiteouts").
@@ -73,6 +73,11 @@ pub(crate) fn replace_rootfs(
     archive: &mut dyn Read,
     limits: ArchiveLimits,
 ) -> Result<ArchiveSummary> {
+    // By its descriptor: should the container be deleted by force meanwhile, and another of its name
+    // be made, then that one is none of ours.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let container = rustix::fs::open(dir.path(), flags, Mode::empty())
+        .map_err(|errno| Error::io("open", dir.path(), errno.into()))?;
     let containers = dir.path().parent().unwrap_or(dir.path());
     let making = HalfMade::new(containers, CREATING)?;
     let (upper, work) = (making.path().join("rootfs"), making.path().join("work"));
@@ -85,9 +90,8 @@ pub(crate) fn replace_rootfs(
     unpack(&mut reader, root, Whiteouts::Deletions)?;
     let (summary, _) = reader.finish()?;
     // The overlay is unmounted by now. What was there goes away with the half-made folder.
-    let old = dir.rootfs();
-    rustix::fs::renameat_with(CWD, &upper, CWD, &old, RenameFlags::EXCHANGE)
-        .map_err(|errno| Error::io("replace", &old, errno.into()))?;
+    rustix::fs::renameat_with(CWD, &upper, &container, ROOTFS, RenameFlags::EXCHANGE)
+        .map_err(|errno| Error::io("replace", &dir.rootfs(), errno.into()))?;
     Ok(summary)
 }
 

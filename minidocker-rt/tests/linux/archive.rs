@@ -18,6 +18,7 @@ crate::trials![
     a_running_container_is_packed_as_it_is,
     another_program_reads_what_was_packed,
     who_exports_slowly_keeps_nobody_from_deleting,
+    who_imports_slowly_keeps_nobody_from_deleting_and_making_anew,
     an_import_replaces_what_was_changed,
     a_hostile_archive_leaves_a_container_as_it_was,
     files_are_not_replaced_under_a_running_container,
@@ -223,6 +224,42 @@ fn who_exports_slowly_keeps_nobody_from_deleting() {
     drop(go);
     // Complete or not, it comes to its end.
     let _ = thread.join().unwrap();
+}
+
+/// An archive that comes only when it is let go.
+struct Late {
+    begun: std::sync::mpsc::Sender<()>,
+    go: std::sync::mpsc::Receiver<()>,
+    archive: Cursor<Vec<u8>>,
+}
+
+impl Read for Late {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.archive.position() == 0 {
+            let _ = self.begun.send(());
+            let _ = self.go.recv();
+        }
+        self.archive.read(into)
+    }
+}
+
+fn who_imports_slowly_keeps_nobody_from_deleting_and_making_anew() {
+    let lab = Lab::new();
+    let container = ran(&lab, "a", "echo old > /file");
+    let archive = Cursor::new(export(&container, ArchiveContent::Changes));
+    let (imported, (begun, begins), (go, gone)) =
+        (container.clone(), std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    let thread = std::thread::spawn(move || {
+        imported.import_rootfs(&mut Late { begun, go: gone, archive }).map(drop)
+    });
+    begins.recv_timeout(PATIENCE).unwrap();
+    let began = std::time::Instant::now();
+    container.delete_force().unwrap();
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    let anew = ran(&lab, "a", "echo new > /file");
+    drop(go);
+    assert!(thread.join().unwrap().is_err(), "there is nothing to replace");
+    assert_eq!(anew.files().read("/file", 100).unwrap(), b"new\n");
 }
 
 fn an_import_replaces_what_was_changed() {

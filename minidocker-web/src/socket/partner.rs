@@ -246,6 +246,8 @@ pub(crate) struct AttachedTo {
     tty: bool,
     output: AttachedOutput,
     input: AttachedInput,
+    /// Whether the end of the input was told.
+    closed: bool,
 }
 
 struct AttachedOutput {
@@ -277,6 +279,7 @@ impl AttachedTo {
             tty: spec["tty"] == true,
             output: AttachedOutput { output, readable },
             input: AttachedInput { input, writable },
+            closed: false,
         })
     }
 }
@@ -291,12 +294,19 @@ impl Partner for AttachedTo {
     }
 
     fn resize(&self, size: TerminalSize) {
-        // Without a terminal there is nothing to resize.
-        let _ = self.input.input.resize(size);
+        // A command that does not take what was typed does not look at its size either: the
+        // message would wait, and this thread with it.
+        if self.input.writable.is_ready() {
+            // Without a terminal there is nothing to resize.
+            let _ = self.input.input.resize(size);
+        }
     }
 
     fn close_input(&mut self) {
-        let _ = self.input.input.close();
+        // There is always room for one, since nothing else is sent unless there is plenty.
+        if !std::mem::replace(&mut self.closed, true) {
+            let _ = self.input.input.close();
+        }
     }
 
     fn signal(&self, signal: Signal) -> Result<(), ApiError> {

@@ -8,9 +8,11 @@ use serde_json::json;
 
 use crate::http::request;
 use crate::lab::{Lab, Server};
+use crate::wire::Socket;
 
 crate::trials![
     commands_that_are_stopped_before_they_begin_hold_nothing_up,
+    a_command_that_reads_nothing_keeps_no_thread_of_the_server,
     who_holds_hundreds_of_connections_keeps_nobody_out,
     the_server_may_open_more_files_and_its_containers_may_not,
     numbers_beyond_what_the_document_says_are_refused,
@@ -54,6 +56,40 @@ fn commands_that_are_stopped_before_they_begin_hold_nothing_up() {
     let began = Instant::now();
     assert_eq!(lab.delete("/api/containers/hostile?force=true").status, 204);
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+}
+
+fn a_command_that_reads_nothing_keeps_no_thread_of_the_server() {
+    let lab = Lab::new();
+    let spec = json!({"name": "deaf", "command": ["sh", "-c", "stty raw; echo ready; sleep 1000"],
+                      "tty": true, "stdin_open": true});
+    assert_eq!(lab.create(spec).status, 201);
+    assert_eq!(lab.post("/api/containers/deaf/start").status, 200);
+    let began = Instant::now();
+    while !lab.get("/api/containers/deaf/logs").text().contains("ready") {
+        assert!(began.elapsed() < SOON);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // More of them than the server has threads.
+    let sockets: Vec<Socket> = (0..4)
+        .map(|_| {
+            let mut socket = Socket::open(lab.server.address, "/api/containers/deaf/attach/ws");
+            socket.next();
+            for _ in 0..14 {
+                socket.type_in(&[b'x'; 4096]);
+            }
+            for rows in 1..1500 {
+                socket.say(&json!({"type": "resize", "rows": rows, "columns": 80}));
+            }
+            socket
+        })
+        .collect();
+    std::thread::sleep(Duration::from_secs(1));
+    let began = Instant::now();
+    for _ in 0..8 {
+        assert_eq!(lab.get("/api/containers/deaf").status, 200);
+    }
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    drop(sockets);
 }
 
 fn who_holds_hundreds_of_connections_keeps_nobody_out() {

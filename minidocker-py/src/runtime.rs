@@ -332,7 +332,10 @@ impl Runtime {
     /// What this machine is, can enforce, and lacks.
     fn examine<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let runtime = self.shared.get(py)?;
-        record(py, &blocking(py, || Ok(minidocker_web::examine(&runtime, "python")))?)
+        // What is to be typed needs this very interpreter, not the first on the PATH.
+        let program = py.import("sys")?.getattr("executable")?.extract::<Option<String>>()?;
+        let program = program.filter(|path| !path.is_empty()).unwrap_or_else(|| "python3".into());
+        record(py, &blocking(py, || Ok(minidocker_web::examine(&runtime, &program)))?)
     }
 }
 

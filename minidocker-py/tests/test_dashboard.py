@@ -59,6 +59,12 @@ def test_help_and_mistakes_are_told_without_a_traceback(root: Path) -> None:
     refused = ask("--host", "nowhere", "--root", str(root))
     assert refused.returncode == 1
     assert refused.stderr.strip() == 'minidocker: "nowhere" is no address'
+    for port in ("99999", "-1", "http", "1e3"):
+        refused = ask("--port", port, "--root", str(root))
+        assert refused.returncode == 2
+        assert "is not a port" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert not root.exists()
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -69,3 +75,21 @@ def test_help_and_mistakes_are_told_without_a_traceback(root: Path) -> None:
     assert "minidocker --port" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert shutil.which("minidocker", path=sysconfig.get_path("scripts"))
+
+
+def test_a_server_for_other_machines_prints_a_link_that_leads_to_it(root: Path) -> None:
+    command = [sys.executable, "-m", "minidocker", "--host", "0.0.0.0", "--port", "0"]
+    server = subprocess.Popen([*command, "--root", str(root)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        lines = [server.stdout.readline() for _ in range(3)]
+        assert "0.0.0.0" not in "".join(lines)
+        link = lines[-1].split()[-1]
+        assert "/login?token=" in link
+        cookies = urllib.request.HTTPCookieProcessor()
+        opened = urllib.request.build_opener(cookies).open(link)
+        assert opened.status == 200
+        assert b"<script" in opened.read()
+    finally:
+        server.kill()
+        server.communicate()

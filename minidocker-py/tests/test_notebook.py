@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from html.parser import HTMLParser
 
 import minidocker as md
@@ -74,6 +76,37 @@ def test_everything_is_shown_and_nothing_is_executed(linux: md.Runtime) -> None:
     compared = md.compare(["echo", HOSTILE], without="uts", runtime=linux)
     assert checked(compared._repr_html_()).count(HOSTILE) == 3
     assert "backend" in checked(md.doctor(linux)._repr_html_())
+
+
+def test_outputs_are_compared_in_columns_of_a_terminal_s_letters(linux: md.Runtime) -> None:
+    html = md.compare("uname -n", without="uts", runtime=linux)._repr_html_()
+    checked(html)
+    assert "table-layout:fixed" in html
+    assert html.count("width:50%") == 2
+    assert len(re.findall(r"<pre style=\"[^\"]*monospace", html)) == 2
+
+
+def test_results_and_records_are_shown_too(linux: md.Runtime) -> None:
+    code = 'echo "$1"; echo err >&2; exit 3'
+    result = md.run(["sh", "-c", code, "sh", HOSTILE], runtime=linux)
+    assert HOSTILE in checked(result._repr_html_())
+    assert "exit code 3" in checked(result._repr_html_())
+    assert "nothing" in checked(md.run("true", runtime=linux)._repr_html_())
+    with linux.create("box", ["echo", HOSTILE]) as container:
+        assert HOSTILE in checked(container.inspect()._repr_html_())
+        container.files.write("/note", "x", mode=0o640)
+        container.start().wait()
+        info = container.files.stat("/note")
+        assert "mode=0o640" in repr(info)
+        shown = checked(info._repr_html_())
+        assert "-rw-r-----" in shown
+        assert "0640" in shown
+        trace = container.trace()
+        assert trace is not None
+        long = dataclasses.replace(trace.steps[0], title="a title " * 10 + HOSTILE)
+        drawn = dataclasses.replace(trace, steps=(long,))._repr_html_()
+        assert "…" in checked(drawn)
+        assert long.title in checked(drawn)
 
 
 def test_reprs_tell_what_one_wants_to_know(linux: md.Runtime) -> None:

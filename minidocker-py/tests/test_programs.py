@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -292,6 +293,32 @@ def test_runtimes_and_containers_can_be_used_after_a_fork(linux: md.Runtime) -> 
         assert md.run("echo here", runtime=linux).stdout == "here\n"
         answers.close()
         answers.join_thread()
+
+
+def _seen_from_elsewhere(container: md.Container, runtime: md.Runtime) -> list[str]:
+    names = [each.name for each in runtime.list()]
+    runtime.close()
+    return [str(container.status), container.exec("echo from elsewhere").stdout, *names]
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_containers_and_runtimes_can_be_sent_to_another_process(
+    linux: md.Runtime, method: str
+) -> None:
+    with linux.create("sent", "sleep 60") as container:
+        container.start()
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            found = pool.apply(_seen_from_elsewhere, (container, linux))
+        assert found == ["running", "from elsewhere\n", "sent"]
+        again = pickle.loads(pickle.dumps(container))
+        assert again == container
+        again.detach()
+        assert pickle.loads(pickle.dumps(again))._detached
+        sent = pickle.dumps(container)
+    with pytest.raises(md.ContainerNotFound):
+        pickle.loads(sent)
+    with linux.create("sent", "true"), pytest.raises(md.ContainerNotFound, match="any more"):
+        pickle.loads(sent)
 
 
 def _stream_in_a_fork(streams: list[Any], answers: Any) -> None:

@@ -48,9 +48,9 @@ impl Backend {
 /// What this machine is, what it can enforce, and what would mend what it cannot: for programs
 /// that want to know without a server. The JSON is a part of what `/api/system` tells. `program`
 /// is what a user would start as root: a Python that has our package.
-pub fn examine(runtime: &Runtime, program: &'static str) -> serde_json::Value {
+pub fn examine(runtime: &Runtime, program: &str) -> serde_json::Value {
     let mut facts = Facts::gather(runtime.root());
-    facts.details.program = program;
+    facts.details.program = program.to_string();
     let root = serde_json::Value::from(runtime.root().display().to_string());
     facts.details.prune =
         format!("sudo {program} -c 'import minidocker as md; print(md.Runtime({root}).prune())'");
@@ -110,7 +110,7 @@ pub(crate) struct User {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Details {
     /// What the user would start with other rights.
-    pub program: &'static str,
+    pub program: String,
     /// What removes the containers that do not run, of this root and no other.
     pub prune: String,
     pub overlay: bool,
@@ -217,7 +217,7 @@ impl Details {
             std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
         };
         Details {
-            program: "minidocker-web",
+            program: "minidocker-web".into(),
             prune: String::new(),
             overlay: read("/proc/filesystems").lines().any(|line| line.ends_with("\toverlay")),
             seccomp: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),

@@ -14,7 +14,10 @@ All times are seconds, all sizes are bytes where not said otherwise. Every error
 
 from __future__ import annotations
 
-from . import aio
+import sys
+
+# (`_linux` before `aio`: it says where this does not work.)
+from . import _docs, _linux, aio  # noqa: F401
 from ._compare import Comparison, compare
 from ._container import Container, Files, Logs
 from ._doctor import Check, Enforced, Examination, doctor
@@ -225,3 +228,6 @@ __all__ = [
     "doctor",
     "run",
 ]
+
+_docs.complete(sys.modules[__name__], Options)
+_docs.complete(aio, Options)

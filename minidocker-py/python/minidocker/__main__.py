@@ -60,12 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=_port,
         default=5000,
         help="the port to listen on; 0 takes any that is free (default: %(default)s)",
     )
     parser.add_argument(
         "--root",
+        type=os.path.expanduser,
         help="the folder that holds the containers (default: $MINIDOCKER_ROOT, else "
         "/var/lib/minidocker for root and ~/.local/share/minidocker for others)",
     )
@@ -78,6 +79,13 @@ def _parser() -> argparse.ArgumentParser:
         "be given several times",
     )
     return parser
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else -1
+    if not 0 <= number <= 0xFFFF:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, a number from 0 to 65535")
+    return number
 
 
 def _caller_of_sudo() -> list[int]:

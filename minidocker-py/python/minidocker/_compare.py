@@ -13,7 +13,7 @@ from ._records import Isolation
 from ._result import RunResult
 from ._run import run
 from ._runtime import Runtime
-from ._spec import Command, Feature, Options
+from ._spec import Command, Feature, Options, spec_json
 from ._typing import Unpack
 from ._wire import encode
 
@@ -25,14 +25,14 @@ FEATURES = tuple(field.name for field in dataclasses.fields(Isolation))
 class Comparison:
     """A command with and without one isolation feature. ``print`` shows both side by side."""
 
-    #: What was run.
     command: Command
-    #: The feature.
+    """What was run."""
     feature: str
-    #: What became of it with everything on.
+    """The feature."""
     with_feature: RunResult
-    #: What became of it with the feature off.
+    """What became of it with everything on."""
     without_feature: RunResult
+    """What became of it with the feature off."""
 
     @property
     def differs(self) -> bool:
@@ -99,6 +99,8 @@ def compare(
     -------------- | -----...
     I am process 2 | I am process ...
     """
+    # Refuses what means nothing, before anything runs.
+    spec_json("compared", command, **options)
     on, off = sides_of(without, options)
     with_ = run(command, runtime=runtime, timeout=timeout, **on)
     without_ = run(command, runtime=runtime, timeout=timeout, **off)

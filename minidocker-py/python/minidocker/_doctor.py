@@ -16,16 +16,16 @@ from ._words import Backend, Verdict
 class Check:
     """One thing that was looked at."""
 
-    #: A stable word for it, e.g. ``cgroups``.
     id: str
-    #: What it is.
+    """A stable word for it, e.g. ``cgroups``."""
     title: str
-    #: How it went.
+    """What it is."""
     status: Verdict
-    #: What was found.
+    """How it went."""
     detail: str
-    #: What to type to mend it, if there is something.
+    """What was found."""
     command: Optional[str] = None
+    """What to type to mend it, if there is something."""
 
     def __str__(self) -> str:
         mark = {"ok": "✓", "warning": "!", "problem": "✗"}[self.status.value]
@@ -37,26 +37,26 @@ class Check:
 class Enforced:
     """Whether a limit holds on this machine."""
 
-    #: ``memory``, ``cpu`` or ``pids``.
     limit: str
-    #: Whether it is enforced.
+    """``memory``, ``cpu`` or ``pids``."""
     enforced: bool
-    #: Why, or why not.
+    """Whether it is enforced."""
     why: str
+    """Why, or why not."""
 
 
 @dataclass(frozen=True)
 class Examination:
     """What the doctor found. ``print`` shows all of it."""
 
-    #: How containers are made here.
     backend: BackendInfo
-    #: Which limits hold.
+    """How containers are made here."""
     limits: tuple[Enforced, ...]
-    #: Each thing that was looked at, the worst first.
+    """Which limits hold."""
     checks: tuple[Check, ...]
-    #: What this machine is: kernel, cores, memory, disk, as the REST API tells it.
+    """Each thing that was looked at, the worst first."""
     machine: dict[str, Any]
+    """What this machine is: kernel, cores, memory, disk, as the REST API tells it."""
 
     @property
     def ok(self) -> bool:

@@ -28,10 +28,10 @@ class Error(Exception):
     invalid_spec | Write megabytes as a number, or a size such as "64m" or "1g".
     """
 
-    #: A stable word for the kind of error, as the REST API has it.
     code: str = "error"
-    #: What to do about it, in a sentence or two.
+    """A stable word for the kind of error, as the REST API has it."""
     hint: str = ""
+    """What to do about it, in a sentence or two."""
 
     def __init__(self, message: str = "", hint: str = "", **details: Any) -> None:
         # Not that of the builtin exception beside, which may want other arguments.
@@ -89,10 +89,10 @@ class InvalidSpec(Error, ValueError):
     """A value was refused before anything was made. ``field`` says which."""
 
     code = "invalid_spec"
-    #: The keyword at fault.
     field: str = ""
-    #: The value as it was given.
+    """The keyword at fault."""
     value: str = ""
+    """The value as it was given."""
 
 
 class InvalidType(InvalidSpec, TypeError):
@@ -103,16 +103,16 @@ class NameInUse(Error, FileExistsError):
     """A container of this ``name`` exists already."""
 
     code = "name_in_use"
-    #: The name asked for.
     name: str = ""
+    """The name asked for."""
 
 
 class NotFound(Error, KeyError):
     """There is nothing of this ``name``."""
 
     code = "not_found"
-    #: The name asked for.
     name: str = ""
+    """The name asked for."""
 
 
 class ContainerNotFound(NotFound):
@@ -147,20 +147,20 @@ class NetworkInUse(Error, RuntimeError):
     """The network cannot be deleted: ``containers`` were made for it."""
 
     code = "network_in_use"
-    #: The network.
     name: str = ""
-    #: The names of the containers.
+    """The network."""
     containers: tuple[str, ...] = ()
+    """The names of the containers."""
 
 
 class ImageInUse(Error, RuntimeError):
     """The image cannot be deleted: ``containers`` are made from it."""
 
     code = "image_in_use"
-    #: The image.
     name: str = ""
-    #: The names of the containers.
+    """The image."""
     containers: tuple[str, ...] = ()
+    """The names of the containers."""
 
 
 class BadArchive(Error, ValueError):
@@ -177,35 +177,35 @@ class FileError(Error, OSError):
     """
 
     code = "file"
-    #: The container.
     name: str = ""
-    #: The path in the container.
+    """The container."""
     path: str = ""
-    #: The kernel's reason, as in the module ``errno``; None where there is none.
+    """The path in the container."""
     errno: int | None = None
+    """The kernel's reason, as in the module ``errno``; None where there is none."""
 
 
 class WrongState(Error, RuntimeError):
     """The operation makes no sense in the ``status`` that the container has."""
 
     code = "wrong_state"
-    #: The container.
     name: str = ""
-    #: Its status as a word, e.g. ``running``.
+    """The container."""
     status: str = ""
+    """Its status as a word, e.g. ``running``."""
 
 
 class StepFailed(Error, OSError):
     """A step of building something failed; everything made for it was removed."""
 
-    #: The container.
     name: str = ""
-    #: The step of the plan, e.g. ``pivot-root``.
+    """The container."""
     step: str = ""
-    #: The call that failed, as strace would print it.
+    """The step of the plan, e.g. ``pivot-root``."""
     call: str = ""
-    #: The kernel's reason, as in the module ``errno``; None where there is none.
+    """The call that failed, as strace would print it."""
     errno: int | None = None
+    """The kernel's reason, as in the module ``errno``; None where there is none."""
 
 
 class StartFailed(StepFailed):
@@ -232,8 +232,8 @@ class CommandFailed(Error, subprocess.CalledProcessError):
     """
 
     code = "command_failed"
-    #: What became of the command.
     result: Result
+    """What became of the command."""
 
 
 class TimeoutError(Error, builtins.TimeoutError):
@@ -243,18 +243,18 @@ class TimeoutError(Error, builtins.TimeoutError):
     """
 
     code = "timeout"
-    #: What was written until then, if a command was killed at its time.
     result: Result | None = None
+    """What was written until then, if a command was killed at its time."""
 
 
 class Unsupported(Error, NotImplementedError):
     """This backend or this machine cannot do it; the message says why, and what would help."""
 
     code = "unsupported"
-    #: What was asked for.
     feature: str = ""
-    #: Who refused: ``linux`` or ``simulation``.
+    """What was asked for."""
     backend: str = ""
+    """Who refused: ``linux`` or ``simulation``."""
 
 
 class CannotIsolate(Unsupported):
@@ -277,8 +277,8 @@ class HostError(Error, OSError):
     """This machine refused a file of the store or a system call; ``errno`` says why."""
 
     code = "system"
-    #: The kernel's reason, as in the module ``errno``; None where there is none.
     errno: int | None = None
+    """The kernel's reason, as in the module ``errno``; None where there is none."""
 
 
 class DashboardError(Error, OSError):

@@ -55,10 +55,10 @@ def check_result(what: str, command: Any, result: Result) -> None:
 class Output(NamedTuple):
     """A piece of what a command wrote."""
 
-    #: To which of its streams.
     stream: Stream
-    #: The bytes, or the line.
+    """To which of its streams."""
     text: str
+    """The bytes, or the line."""
 
 
 class Terminal(io.RawIOBase):

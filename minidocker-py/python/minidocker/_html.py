@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ._container import Container
     from ._doctor import Examination
     from ._plan import Plan, Trace
+    from ._records import ContainerInfo, FileInfo
+    from ._result import Result
     from ._runtime import Runtime
     from ._spec import Command
     from ._stats import Stats
@@ -37,8 +40,23 @@ _CARD = "border:1px solid #8886;border-radius:6px;padding:.6em .9em;max-width:60
 _TABLE = "border-collapse:collapse;text-align:left"
 _CELL = "text-align:left;padding:.15em .8em .15em 0;vertical-align:top"
 
-#: More rows than anyone reads make a notebook slow.
+_FIXED = "ui-monospace,Menlo,Consolas,monospace"
+
+#: More rows, or more text, than anyone reads make a notebook slow.
 _MOST_ROWS = 50
+_MOST_TEXT = 4096
+_MOST_TITLE = 36
+
+#: What ``stat.filemode`` shows as the first letter.
+_TYPES = {
+    "file": stat.S_IFREG,
+    "directory": stat.S_IFDIR,
+    "symlink": stat.S_IFLNK,
+    "fifo": stat.S_IFIFO,
+    "socket": stat.S_IFSOCK,
+    "character_device": stat.S_IFCHR,
+    "block_device": stat.S_IFBLK,
+}
 
 
 def runtime(runtime: Runtime) -> str:
@@ -72,10 +90,15 @@ def runtime(runtime: Runtime) -> str:
 def container(container: Container) -> str:
     """A status card."""
     try:
-        info = container.inspect()
+        known = container.inspect()
         sample = container.stats()
     except Error as error:
         return _card(f"<b>{escape(container.name)}</b> {escape(str(error))}")
+    return info(known, _bars(sample) if sample.status.is_alive else "")
+
+
+def info(info: ContainerInfo, more: str = "") -> str:
+    """What is known about a container, as a card."""
     facts = [("command", _code(_words(info.spec.command))), ("id", _code(info.id[:12]))]
     if info.network.ip_address is not None:
         facts.append(("IP address", _code(info.network.ip_address)))
@@ -89,9 +112,34 @@ def container(container: Container) -> str:
         facts.append(("health", escape(str(info.health.status))))
     if info.not_enforced:
         facts.append(("not enforced", escape(", ".join(info.not_enforced))))
-    bars = _bars(sample) if sample.status.is_alive else ""
     title = f"<b>{escape(info.name)}</b> {_badge(info.status)}"
-    return _card(f"{title}{_table(None, facts)}{bars}")
+    return _card(f"{title}{_table(None, facts)}{more}")
+
+
+def result(result: Result) -> str:
+    """How a command ended, and what it wrote."""
+    remarks = [escape(str(result.exit)), f"{result.duration:.2f} s"]
+    remarks += ["cut off: there was more"] if result.truncated else []
+    streams = "".join(
+        f"<p style='margin:.4em 0 0'><b>{name}</b></p>{_pre(text)}"
+        for name, text in (("stdout", result.stdout), ("stderr", result.stderr))
+        if text
+    )
+    badge = _badge("ok" if result.ok else "problem")
+    return _card(f"{badge} {', '.join(remarks)}{streams or '<p>it wrote nothing</p>'}")
+
+
+def file(info: FileInfo) -> str:
+    """A file, as ``ls -l`` shows it."""
+    target = "" if info.target is None else f" → {_code(info.target)}"
+    facts = [
+        ("kind", escape(str(info.kind))),
+        ("mode", _code(stat.filemode(_TYPES[info.kind.value] | info.mode) + f" {info.mode:04o}")),
+        ("owner", _code(f"{info.uid}:{info.gid}")),
+        ("size", escape(f"{info.size:,} bytes")),
+        ("modified", escape(f"{info.modified:%Y-%m-%d %H:%M:%S} UTC")),
+    ]
+    return _card(f"<b>{escape(info.name)}</b>{target}{_table(None, facts)}")
 
 
 def stats(stats: Stats) -> str:
@@ -134,7 +182,8 @@ def trace(trace: Trace) -> str:
         after = min(x + step.micros * scale + 4, width - 62)
         label = "failed" if failed else f"{step.micros:.0f} µs"
         shapes.append(
-            f'<text x="0" y="{y + 13}" fill="currentColor">{escape(step.title[:36])}</text>'
+            f'<text x="0" y="{y + 13}" fill="currentColor">{escape(_cut(step.title))}'
+            f"<title>{escape(step.title)}</title></text>"
             + (
                 f'{bar}<text x="{after:.1f}" y="{y + 13}" fill="currentColor">{label}</text>'
                 if shown
@@ -159,15 +208,16 @@ def comparison(comparison: Comparison) -> str:
     """Both outputs side by side."""
     cells = []
     for title, side in (("with", comparison.with_feature), ("without", comparison.without_feature)):
-        text = escape((side.stdout + side.stderr)[:4096])
+        colour = "#009e73" if title == "with" else "#d55e00"
         cells.append(
-            f'<td style="{_CELL};border-left:3px solid '
-            f'{"#009e73" if title == "with" else "#d55e00"};padding-left:.6em">'
+            f'<td style="{_CELL};width:50%;border-left:3px solid {colour};padding-left:.6em">'
             f"<b>{title} {escape(comparison.feature)}</b> ({escape(str(side.exit))})"
-            f'<pre style="margin:.3em 0">{text}</pre></td>'
+            f"{_pre(side.stdout + side.stderr)}</td>"
         )
     head = _code(_words(comparison.command))
-    return _card(f'{head}<table style="{_TABLE}"><tr>{"".join(cells)}</tr></table>')
+    # Of equal width, whatever the notebook's own styles say.
+    wide = f"{_TABLE};table-layout:fixed;width:100%"
+    return _card(f'{head}<table style="{wide}"><tr>{"".join(cells)}</tr></table>')
 
 
 def examination(examination: Examination) -> str:
@@ -229,7 +279,19 @@ def _badge(word: object) -> str:
 
 
 def _code(text: str) -> str:
-    return f'<code style="white-space:pre-wrap">{escape(text)}</code>'
+    return f'<code style="font-family:{_FIXED};white-space:pre-wrap">{escape(text)}</code>'
+
+
+def _pre(text: str) -> str:
+    """Output, in the letters of a terminal; not more of it than anyone reads."""
+    shown = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}…"
+    style = f"font-family:{_FIXED};white-space:pre-wrap;overflow-wrap:anywhere;margin:.3em 0"
+    return f'<pre style="{style}">{escape(shown)}</pre>'
+
+
+def _cut(title: str) -> str:
+    """What there is room for in a timeline."""
+    return title if len(title) <= _MOST_TITLE else f"{title[: _MOST_TITLE - 1].rstrip()}…"
 
 
 def _words(command: Command | None) -> str:

@@ -14,24 +14,24 @@ from ._words import Actor, Outcome
 class Step:
     """One step of a plan, explained."""
 
-    #: A stable word for it, e.g. ``pivot-root``.
     id: str
-    #: Who performs it.
+    """A stable word for it, e.g. ``pivot-root``."""
     actor: Actor
-    #: What it does, in a few words.
+    """Who performs it."""
     title: str
-    #: Why it is done, for a beginner.
+    """What it does, in a few words."""
     why: str
-    #: The system calls, as strace would print them.
+    """Why it is done, for a beginner."""
     syscalls: tuple[str, ...]
-    #: A command one could type to the same effect.
+    """The system calls, as strace would print them."""
     shell: str
-    #: Where the mechanism is specified, e.g. ``man 2 pivot_root``.
+    """A command one could type to the same effect."""
     manual: str
-    #: What happens instead, if the backend imitates it.
+    """Where the mechanism is specified, e.g. ``man 2 pivot_root``."""
     simulated: Optional[str] = None
-    #: What to mind before typing :attr:`shell`, for example that it changes this machine.
+    """What happens instead, if the backend imitates it."""
     caution: Optional[str] = None
+    """What to mind before typing :attr:`shell`, for example that it changes this machine."""
 
     def __str__(self) -> str:
         return f"{self.id}: {self.title}"
@@ -41,34 +41,34 @@ class Step:
 class Call:
     """One system call or file write."""
 
-    #: The call with its arguments, as strace would print it.
     call: str
-    #: How long it took, in microseconds.
+    """The call with its arguments, as strace would print it."""
     micros: float
-    #: The name of the errno, if it failed, e.g. ``ENOENT``.
+    """How long it took, in microseconds."""
     errno: Optional[str] = None
+    """The name of the errno, if it failed, e.g. ``ENOENT``."""
 
 
 @dataclass(frozen=True)
 class TracedStep:
     """A step as it was executed."""
 
-    #: The step's id in the plan.
     id: str
-    #: Who performed it.
+    """The step's id in the plan."""
     actor: Actor
-    #: What it does, in a few words.
+    """Who performed it."""
     title: str
-    #: How it went.
+    """What it does, in a few words."""
     outcome: Outcome
-    #: Microseconds from the start of the construction to the start of the step.
+    """How it went."""
     start_micros: float
-    #: How long the step took, in microseconds.
+    """Microseconds from the start of the construction to the start of the step."""
     micros: float
-    #: The calls it made.
+    """How long the step took, in microseconds."""
     calls: tuple[Call, ...]
-    #: What happened instead, if the backend imitated it.
+    """The calls it made."""
     simulated: Optional[str] = None
+    """What happened instead, if the backend imitated it."""
 
     def __str__(self) -> str:
         return f"{self.id}: {self.title} ({self.micros:.0f} µs)"
@@ -78,16 +78,16 @@ class TracedStep:
 class Trace:
     """A plan as it was executed."""
 
-    #: Of which container.
     id: str
-    #: When the start began.
+    """Of which container."""
     started_at: datetime
-    #: Microseconds from there to the command's exec (or to the failure).
+    """When the start began."""
     micros: float
-    #: Each step of the plan.
+    """Microseconds from there to the command's exec (or to the failure)."""
     steps: tuple[TracedStep, ...]
-    #: The failure, if a step failed.
+    """Each step of the plan."""
     failure: Optional[StepFailure] = None
+    """The failure, if a step failed."""
 
     def __str__(self) -> str:
         lines = (f"{step.start_micros:8.0f} µs  {step}" for step in self.steps)

@@ -5,6 +5,7 @@ All times are aware ``datetime`` objects in UTC, all sizes are bytes.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,14 +34,14 @@ class ExitStatus:
     exit code 137 (killed: out of memory)
     """
 
-    #: The exit code; 128+N for a death by signal N, as in every shell.
     exit_code: int = field(metadata={"wire": "code"})
-    #: The signal that killed it, if one did.
+    """The exit code; 128+N for a death by signal N, as in every shell."""
     signal: Optional[int] = None
-    #: Whether the kernel killed it for going over its memory limit.
+    """The signal that killed it, if one did."""
     oom_killed: bool = False
-    #: Whether it was killed because its time was over.
+    """Whether the kernel killed it for going over its memory limit."""
     timed_out: bool = False
+    """Whether it was killed because its time was over."""
 
     @property
     def ok(self) -> bool:
@@ -60,42 +61,42 @@ class ExitStatus:
 class StepFailure:
     """The step that failed, with everything needed to mend it."""
 
-    #: The step's id in the plan, e.g. ``pivot-root``.
     step: str
-    #: The call that failed, as strace would print it.
+    """The step's id in the plan, e.g. ``pivot-root``."""
     call: str
-    #: What the user can do.
+    """The call that failed, as strace would print it."""
     hint: str
-    #: What happened in words, where an errno alone would not tell.
+    """What the user can do."""
     message: Optional[str] = None
-    #: The errno, where the kernel gave one.
+    """What happened in words, where an errno alone would not tell."""
     errno: Optional[int] = None
+    """The errno, where the kernel gave one."""
 
 
 @dataclass(frozen=True)
 class Probe:
     """One probe of a health check."""
 
-    #: When it was started.
     started_at: datetime
-    #: When it had ended.
+    """When it was started."""
     finished_at: datetime
-    #: Its exit code; None if it was killed at its timeout or could not be executed.
+    """When it had ended."""
     exit_code: Optional[int]
-    #: What it printed on both streams, at most 4 KiB.
+    """Its exit code; None if it was killed at its timeout or could not be executed."""
     output: str
+    """What it printed on both streams, at most 4 KiB."""
 
 
 @dataclass(frozen=True)
 class HealthReport:
     """The health of a container with a health check."""
 
-    #: The verdict.
     status: Health
-    #: How many probes have failed since one last succeeded.
+    """The verdict."""
     failing_streak: int
-    #: The last five probes, oldest first.
+    """How many probes have failed since one last succeeded."""
     probes: tuple[Probe, ...]
+    """The last five probes, oldest first."""
 
 
 @dataclass(frozen=True)
@@ -107,18 +108,18 @@ class HealthCheck:
     3
     """
 
-    #: The command that is run inside the container: a line, or its words.
     command: Union[str, tuple[str, ...]]
-    #: Seconds from the end of one probe to the start of the next.
+    """The command that is run inside the container: a line, or its words."""
     interval: float = field(default=30.0, metadata={"wire": "interval_seconds"})
-    #: Seconds after which a probe is killed and counts as failed.
+    """Seconds from the end of one probe to the start of the next."""
     timeout: float = field(default=30.0, metadata={"wire": "timeout_seconds"})
-    #: How many failures in a row mean unhealthy; at least 1.
+    """Seconds after which a probe is killed and counts as failed."""
     retries: int = 3
-    #: Seconds in which failures do not count, until one probe has succeeded.
+    """How many failures in a row mean unhealthy; at least 1."""
     start_period: float = field(default=0.0, metadata={"wire": "start_period_seconds"})
-    #: Whether to end the command when it becomes unhealthy, so that the restart policy decides.
+    """Seconds in which failures do not count, until one probe has succeeded."""
     restart_unhealthy: bool = False
+    """Whether to end the command when it becomes unhealthy, so that the restart policy decides."""
 
 
 @dataclass(frozen=True)
@@ -131,117 +132,117 @@ class Isolation:
     True
     """
 
-    #: A process tree of its own (``man 7 pid_namespaces``).
     pid: bool = True
-    #: A root filesystem of its own: overlay and pivot_root.
+    """A process tree of its own (``man 7 pid_namespaces``)."""
     rootfs: bool = True
-    #: A hostname of its own (``man 7 uts_namespaces``).
+    """A root filesystem of its own: overlay and pivot_root."""
     uts: bool = True
-    #: Shared memory, semaphores and message queues of its own (``man 7 ipc_namespaces``).
+    """A hostname of its own (``man 7 uts_namespaces``)."""
     ipc: bool = True
-    #: Network interfaces of its own (``man 7 network_namespaces``).
+    """Shared memory, semaphores and message queues of its own (``man 7 ipc_namespaces``)."""
     network: bool = True
-    #: Its own cgroup as the root of what it sees (``man 7 cgroup_namespaces``).
+    """Network interfaces of its own (``man 7 network_namespaces``)."""
     cgroup: bool = True
-    #: Kernel files under /proc and /sys hidden or made read-only.
+    """Its own cgroup as the root of what it sees (``man 7 cgroup_namespaces``)."""
     masked_paths: bool = True
-    #: Only Docker's default capabilities (``man 7 capabilities``).
+    """Kernel files under /proc and /sys hidden or made read-only."""
     capabilities: bool = True
-    #: No way to gain rights by executing a set-user-ID program (``man 2 prctl``).
+    """Only Docker's default capabilities (``man 7 capabilities``)."""
     no_new_privs: bool = True
-    #: Docker's default system call filter (``man 2 seccomp``).
+    """No way to gain rights by executing a set-user-ID program (``man 2 prctl``)."""
     seccomp: bool = True
+    """Docker's default system call filter (``man 2 seccomp``)."""
 
 
 @dataclass(frozen=True)
 class Rlimit:
     """One resource limit of single processes (``man 2 setrlimit``)."""
 
-    #: Which resource, without ``RLIMIT_``: as, core, cpu, fsize, memlock, nofile, nproc, stack.
     resource: str
-    #: The limit that is enforced.
+    """Which resource, without ``RLIMIT_``: as, core, cpu, fsize, memlock, nofile, nproc, stack."""
     soft: int
-    #: The ceiling for ``soft``.
+    """The limit that is enforced."""
     hard: int
+    """The ceiling for ``soft``."""
 
 
 @dataclass(frozen=True)
 class Spec:
     """What a container is made from. Containers are immutable, and so is this."""
 
-    #: The container's name.
     name: str
-    #: The command: the line as it was given, or its words. That of a container has the entrypoint
-    #: of its image before it; a template may leave it to the image, and then it is None.
+    """The container's name."""
     command: Union[str, tuple[str, ...], None] = None
-    #: The image below its files.
+    """The command: the line as it was given, or its words. That of a container has the entrypoint
+    of its image before it; a template may leave it to the image, and then it is None."""
     image: str = "host"
-    #: What is executed before the command, in the place of the image's own entrypoint; None for
-    #: that. A container's command is complete: then this is ``()``, or None.
+    """The image below its files."""
     entrypoint: Optional[tuple[str, ...]] = None
-    #: The memory limit, swap included, in MB of 1024*1024 bytes.
+    """What is executed before the command, in the place of the image's own entrypoint; None for
+    that. A container's command is complete: then this is ``()``, or None."""
     memory_mb: Optional[int] = field(default=None, metadata={"wire": "mem_limit_mb"})
-    #: The CPU limit in percent of one core: 200 is two cores.
+    """The memory limit, swap included, in MB of 1024*1024 bytes."""
     cpu_percent: Optional[int] = field(default=None, metadata={"wire": "cpu_limit_percent"})
-    #: How many processes and threads it may have; -1 for no limit.
+    """The CPU limit in percent of one core: 200 is two cores."""
     pids_limit: int = 512
-    #: Folders of the host that it sees, ``host:container[:ro]``.
+    """How many processes and threads it may have; -1 for no limit."""
     volumes: tuple[str, ...] = ()
-    #: Its environment variables.
+    """Folders of the host that it sees, ``host:container[:ro]``."""
     env: Mapping[str, str] = field(default_factory=dict, metadata={"wire": "env_vars"})
-    #: The ports it publishes, ``address:host:container[/udp]``.
+    """Its environment variables."""
     ports: tuple[str, ...] = ()
-    #: Its network: ``bridge``, ``none``, ``host``, ``container:NAME`` or one that was made.
+    """The ports it publishes, ``address:host:container[/udp]``."""
     network: str = "bridge"
-    #: More names by which the others on its network find it.
+    """Its network: ``bridge``, ``none``, ``host``, ``container:NAME`` or one that was made."""
     aliases: tuple[str, ...] = ()
-    #: The name servers it asks, instead of the host's.
+    """More names by which the others on its network find it."""
     dns: tuple[str, ...] = ()
-    #: Names that only it knows, ``name:address``.
+    """The name servers it asks, instead of the host's."""
     extra_hosts: tuple[str, ...] = ()
-    #: The hostname it sees; its own name if None.
+    """Names that only it knows, ``name:address``."""
     hostname: Optional[str] = None
-    #: The directory its command starts in.
+    """The hostname it sees; its own name if None."""
     working_dir: str = "/"
-    #: The user its command runs as: numbers, or names of its own /etc/passwd and /etc/group.
+    """The directory its command starts in."""
     user: str = "0:0"
-    #: Limits of single processes.
+    """The user its command runs as: numbers, or names of its own /etc/passwd and /etc/group."""
     rlimits: tuple[Rlimit, ...] = ()
-    #: Which isolation features are on.
+    """Limits of single processes."""
     isolation: Isolation = Isolation()
-    #: Whether PID 1 is a small init that reaps zombies and passes signals on.
+    """Which isolation features are on."""
     init: bool = True
-    #: Whether it may start although a limit cannot be enforced on this machine.
+    """Whether PID 1 is a small init that reaps zombies and passes signals on."""
     best_effort_limits: bool = False
-    #: What becomes of it when its command ends: ``no``, ``on-failure``, ``on-failure:5``,
-    #: ``always`` or ``unless-stopped``.
+    """Whether it may start although a limit cannot be enforced on this machine."""
     restart: str = "no"
-    #: After so many seconds a run is killed; None for no limit.
+    """What becomes of it when its command ends: ``no``, ``on-failure``, ``on-failure:5``,
+    ``always`` or ``unless-stopped``."""
     timeout_seconds: Optional[float] = None
-    #: What asks its command to end; SIGTERM if None.
+    """After so many seconds a run is killed; None for no limit."""
     stop_signal: Optional[str] = None
-    #: How its health is probed, if it is; ``"none"`` if it is not although the image says how.
+    """What asks its command to end; SIGTERM if None."""
     health_check: Union[HealthCheck, str, None] = None
-    #: Whether its standard input is kept open for whoever attaches.
+    """How its health is probed, if it is; ``"none"`` if it is not although the image says how."""
     stdin_open: bool = False
-    #: Whether it has a terminal instead of pipes.
+    """Whether its standard input is kept open for whoever attaches."""
     tty: bool = False
-    #: The size of its log, in MB of 1024*1024 bytes.
+    """Whether it has a terminal instead of pipes."""
     log_max_mb: int = 32
+    """The size of its log, in MB of 1024*1024 bytes."""
 
 
 @dataclass(frozen=True)
 class PublishedPort:
     """A port of the host behind which a port of the container answers."""
 
-    #: The host's address; 127.0.0.1 is reached from this machine only.
     host_ip: str
-    #: The host's port.
+    """The host's address; 127.0.0.1 is reached from this machine only."""
     host_port: int
-    #: The container's port.
+    """The host's port."""
     container_port: int
-    #: TCP or UDP.
+    """The container's port."""
     protocol: Protocol
+    """TCP or UDP."""
 
     def __str__(self) -> str:
         address = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
@@ -252,28 +253,28 @@ class PublishedPort:
 class NetworkEndpoint:
     """A container's interface on a network."""
 
-    #: The network: ``bridge``, or the name it was made with.
     name: str
-    #: The container's address.
+    """The network: ``bridge``, or the name it was made with."""
     ip_address: str
-    #: The host's address on the same network, and the way to all others.
+    """The container's address."""
     gateway: str
-    #: The interface's hardware address.
+    """The host's address on the same network, and the way to all others."""
     mac: str
+    """The interface's hardware address."""
 
 
 @dataclass(frozen=True)
 class NetworkInfo:
     """How a container is connected. One that does not run has no addresses and no open ports."""
 
-    #: What was asked for: ``bridge``, ``none``, ``host``, ``container:NAME`` or a name.
     mode: str
-    #: The networks that it has an interface on.
+    """What was asked for: ``bridge``, ``none``, ``host``, ``container:NAME`` or a name."""
     networks: tuple[NetworkEndpoint, ...]
-    #: The published ports as they are open on the host.
+    """The networks that it has an interface on."""
     ports: tuple[PublishedPort, ...]
-    #: What does not work here as one would expect, and why.
+    """The published ports as they are open on the host."""
     caveats: tuple[str, ...] = ()
+    """What does not work here as one would expect, and why."""
 
     @property
     def ip_address(self) -> Optional[str]:
@@ -285,73 +286,78 @@ class NetworkInfo:
 class NetworkMember:
     """A container on a network."""
 
-    #: The names that it is found by, its own first.
     names: tuple[str, ...]
-    #: Its identity.
+    """The names that it is found by, its own first."""
     id: str
-    #: Its address.
+    """Its identity."""
     ip_address: str
+    """Its address."""
 
 
 @dataclass(frozen=True)
 class Network:
     """A network, and who is on it now."""
 
-    #: Its name; the common bridge's is ``bridge``.
     name: str
-    #: When it was made; None for the common bridge, which is always there.
+    """Its name; the common bridge's is ``bridge``."""
     created_at: Optional[datetime]
-    #: The addresses of its containers: those asked for, or while it is up those chosen.
+    """When it was made; None for the common bridge, which is always there."""
     subnet: Optional[str]
-    #: Its bridge, an interface of the host, while it is up.
+    """The addresses of its containers: those asked for, or while it is up those chosen."""
     bridge: Optional[str]
-    #: The host's address on it, while it is up.
+    """Its bridge, an interface of the host, while it is up."""
     gateway: Optional[str]
-    #: The containers that are on it now. Of the common bridge, those of this root.
+    """The host's address on it, while it is up."""
     containers: tuple[NetworkMember, ...]
+    """The containers that are on it now. Of the common bridge, those of this root."""
 
 
 @dataclass(frozen=True)
 class ContainerInfo:
     """Everything that is known about a container."""
 
-    #: Its identity: 64 hexadecimal digits.
     id: str
-    #: Its name.
+    """Its identity: 64 hexadecimal digits."""
     name: str
-    #: Its state.
+    """Its name."""
     status: Status
-    #: What was asked for.
+    """Its state."""
     spec: Spec
-    #: When it was created.
+    """What was asked for."""
     created_at: datetime
-    #: When it was last started.
+    """When it was created."""
     started_at: Optional[datetime]
-    #: When it last ended.
+    """When it was last started."""
     finished_at: Optional[datetime]
-    #: How its command ended, if it has.
+    """When it last ended."""
     exit: Optional[ExitStatus]
-    #: How often the kernel killed one of its processes for lack of memory.
+    """How its command ended, if it has."""
     oom_kills: int
-    #: The command's pid as the host sees it, while it runs.
+    """How often the kernel killed one of its processes for lack of memory."""
     pid: Optional[int]
-    #: How often it was started.
+    """The command's pid as the host sees it, while it runs."""
     starts: int
-    #: How often its restart policy has started it since an operator last did.
+    """How often it was started."""
     restarts: int
-    #: How it is connected: its mode, and while it runs its addresses and open ports.
+    """How often its restart policy has started it since an operator last did."""
     network: NetworkInfo
-    #: Limits that were asked for on best effort and are not enforced here.
+    """How it is connected: its mode, and while it runs its addresses and open ports."""
     not_enforced: tuple[str, ...]
-    #: Whether the kernel keeps it apart from this machine, but for the features that its
-    #: specification turns off. False in a simulation, where nothing is.
+    """Limits that were asked for on best effort and are not enforced here."""
     isolated: bool
-    #: The folder of the host that holds what it changed.
+    """Whether the kernel keeps it apart from this machine, but for the features that its
+    specification turns off. False in a simulation, where nothing is."""
     rootfs: str
-    #: What its health check has found, if it has one and runs.
+    """The folder of the host that holds what it changed."""
     health: Optional[HealthReport] = None
-    #: Why the state is ``error``.
+    """What its health check has found, if it has one and runs."""
     reason: Optional[str] = None
+    """Why the state is ``error``."""
+
+    def _repr_html_(self) -> str:
+        from . import _html
+
+        return _html.info(self)
 
 
 @dataclass(frozen=True)
@@ -361,14 +367,14 @@ class LogEntry:
     ``print(entry)`` prints its text.
     """
 
-    #: When the supervisor read it.
     time: datetime
-    #: Where it came from.
+    """When the supervisor read it."""
     stream: Stream
-    #: What was written, without the line's end. What is not UTF-8 is U+FFFD.
+    """Where it came from."""
     text: str
-    #: Whether the line ends here; if not, the stream's next entry goes on with it.
+    """What was written, without the line's end. What is not UTF-8 is U+FFFD."""
     full: bool
+    """Whether the line ends here; if not, the stream's next entry goes on with it."""
 
     def __str__(self) -> str:
         return self.text
@@ -378,64 +384,75 @@ class LogEntry:
 class Event:
     """Something that happened. Fields that say nothing of its kind are None."""
 
-    #: Its place in the journal; a later event has a larger one.
     id: int
-    #: When it happened.
+    """Its place in the journal; a later event has a larger one."""
     time: datetime
-    #: The name of the container, template or image it happened to.
+    """When it happened."""
     name: str
-    #: What happened; a plain word for one that this version does not know.
+    """The name of the container, template or image it happened to."""
     kind: Union[EventKind, str] = field(metadata={"wire": "event"})
-    #: The container's id, if it happened to one.
+    """What happened; a plain word for one that this version does not know."""
     container_id: Optional[str] = field(default=None, metadata={"wire": "container"})
-    #: ``exited``: how.
+    """The container's id, if it happened to one."""
     exit: Optional[ExitStatus] = None
-    #: ``start_failed``, ``exec_failed``: the step, the call and the errno.
+    """``exited``: how."""
     failure: Optional[StepFailure] = None
-    #: ``exec_started``, ``exec_failed``: the command.
+    """``start_failed``, ``exec_failed``: the step, the call and the errno."""
     command: Optional[str] = None
-    #: ``health_changed``: to what.
+    """``exec_started``, ``exec_failed``: the command."""
     health: Optional[Health] = None
-    #: ``out_of_memory``: how often so far in this run.
+    """``health_changed``: to what."""
     kills: Optional[int] = None
-    #: ``restarted``: how often so far.
+    """``out_of_memory``: how often so far in this run."""
     restarts: Optional[int] = None
+    """``restarted``: how often so far."""
 
     def __str__(self) -> str:
         detail = self.exit or self.health or self.command or ""
         return f"{self.time:%H:%M:%S} {self.name} {self.kind} {detail}".rstrip()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FileInfo:
     """What is known about a file without opening it (``man 2 stat``)."""
 
-    #: Its name in its folder; ``/`` for the root.
     name: str
-    #: What it is.
+    """Its name in its folder; ``/`` for the root."""
     kind: FileKind
-    #: Its length in bytes.
+    """What it is."""
     size: int
-    #: Its permission bits: ``0o644``.
+    """Its length in bytes."""
     mode: int
-    #: Its owner, as the host counts users.
+    """Its permission bits: ``0o644``."""
     uid: int
-    #: Its group, as the host counts groups.
+    """Its owner, as the host counts users."""
     gid: int
-    #: When its content last changed.
+    """Its group, as the host counts groups."""
     modified: datetime
-    #: Where it leads, if it is a symlink.
+    """When its content last changed."""
     target: Optional[str] = None
+    """Where it leads, if it is a symlink."""
+
+    def __repr__(self) -> str:
+        # Permission bits as everybody writes them.
+        shown = {each.name: repr(getattr(self, each.name)) for each in dataclasses.fields(self)}
+        shown["mode"] = oct(self.mode)
+        return f"FileInfo({', '.join(f'{name}={value}' for name, value in shown.items())})"
+
+    def _repr_html_(self) -> str:
+        from . import _html
+
+        return _html.file(self)
 
 
 @dataclass(frozen=True)
 class Change:
     """One change; prints as ``docker diff`` does."""
 
-    #: What became of it.
     kind: ChangeKind
-    #: Its full path in the container.
+    """What became of it."""
     path: str
+    """Its full path in the container."""
 
     def __str__(self) -> str:
         letter = {"added": "A", "modified": "C", "deleted": "D"}[self.kind.value]
@@ -446,56 +463,56 @@ class Change:
 class ImageLayer:
     """A layer of an image."""
 
-    #: The SHA-256 of its uncompressed archive, in hexadecimal digits.
     digest: str
-    #: The content of its files, in bytes.
+    """The SHA-256 of its uncompressed archive, in hexadecimal digits."""
     bytes: int
+    """The content of its files, in bytes."""
 
 
 @dataclass(frozen=True)
 class ImageConfig:
     """How an image is meant to be run."""
 
-    #: The program and first arguments of every container (Docker's ENTRYPOINT).
     entrypoint: tuple[str, ...] = ()
-    #: The arguments unless others are given (Docker's CMD).
+    """The program and first arguments of every container (Docker's ENTRYPOINT)."""
     command: tuple[str, ...] = ()
-    #: Variables that every container of the image begins with.
+    """The arguments unless others are given (Docker's CMD)."""
     env: Mapping[str, str] = field(default_factory=dict)
-    #: The directory to start in, if it is not ``/``.
+    """Variables that every container of the image begins with."""
     working_dir: Optional[str] = None
-    #: The user to run as, by name or number, perhaps with a group, if it is not root.
+    """The directory to start in, if it is not ``/``."""
     user: Optional[str] = None
-    #: What asks its command to end, if its maker said so.
+    """The user to run as, by name or number, perhaps with a group, if it is not root."""
     stop_signal: Optional[str] = None
-    #: How its health is to be probed, if its maker said so.
+    """What asks its command to end, if its maker said so."""
     health_check: Optional[HealthCheck] = None
-    #: The ports it serves, e.g. ``80/tcp``.
+    """How its health is to be probed, if its maker said so."""
     exposed_ports: tuple[str, ...] = ()
-    #: What its maker wrote about it.
+    """The ports it serves, e.g. ``80/tcp``."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    """What its maker wrote about it."""
 
 
 @dataclass(frozen=True)
 class Image:
     """An image: the files that containers begin with."""
 
-    #: Its name, by which ``image=`` asks for it.
     name: str
-    #: ``sha256:`` and 64 hexadecimal digits; empty for ``host``.
+    """Its name, by which ``image=`` asks for it."""
     id: str
-    #: What it was made from.
+    """``sha256:`` and 64 hexadecimal digits; empty for ``host``."""
     source: ImageSource
-    #: Its layers, topmost first.
+    """What it was made from."""
     layers: tuple[ImageLayer, ...]
-    #: How it is meant to be run.
+    """Its layers, topmost first."""
     config: ImageConfig = ImageConfig()
-    #: What the archive called it, e.g. ``alpine:3.20``.
+    """How it is meant to be run."""
     reference: Optional[str] = None
-    #: The processor its programs are for, in the words of Go: ``amd64``, ``arm64``.
+    """What the archive called it, e.g. ``alpine:3.20``."""
     architecture: Optional[str] = None
-    #: When it was imported; None for ``host``.
+    """The processor its programs are for, in the words of Go: ``amd64``, ``arm64``."""
     imported_at: Optional[datetime] = None
+    """When it was imported; None for ``host``."""
 
     @property
     def bytes(self) -> int:
@@ -507,31 +524,31 @@ class Image:
 class ArchiveSummary:
     """What an archive holds."""
 
-    #: The content of all files together, without the holes of sparse files.
     bytes: int
-    #: The number of files, folders and links.
+    """The content of all files together, without the holes of sparse files."""
     entries: int
-    #: How many files an export left out, because no archive can hold them or they could not be
-    #: read just then.
+    """The number of files, folders and links."""
     left_out: int = 0
+    """How many files an export left out, because no archive can hold them or they could not be read
+    just then."""
 
 
 @dataclass(frozen=True)
 class ContainerUsage:
     """What a container takes on disk, in bytes."""
 
-    #: Its name.
     name: str
-    #: Its identity.
+    """Its name."""
     id: str
-    #: Its state.
+    """Its identity."""
     status: Status
-    #: What it changed of its image's files.
+    """Its state."""
     changes_bytes: int
-    #: What it printed.
+    """What it changed of its image's files."""
     log_bytes: int
-    #: What is kept about it.
+    """What it printed."""
     records_bytes: int
+    """What is kept about it."""
 
     @property
     def total_bytes(self) -> int:
@@ -543,98 +560,98 @@ class ContainerUsage:
 class ImageUsage:
     """What an image takes on disk, in bytes."""
 
-    #: Its name.
     name: str
-    #: Its files, shared ones too.
+    """Its name."""
     bytes: int
-    #: What of it stays when it is deleted, because other images have the same layers.
+    """Its files, shared ones too."""
     shared_bytes: int
-    #: How many containers are made from it.
+    """What of it stays when it is deleted, because other images have the same layers."""
     containers: int
+    """How many containers are made from it."""
 
 
 @dataclass(frozen=True)
 class DiskUsage:
     """What everything under a root takes on disk, in bytes of allocated blocks."""
 
-    #: Each container, by name.
     containers: tuple[ContainerUsage, ...]
-    #: Each image, by name.
+    """Each container, by name."""
     images: tuple[ImageUsage, ...]
-    #: All containers together.
+    """Each image, by name."""
     containers_bytes: int
-    #: All images together; layers that several share count once.
+    """All containers together."""
     images_bytes: int
-    #: What a prune now would give back.
+    """All images together; layers that several share count once."""
     reclaimable_bytes: int
+    """What a prune now would give back."""
 
 
 @dataclass(frozen=True)
 class NotPruned:
     """A container that a prune could not remove."""
 
-    #: Its name.
     name: str
-    #: Why not.
+    """Its name."""
     why: str
+    """Why not."""
 
 
 @dataclass(frozen=True)
 class Pruned:
     """What a prune removed."""
 
-    #: The names of the removed containers.
     containers: tuple[str, ...]
-    #: The bytes they took.
+    """The names of the removed containers."""
     reclaimed_bytes: int
-    #: Those that should have gone and could not.
+    """The bytes they took."""
     failed: tuple[NotPruned, ...] = ()
+    """Those that should have gone and could not."""
 
 
 @dataclass(frozen=True)
 class Recovered:
     """A container that was lost with its supervisor."""
 
-    #: Its name.
     name: str
-    #: What had happened to it.
+    """Its name."""
     reason: str
-    #: What of it could not be removed, and why; None if all is clean.
+    """What had happened to it."""
     trouble: Optional[str]
+    """What of it could not be removed, and why; None if all is clean."""
 
 
 @dataclass(frozen=True)
 class Revived:
     """A container that its restart policy wanted back."""
 
-    #: Its name.
     name: str
-    #: Why it did not start; None if it runs.
+    """Its name."""
     trouble: Optional[str]
+    """Why it did not start; None if it runs."""
 
 
 @dataclass(frozen=True)
 class Capability:
     """A feature of containers, and how far a backend supports it."""
 
-    #: A stable word for it.
     feature: str
-    #: What it is, in a few words.
+    """A stable word for it."""
     title: str
-    #: How far it is supported.
+    """What it is, in a few words."""
     support: Support
-    #: What one should know about it; may be empty.
+    """How far it is supported."""
     note: str
+    """What one should know about it; may be empty."""
 
 
 @dataclass(frozen=True)
 class BackendInfo:
     """The backend of a runtime."""
 
-    #: Which it is.
     kind: Backend
-    #: Why it is that one.
+    """Which it is."""
     reason: str
+    """Why it is that one."""
 
     def __str__(self) -> str:
         return f"{self.kind} ({self.reason})"
@@ -644,13 +661,13 @@ class BackendInfo:
 class Template:
     """A specification under a name of its own, to make containers from."""
 
-    #: Its name.
     name: str
-    #: Its title for people.
+    """Its name."""
     title: str
-    #: What it is for.
+    """Its title for people."""
     description: str
-    #: Whether it comes with the library, and so cannot be changed or deleted.
+    """What it is for."""
     builtin: bool
-    #: What containers are made from. Its name is the template's.
+    """Whether it comes with the library, and so cannot be changed or deleted."""
     spec: Spec
+    """What containers are made from. Its name is the template's."""

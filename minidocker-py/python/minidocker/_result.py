@@ -13,25 +13,26 @@ from ._typing import Self
 class Result:
     """How a command ended, and what it wrote."""
 
-    #: The exit code; 128+N for a death by signal N, as in every shell.
     exit_code: int
-    #: The signal that killed it, if one did.
+    """The exit code; 128+N for a death by signal N, as in every shell."""
     signal: int | None
-    #: Whether the kernel killed it for going over its memory limit.
+    """The signal that killed it, if one did."""
     oom_killed: bool
-    #: Seconds from its start to its end.
+    """Whether the kernel killed it for going over its memory limit."""
     duration: float
-    #: What it wrote to its standard output; empty if nothing.
+    """Seconds from its start to its end."""
     stdout_bytes: bytes
-    #: What it wrote to its standard error; empty if nothing.
+    """What it wrote to its standard output; empty if nothing."""
     stderr_bytes: bytes
-    #: Whether it was killed because its time was over. What it wrote until then is here.
+    """What it wrote to its standard error; empty if nothing."""
     timed_out: bool
-    #: Whether something that it wrote may be missing: what is over the limit, or what was written
-    #: so fast that the log was rotated twice (32 MiB) before it could be read.
+    """Whether it was killed because its time was over. What it wrote until then is here."""
     truncated: bool
-    #: Whether the kernel kept it apart from this machine. False in a simulation, where nothing is.
+    """Whether something that it wrote may be missing: what is over the limit, or what was written
+    so fast that the log was rotated twice (32 MiB) before it could be read."""
     isolated: bool = True
+    """Whether the kernel kept it apart from this machine. False in a simulation, where nothing is.
+    """
 
     @property
     def ok(self) -> bool:
@@ -64,6 +65,11 @@ class Result:
         parts += [f"duration={self.duration:.3f}"]
         parts += [f"stdout={_shortened(self.stdout)}", f"stderr={_shortened(self.stderr)}"]
         return f"{type(self).__name__}({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        from . import _html
+
+        return _html.result(self)
 
     @classmethod
     def _of(cls, raw: dict[str, Any], duration: float, isolated: bool = True) -> Self:

@@ -74,74 +74,76 @@ RlimitName = Literal["as", "core", "cpu", "fsize", "memlock", "nofile", "nproc",
 class Options(TypedDict, total=False):
     """The keywords of everything that makes a container: ``create``, ``check``, ``run``, …"""
 
-    #: The image below its files (``host``, this machine's own programs, unless set). What it says
-    #: about how to run it (user, directory, command, health check, …) holds unless set here.
     image: str
-    #: What is executed, with the command as its arguments, in the place of the image's
-    #: entrypoint; with ``[]`` the command is the whole.
+    """The image below its files (``host``, this machine's own programs, unless set). What it says
+    about how to run it (user, directory, command, health check, …) holds unless set here."""
     entrypoint: Command
-    #: The memory limit, swap included: a size such as ``"64m"`` or ``"1g"``, or bytes. Whole MB.
+    """What is executed, with the command as its arguments, in the place of the image's entrypoint;
+    with ``[]`` the command is the whole."""
     memory: int | str
-    #: The same in MB of 1024*1024 bytes.
+    """The memory limit, swap included: a size such as ``"64m"`` or ``"1g"``, or bytes. Whole MB."""
     memory_mb: int
-    #: The CPU limit in percent of one core: 50 is half a core, 200 is two.
+    """The same in MB of 1024*1024 bytes."""
     cpu_percent: int
-    #: How many processes and threads it may have (512 unless set; -1 for no limit).
+    """The CPU limit in percent of one core: 50 is half a core, 200 is two."""
     pids_limit: int
-    #: Folders of the host that it sees: ``{"~/site": "/app"}``, read-only with
-    #: ``{"~/site": "/app:ro"}``; ``["/srv/site:/app:ro"]``; or as docker-py writes it,
-    #: ``{"/srv/site": {"bind": "/app", "mode": "ro"}}``.
+    """How many processes and threads it may have (512 unless set; -1 for no limit)."""
     volumes: Volumes
-    #: Environment variables: ``{"MODE": "dev"}``.
+    """Folders of the host that it sees: ``{"~/site": "/app"}``, read-only with ``{"~/site":
+    "/app:ro"}``; ``["/srv/site:/app:ro"]``; or as docker-py writes it, ``{"/srv/site": {"bind":
+    "/app", "mode": "ro"}}``."""
     env: Mapping[str, str]
-    #: Ports of its own, and where they answer on the host, as docker-py writes it:
-    #: ``{80: 8080}``, ``{"53/udp": 53}``, ``{80: ("0.0.0.0", 8080)}``, ``{80: None}`` for a free
-    #: port, ``{80: [8080, 8081]}`` for several; or as Docker does: ``["8080:80", "53:53/udp"]``.
-    #: The host's 127.0.0.1 unless told otherwise.
+    """Environment variables: ``{"MODE": "dev"}``."""
     ports: Ports
-    #: Its network: ``"bridge"`` (unless set), ``"none"``, ``"host"``, ``"container:NAME"``, or the
-    #: name of one made with :meth:`Runtime.create_network`.
+    """Ports of its own, and where they answer on the host, as docker-py writes it: ``{80: 8080}``,
+    ``{"53/udp": 53}``, ``{80: ("0.0.0.0", 8080)}``, ``{80: None}`` for a free port, ``{80:
+    [8080, 8081]}`` for several; or as Docker does: ``["8080:80", "53:53/udp"]``. The host's
+    127.0.0.1 unless told otherwise."""
     network: Literal["bridge", "none", "host"] | str
-    #: More names by which the others on its network find it.
+    """Its network: ``"bridge"`` (unless set), ``"none"``, ``"host"``, ``"container:NAME"``, or the
+    name of one made with :meth:`Runtime.create_network`."""
     aliases: Sequence[str]
-    #: The name servers it asks, instead of the host's.
+    """More names by which the others on its network find it."""
     dns: Sequence[Address]
-    #: Names that only it knows: ``{"db": "10.0.0.5"}``.
+    """The name servers it asks, instead of the host's."""
     extra_hosts: Mapping[str, Address] | Sequence[str]
-    #: The hostname it sees (its own name unless set).
+    """Names that only it knows: ``{"db": "10.0.0.5"}``."""
     hostname: str
-    #: The directory its command starts in (the image's unless set, or ``/``; made if missing).
+    """The hostname it sees (its own name unless set)."""
     working_dir: StrPath
-    #: The user its command runs as: ``1000``, ``"1000:1000"``, or names that its own /etc/passwd
-    #: and /etc/group know, ``"bob"``, ``"bob:staff"`` (the image's unless set, or root).
+    """The directory its command starts in (the image's unless set, or ``/``; made if missing)."""
     user: int | str
-    #: Limits of single processes (``man 2 setrlimit``): ``{"nofile": 64}`` or, soft and hard,
-    #: ``{"nofile": (64, 128)}``.
+    """The user its command runs as: ``1000``, ``"1000:1000"``, or names that its own /etc/passwd
+    and /etc/group know, ``"bob"``, ``"bob:staff"`` (the image's unless set, or root)."""
     rlimits: Mapping[RlimitName, int | tuple[int, int]]
-    #: Which isolation features are on (all unless switched off), as :class:`Isolation` or
-    #: ``{"pid": False}``.
+    """Limits of single processes (``man 2 setrlimit``): ``{"nofile": 64}`` or, soft and hard,
+    ``{"nofile": (64, 128)}``."""
     isolation: Isolation | Mapping[Feature, bool]
-    #: Whether PID 1 is a small init that reaps zombies and passes signals on (yes unless set).
+    """Which isolation features are on (all unless switched off), as :class:`Isolation` or ``{"pid":
+    False}``."""
     init: bool
-    #: Whether it may start although a limit cannot be enforced on this machine.
+    """Whether PID 1 is a small init that reaps zombies and passes signals on (yes unless set)."""
     best_effort_limits: bool
-    #: What becomes of it when its command ends: ``"no"``, ``"on-failure"``, ``"on-failure:5"``,
-    #: ``"always"`` or ``"unless-stopped"``.
+    """Whether it may start although a limit cannot be enforced on this machine."""
     restart: Literal["no", "on-failure", "always", "unless-stopped"] | str
-    #: After so many seconds a run is killed and its exit says ``timed_out``: kept by its
-    #: supervisor, whatever becomes of this program.
+    """What becomes of it when its command ends: ``"no"``, ``"on-failure"``, ``"on-failure:5"``,
+    ``"always"`` or ``"unless-stopped"``."""
     timeout_seconds: float
-    #: What asks its command to end: ``"SIGQUIT"`` or a number (the image's unless set, or SIGTERM).
+    """After so many seconds a run is killed and its exit says ``timed_out``: kept by its
+    supervisor, whatever becomes of this program."""
     stop_signal: int | str
-    #: How its health is probed: a :class:`HealthCheck`, or just the command; ``"none"`` for not
-    #: even as the image says.
+    """What asks its command to end: ``"SIGQUIT"`` or a number (the image's unless set, or SIGTERM).
+    """
     health_check: HealthCheck | str | Sequence[str]
-    #: Keeps its standard input open for whoever attaches.
+    """How its health is probed: a :class:`HealthCheck`, or just the command; ``"none"`` for not
+    even as the image says."""
     stdin_open: bool
-    #: Gives it a terminal instead of pipes.
+    """Keeps its standard input open for whoever attaches."""
     tty: bool
-    #: The size of its log in MB, 1 to 1024 (32 unless set): what is older is dropped, and counted.
+    """Gives it a terminal instead of pipes."""
     log_max_mb: int
+    """The size of its log in MB, 1 to 1024 (32 unless set): what is older is dropped, and counted.
+    """
 
 
 def spec_json(

@@ -14,152 +14,152 @@ from ._words import Health, Status
 class MemoryStats:
     """Memory, in bytes."""
 
-    #: What it needs, as ``docker stats`` counts it: without the file cache not used lately.
     used_bytes: int
-    #: All that is charged to it; what the limit is compared with.
+    """What it needs, as ``docker stats`` counts it: without the file cache not used lately."""
     current_bytes: int
-    #: The most that was ever charged in this run; None where the kernel does not tell.
+    """All that is charged to it; what the limit is compared with."""
     peak_bytes: Optional[int]
-    #: Its limit, if it has one.
+    """The most that was ever charged in this run; None where the kernel does not tell."""
     limit_bytes: Optional[int]
-    #: The machine's memory, which bounds it without a limit.
+    """Its limit, if it has one."""
     machine_bytes: int
-    #: ``used_bytes`` in percent of the limit, or of the machine's memory.
+    """The machine's memory, which bounds it without a limit."""
     percent: float
-    #: Memory of its programs: heap, stack and the like.
+    """``used_bytes`` in percent of the limit, or of the machine's memory."""
     anon_bytes: int
-    #: Cached file contents, ``shmem_bytes`` included.
+    """Memory of its programs: heap, stack and the like."""
     file_bytes: int
-    #: Shared memory and tmpfs.
+    """Cached file contents, ``shmem_bytes`` included."""
     shmem_bytes: int
-    #: What the kernel keeps for it; None where the kernel does not tell.
+    """Shared memory and tmpfs."""
     kernel_bytes: Optional[int]
+    """What the kernel keeps for it; None where the kernel does not tell."""
 
 
 @dataclass(frozen=True)
 class CpuStats:
     """CPU time."""
 
-    #: Percent of one core (200 is two cores) since the sample before; None for the first.
     percent: Optional[float]
-    #: All time used in this run, in microseconds.
+    """Percent of one core (200 is two cores) since the sample before; None for the first."""
     total_micros: int
-    #: Of this, in programs.
+    """All time used in this run, in microseconds."""
     user_micros: int
-    #: Of this, in the kernel.
+    """Of this, in programs."""
     system_micros: int
-    #: Its limit in percent of one core, if it has one.
+    """Of this, in the kernel."""
     limit_percent: Optional[float]
-    #: In how many periods (of 100 ms) of the limit it wanted to run.
+    """Its limit in percent of one core, if it has one."""
     periods: int
-    #: In how many of them it used up its share and had to wait.
+    """In how many periods (of 100 ms) of the limit it wanted to run."""
     throttled_periods: int
-    #: For how long its processes had to wait then, in microseconds, summed over the cores.
+    """In how many of them it used up its share and had to wait."""
     throttled_micros: int
+    """For how long its processes had to wait then, in microseconds, summed over the cores."""
 
 
 @dataclass(frozen=True)
 class PidsStats:
     """Processes and threads."""
 
-    #: How many there are, each thread counted.
     current: int
-    #: How many there may be, if there is a limit.
+    """How many there are, each thread counted."""
     limit: Optional[int]
+    """How many there may be, if there is a limit."""
 
 
 @dataclass(frozen=True)
 class BlockIoStats:
     """Bytes that went from and to disks."""
 
-    #: Read.
     read_bytes: int
-    #: Written.
+    """Read."""
     write_bytes: int
+    """Written."""
 
 
 @dataclass(frozen=True)
 class NetworkStats:
     """What went over its network interfaces, loopback not counted."""
 
-    #: Bytes received.
     rx_bytes: int
-    #: Packets received.
+    """Bytes received."""
     rx_packets: int
-    #: Bytes sent.
+    """Packets received."""
     tx_bytes: int
-    #: Packets sent.
+    """Bytes sent."""
     tx_packets: int
+    """Packets sent."""
 
 
 @dataclass(frozen=True)
 class Stall:
     """For how long processes were stalled."""
 
-    #: Percent of the last 10 seconds.
     avg10: float
-    #: Percent of the last minute.
+    """Percent of the last 10 seconds."""
     avg60: float
-    #: Percent of the last 5 minutes.
+    """Percent of the last minute."""
     avg300: float
-    #: All time in this run, in microseconds.
+    """Percent of the last 5 minutes."""
     total_micros: int
+    """All time in this run, in microseconds."""
 
 
 @dataclass(frozen=True)
 class Pressure:
     """The pressure on one resource (https://docs.kernel.org/accounting/psi.html)."""
 
-    #: At least one process had to wait.
     some: Stall
-    #: All of them had to wait.
+    """At least one process had to wait."""
     full: Stall
+    """All of them had to wait."""
 
 
 @dataclass(frozen=True)
 class PressureStats:
     """The share of time in which processes wanted to work and could not."""
 
-    #: Waiting for a CPU.
     cpu: Pressure
-    #: Waiting for memory.
+    """Waiting for a CPU."""
     memory: Pressure
-    #: Waiting for disks.
+    """Waiting for memory."""
     io: Pressure
+    """Waiting for disks."""
 
 
 @dataclass(frozen=True)
 class Stats:
     """What one container uses, at one moment. One that does not run uses nothing."""
 
-    #: When this was measured.
     time: datetime
-    #: The container's state.
+    """When this was measured."""
     status: Status
-    #: When it was last started.
+    """The container's state."""
     started_at: Optional[datetime]
-    #: For how long its command has been running.
+    """When it was last started."""
     uptime_seconds: Optional[float]
-    #: How often its restart policy has started it since an operator last did.
+    """For how long its command has been running."""
     restarts: int
-    #: What its health check has found.
+    """How often its restart policy has started it since an operator last did."""
     health: Optional[Health]
-    #: How often the kernel killed one of its processes for lack of memory.
+    """What its health check has found."""
     oom_kills: int
-    #: Its memory.
+    """How often the kernel killed one of its processes for lack of memory."""
     memory: MemoryStats
-    #: Its CPU time.
+    """Its memory."""
     cpu: CpuStats
-    #: Its processes.
+    """Its CPU time."""
     pids: PidsStats
-    #: What it read from disks and wrote to them.
+    """Its processes."""
     block_io: BlockIoStats
-    #: What it received and sent; None if it shares the host's network or does not run.
+    """What it read from disks and wrote to them."""
     network: Optional[NetworkStats]
-    #: How it is connected: its mode, and while it runs its addresses and open ports.
+    """What it received and sent; None if it shares the host's network or does not run."""
     network_info: NetworkInfo
-    #: How long it had to wait for what it needed; None where the kernel does not tell.
+    """How it is connected: its mode, and while it runs its addresses and open ports."""
     pressure: Optional[PressureStats]
+    """How long it had to wait for what it needed; None where the kernel does not tell."""
 
     @property
     def memory_bytes(self) -> int:
@@ -194,7 +194,7 @@ class Stats:
 class ContainerStats(Stats):
     """The stats of one container among many."""
 
-    #: Its name.
     name: str
-    #: Its identity.
+    """Its name."""
     id: str
+    """Its identity."""

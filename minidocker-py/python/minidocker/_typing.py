@@ -27,7 +27,7 @@ T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
 
 #: A path of the host, or of a container: text, or what ``os.fspath`` makes text of.
-StrPath = Union[str, "os.PathLike[str]"]
+StrPath = Union[str, os.PathLike[str]]
 
 #: Bytes in memory. (Other objects with a buffer, such as arrays, are taken too.)
 BytesLike = Union[bytes, bytearray, memoryview]

@@ -250,7 +250,7 @@ mod tests {
         facts.cgroup.controllers = ["cpu", "memory", "pids"].map(String::from).to_vec();
         facts.disk.available_bytes = 1 << 40;
         facts.details = Details {
-            program: "minidocker-web",
+            program: "minidocker-web".into(),
             prune: "curl -X POST http://localhost:5000/api/prune".into(),
             overlay: true,
             seccomp: true,

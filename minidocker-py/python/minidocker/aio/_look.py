@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._compare import Comparison, sides_of
 from .._doctor import Examination
 from .._doctor import doctor as examine
-from .._spec import Command, Feature, Options
+from .._spec import Command, Feature, Options, spec_json
 from .._typing import Unpack
 from ._commands import run
 from ._either import AnyRuntime, blocking_runtime
@@ -21,6 +21,8 @@ async def compare(
     **options: Unpack[Options],
 ) -> Comparison:
     """As :func:`minidocker.compare`."""
+    # Refuses what means nothing, before anything runs.
+    spec_json("compared", command, **options)
     on, off = sides_of(without, options)
     with_ = await run(command, runtime=runtime, timeout=timeout, **on)
     without_ = await run(command, runtime=runtime, timeout=timeout, **off)

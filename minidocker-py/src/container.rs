@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use minidocker_rt::{
-    ArchiveContent, ArchiveLimits, Command, Error, Exec, ExecOutput, Logs, STOP_GRACE, Signal,
-    Stream, TerminalSize, WriteOptions,
+    ArchiveContent, ArchiveLimits, Command, Error, Exec, ExecOutput, LIST_LIMIT, Logs, STOP_GRACE,
+    Signal, Stream, TerminalSize, WriteOptions,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -270,9 +270,14 @@ impl Container {
     }
 
     /// What it changed of its image.
-    fn diff<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (limit = None))]
+    fn diff<'py>(&self, py: Python<'py>, limit: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
         let container = self.get(py)?;
-        record(py, &blocking(py, || container.diff())?)
+        let diff = || match limit {
+            None => container.diff(),
+            Some(limit) => Ok(container.diff_within(limit)?.changes),
+        };
+        record(py, &blocking(py, diff)?)
     }
 
     /// What it takes on disk.
@@ -388,13 +393,25 @@ impl Container {
     }
 
     /// What is in a folder of it.
-    fn files_list<'py>(&self, py: Python<'py>, path: &str) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (path, limit, after))]
+    fn files_list<'py>(
+        &self,
+        py: Python<'py>,
+        path: &[u8],
+        limit: Option<usize>,
+        after: Option<&[u8]>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let container = self.get(py)?;
-        record(py, &blocking(py, || container.files().list(path))?)
+        let files = container.files();
+        let list = || match (limit, after) {
+            (None, None) => files.list(path),
+            _ => files.list_page(path, after, limit.unwrap_or(LIST_LIMIT)),
+        };
+        record(py, &blocking(py, list)?)
     }
 
     /// What is known about a file of it.
-    fn files_stat<'py>(&self, py: Python<'py>, path: &str) -> PyResult<Bound<'py, PyAny>> {
+    fn files_stat<'py>(&self, py: Python<'py>, path: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         let container = self.get(py)?;
         record(py, &blocking(py, || container.files().stat(path))?)
     }
@@ -403,7 +420,7 @@ impl Container {
     fn files_read<'py>(
         &self,
         py: Python<'py>,
-        path: &str,
+        path: &[u8],
         limit: u64,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let container = self.get(py)?;
@@ -412,7 +429,7 @@ impl Container {
     }
 
     /// A file of it, open for reading: a descriptor that is the caller's.
-    fn files_open(&self, py: Python<'_>, path: &str) -> PyResult<i32> {
+    fn files_open(&self, py: Python<'_>, path: &[u8]) -> PyResult<i32> {
         let container = self.get(py)?;
         blocking(py, || container.files().open(path)).map(File::into_raw_fd)
     }
@@ -422,7 +439,7 @@ impl Container {
     fn files_write(
         &self,
         py: Python<'_>,
-        path: &str,
+        path: &[u8],
         content: FileReader,
         mode: Option<u32>,
         make_parents: bool,
@@ -436,13 +453,13 @@ impl Container {
     }
 
     /// Makes a folder in it.
-    fn files_make_directory(&self, py: Python<'_>, path: &str) -> PyResult<()> {
+    fn files_make_directory(&self, py: Python<'_>, path: &[u8]) -> PyResult<()> {
         let container = self.get(py)?;
         blocking(py, || container.files().make_directory(path))
     }
 
     /// Removes a file or folder of it.
-    fn files_remove(&self, py: Python<'_>, path: &str) -> PyResult<()> {
+    fn files_remove(&self, py: Python<'_>, path: &[u8]) -> PyResult<()> {
         let container = self.get(py)?;
         blocking(py, || container.files().remove(path))
     }

@@ -41,6 +41,39 @@ def test_files_are_read_and_written_running_or_not(runtime: md.Runtime) -> None:
         assert isinstance(caught.value, OSError)
 
 
+def test_a_name_that_is_no_text_is_used_by_its_bytes(linux: md.Runtime) -> None:
+    with linux.create(None, "true") as container:
+        files = container.files
+        files.write(b"/odd/caf\xe9", "x", make_parents=True)
+        files.write("/odd/plain", "y")
+        odd, plain = files.list("/odd")
+        assert (odd.name, odd.name_bytes) == ("caf\ufffd", b"caf\xe9")
+        assert (plain.name, plain.name_bytes) == ("plain", None)
+        for path in (b"/odd/" + odd.name_bytes, "/odd/caf\udce9"):
+            assert files.read(path) == b"x"
+        assert b"/odd/caf\xe9" in [change.path_bytes for change in container.diff()]
+        assert files.list("/odd", limit=1) == [odd]
+        assert files.list("/odd", limit=1, after=odd.name_bytes) == [plain]
+        assert len(container.diff(limit=1)) == 1
+        files.remove(b"/odd/caf\xe9")
+        assert files.list("/odd") == [plain]
+
+
+def test_files_at_rest_are_those_of_the_next_start(linux: md.Runtime, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    volumes = {tmp_path: "/app/data"}
+    with linux.create(None, "cat /app/data/new", volumes=volumes) as container:
+        assert container.files.read_text("/app/data/mine.txt") == "mine"
+        assert container.files.stat("/app/data").mount == md.FileMount.VOLUME
+        container.files.write("/app/data/new", "uploaded")
+        assert (tmp_path / "new").read_text() == "uploaded"
+        with pytest.raises(md.FileError) as caught:
+            container.files.write("/usr/new", "x")
+        assert caught.value.errno == errno.EROFS
+        container.start().wait()
+        assert str(container.logs()) == "uploaded"
+
+
 def test_what_a_reader_raises_is_raised(linux: md.Runtime) -> None:
     class Broken(io.RawIOBase):
         def read(self, size: int = -1) -> bytes:

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
+use crate::archive::{ArchiveLimits, ArchiveSummary};
 use crate::attach::Attached;
-use crate::diff::Change;
+use crate::diff::{Change, Diff, Wanted};
 use crate::error::{Result, StepFailure};
 use crate::exec::{self, Exec};
 use crate::files::{FileInfo, Trouble, WriteOptions};
@@ -145,18 +145,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     ) -> Result<Box<dyn FileTree>>;
 
     /// What it changed, compared with its image.
-    fn changes(&self, dir: &ContainerDir, file: &SpecFile) -> Result<Vec<Change>>;
-
-    /// Writes its files into an archive. The lock is held as for [`Backend::files`].
-    fn pack(
-        &self,
-        dir: &ContainerDir,
-        file: &SpecFile,
-        record: Option<&StatusRecord>,
-        status: Status,
-        content: ArchiveContent,
-        output: &mut dyn Write,
-    ) -> Result<ArchiveSummary>;
+    fn changes(&self, dir: &ContainerDir, file: &SpecFile, wanted: Wanted<'_>) -> Result<Diff>;
 
     /// Puts the content of an archive in the place of what it changed, all or nothing. It does
     /// not run, and the lock is held.
@@ -203,20 +192,22 @@ pub(crate) enum Started {
 
 /// The files of a container. Paths are full paths of the container.
 pub(crate) trait FileTree {
-    /// What is in a folder, sorted by name.
-    fn list(&self, path: &str) -> FileResult<Vec<FileInfo>>;
+    /// What is in a folder, sorted by name: at most `limit` names, beginning behind `after`.
+    fn list(&self, path: &[u8], after: Option<&[u8]>, limit: usize) -> FileResult<Vec<FileInfo>>;
     /// One file; a symlink itself, not what it leads to.
-    fn stat(&self, path: &str) -> FileResult<FileInfo>;
+    fn stat(&self, path: &[u8]) -> FileResult<FileInfo>;
     /// Opens a regular file for reading.
-    fn open(&self, path: &str) -> FileResult<File>;
+    fn open(&self, path: &[u8]) -> FileResult<File>;
     /// As `open`, of a file that can be read even when the lock is let go of.
-    fn open_for_long(&self, path: &str, dir: &ContainerDir) -> FileResult<File>;
+    fn open_for_long(&self, path: &[u8], dir: &ContainerDir) -> FileResult<File>;
     /// Creates or replaces a regular file.
-    fn write(&self, path: &str, content: &mut dyn Read, options: WriteOptions) -> FileResult<()>;
+    fn write(&self, path: &[u8], content: &mut dyn Read, options: WriteOptions) -> FileResult<()>;
     /// Makes a directory and those above it; one that exists is fine.
-    fn make_directory(&self, path: &str) -> FileResult<()>;
+    fn make_directory(&self, path: &[u8]) -> FileResult<()>;
     /// Removes a file, a symlink itself, or a directory with everything below.
-    fn remove(&self, path: &str) -> FileResult<()>;
+    fn remove(&self, path: &[u8]) -> FileResult<()>;
+    /// Packs all of them, or what was changed, into an archive.
+    fn pack(&self, changes: Option<&[Change]>, output: &mut dyn Write) -> Result<ArchiveSummary>;
 }
 
 /// What an operation on a container's files returns.

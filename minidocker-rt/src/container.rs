@@ -7,7 +7,8 @@ mod diff;
 mod exec;
 mod files;
 mod upkeep;
-pub use files::Files;
+pub use diff::DIFF_LIMIT;
+pub use files::{Files, LIST_LIMIT};
 mod pause;
 mod stats;
 

@@ -12,6 +12,9 @@ use crate::error::plain_reason;
 pub struct FileInfo {
     /// Its name in its folder; `/` for the root. What is not UTF-8 in it is shown as U+FFFD.
     pub name: String,
+    /// The bytes of its name, if these are not UTF-8; in JSON percent-encoded, as a URL takes them.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::names::percent")]
+    pub name_bytes: Option<Vec<u8>>,
     /// What it is.
     pub kind: FileKind,
     /// Its length in bytes.
@@ -27,6 +30,31 @@ pub struct FileInfo {
     /// Where it leads, if it is a symlink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// The fields whose bytes are not UTF-8: there is U+FFFD in their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_utf8: Vec<String>,
+    /// What is mounted there, if anything is: then it is no file of the container's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mount: Option<FileMount>,
+}
+
+impl FileInfo {
+    /// Its name in its folder, whatever its bytes are.
+    pub fn raw_name(&self) -> &[u8] {
+        self.name_bytes.as_deref().unwrap_or(self.name.as_bytes())
+    }
+}
+
+/// What is mounted on a file or folder. Of a container that does not run: what a start will mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileMount {
+    /// A volume.
+    Volume,
+    /// Programs of this machine, which the image `host` shows, read-only.
+    Host,
+    /// What every start makes anew: the kernel's own files, or names and addresses in /etc.
+    System,
 }
 
 /// What a file is (`man 7 inode`).

@@ -103,6 +103,7 @@ mod lines;
 mod linux;
 mod lock;
 mod logs;
+mod names;
 mod network;
 mod networks;
 mod next;
@@ -126,14 +127,16 @@ pub use archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
 pub use attach::{Attached, Input, Output, Piece};
 pub use capabilities::{Capability, Support};
 pub use config::ExportedConfig;
-pub use container::{Container, ContainerInfo, Files, STOP_GRACE, StatsStream};
-pub use diff::{Change, ChangeKind};
+pub use container::{
+    Container, ContainerInfo, DIFF_LIMIT, Files, LIST_LIMIT, STOP_GRACE, StatsStream,
+};
+pub use diff::{Change, ChangeKind, Diff};
 pub use error::{Error, Result, StepFailure};
 pub use events::Events;
 pub use events::{Event, EventKind};
 pub use exec::{Exec, ExecOutput, OUTPUT_LIMIT, Stdin};
 pub use exec::{ExecBeginning, ExecProcess, Terminal};
-pub use files::{FileInfo, FileKind, WriteOptions};
+pub use files::{FileInfo, FileKind, FileMount, WriteOptions};
 pub use health::{HealthReport, Probe};
 #[cfg(target_os = "linux")]
 pub use helper::preload_in_helpers;

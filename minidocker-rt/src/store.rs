@@ -523,7 +523,38 @@ pub(crate) fn remove_folder(path: &Path) -> std::io::Result<()> {
     crate::linux::tree::remove_folder(path)
 }
 
-#[cfg(not(linux_backend))]
+/// Without Linux's own means: folder by folder, each left and come back to, so that their depth
+/// takes no stack. One whose path becomes too long is moved up first.
+#[cfg(all(unix, not(linux_backend)))]
+pub(crate) fn remove_folder(path: &Path) -> std::io::Result<()> {
+    const LONG: usize = 800;
+    let missing_is_fine = |result: std::io::Result<()>| match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    };
+    fs::symlink_metadata(path)?;
+    let mut way = vec![path.to_owned()];
+    let mut moved = 0_u64;
+    'folders: while let Some(folder) = way.last() {
+        for entry in fs::read_dir(folder)? {
+            let inner = entry?.path();
+            if !fs::symlink_metadata(&inner).is_ok_and(|data| data.is_dir()) {
+                missing_is_fine(fs::remove_file(&inner))?;
+            } else if inner.as_os_str().len() > path.as_os_str().len() + LONG {
+                moved += 1;
+                fs::rename(&inner, path.join(format!(".minidocker-{moved}")))?;
+            } else {
+                way.push(inner);
+                continue 'folders;
+            }
+        }
+        missing_is_fine(fs::remove_dir(folder))?;
+        way.pop();
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
 pub(crate) fn remove_folder(path: &Path) -> std::io::Result<()> {
     fs::remove_dir_all(path)
 }

@@ -189,10 +189,17 @@ class Logs:
         return f"<Logs of {self._inner.name!r}{how}>"
 
 
+def _raw(path: StrPath | bytes) -> bytes:
+    """The bytes of a path, as Python's own functions take it."""
+    if isinstance(path, bytes):
+        return path
+    return path_inside("path", path).encode("utf-8", "surrogateescape")
+
+
 class Files:
     """The files of a container, running or not. Made by :attr:`Container.files`.
 
-    Paths are full paths of the container. Symlinks are followed as the container would follow
+    Paths are full paths of the container: text, or any bytes. Symlinks are followed as the container would follow
     them, so none leads out of it. Every method raises :class:`FileError` with ``path`` and
     ``errno`` if the path cannot be used as asked.
 
@@ -207,15 +214,28 @@ class Files:
     def __init__(self, inner: _minidocker.Container) -> None:
         self._inner = inner
 
-    def list(self, path: StrPath = "/") -> List[FileInfo]:
-        """What is in a folder, sorted by name."""
-        return [decode(FileInfo, raw) for raw in self._inner.files_list(path_inside("path", path))]
+    def list(
+        self,
+        path: StrPath | bytes = "/",
+        *,
+        limit: int | None = None,
+        after: str | bytes | None = None,
+    ) -> List[FileInfo]:
+        """What is in a folder, sorted by name.
 
-    def stat(self, path: StrPath) -> FileInfo:
+        With ``limit``, at most so many, beginning behind the name ``after``: a page of fewer is the
+        last. Without, a folder of more than 100,000 names is refused.
+        """
+        if limit is not None:
+            checked_limit(limit, "limit")
+        begin = after.encode("utf-8", "surrogateescape") if isinstance(after, str) else after
+        return [decode(FileInfo, raw) for raw in self._inner.files_list(_raw(path), limit, begin)]
+
+    def stat(self, path: StrPath | bytes) -> FileInfo:
         """What is known about one file. Of a symlink: about itself, with its target."""
-        return decode(FileInfo, self._inner.files_stat(path_inside("path", path)))
+        return decode(FileInfo, self._inner.files_stat(_raw(path)))
 
-    def exists(self, path: StrPath) -> bool:
+    def exists(self, path: StrPath | bytes) -> bool:
         """Whether there is anything of this name."""
         try:
             self.stat(path)
@@ -225,22 +245,22 @@ class Files:
             raise
         return True
 
-    def read(self, path: StrPath, limit: int = OUTPUT_LIMIT) -> bytes:
+    def read(self, path: StrPath | bytes, limit: int = OUTPUT_LIMIT) -> bytes:
         """The whole content of a file of at most ``limit`` bytes; a longer one is refused."""
         most = checked_limit(limit, "limit")
-        return self._inner.files_read(path_inside("path", path), most)
+        return self._inner.files_read(_raw(path), most)
 
-    def read_text(self, path: StrPath, limit: int = OUTPUT_LIMIT) -> str:
+    def read_text(self, path: StrPath | bytes, limit: int = OUTPUT_LIMIT) -> str:
         """As :meth:`read`, as text; what is not UTF-8 is U+FFFD."""
         return self.read(path, limit).decode(errors="replace")
 
-    def open(self, path: StrPath) -> io.BufferedReader:
+    def open(self, path: StrPath | bytes) -> io.BufferedReader:
         """Opens a file to be read piece by piece."""
-        return builtins.open(self._inner.files_open(path_inside("path", path)), "rb")
+        return builtins.open(self._inner.files_open(_raw(path)), "rb")
 
     def write(
         self,
-        path: StrPath,
+        path: StrPath | bytes,
         content: str | BytesLike | Readable[bytes],
         *,
         mode: int | None = None,
@@ -254,15 +274,15 @@ class Files:
         if mode is not None:
             checked_count("mode", mode, 0o7777)
         with open_content(content) as whole:
-            self._inner.files_write(path_inside("path", path), whole, mode, make_parents)
+            self._inner.files_write(_raw(path), whole, mode, make_parents)
 
-    def make_directory(self, path: StrPath) -> None:
+    def make_directory(self, path: StrPath | bytes) -> None:
         """Makes a folder, and those above it that are missing."""
-        self._inner.files_make_directory(path_inside("path", path))
+        self._inner.files_make_directory(_raw(path))
 
-    def remove(self, path: StrPath) -> None:
+    def remove(self, path: StrPath | bytes) -> None:
         """Removes a file, a symlink, or a folder with all that is in it."""
-        self._inner.files_remove(path_inside("path", path))
+        self._inner.files_remove(_raw(path))
 
     def __repr__(self) -> str:
         return f"<Files of {self._inner.name!r}>"
@@ -535,8 +555,11 @@ class Container:
         raw = self._inner.trace()
         return None if raw is None else decode(Trace, raw)
 
-    def diff(self) -> List[Change]:
+    def diff(self, limit: int | None = None) -> List[Change]:
         """What it changed, compared with its image, sorted by path.
+
+        With ``limit``, at most so many, those nearest to the root. Without, more than 100,000
+        changes are refused.
 
         >>> import minidocker as md
         >>> with md.Runtime() as rt, rt.create(None, "touch /new") as container:
@@ -544,7 +567,7 @@ class Container:
         ...     print(*container.diff())
         A /new
         """
-        return [decode(Change, raw) for raw in self._inner.diff()]
+        return [decode(Change, raw) for raw in self._inner.diff(limit)]
 
     def disk_usage(self) -> ContainerUsage:
         """What it takes on disk, in bytes."""

@@ -16,6 +16,7 @@ from ._words import (
     ChangeKind,
     EventKind,
     FileKind,
+    FileMount,
     Health,
     ImageSource,
     Protocol,
@@ -432,6 +433,12 @@ class FileInfo:
     """When its content last changed."""
     target: Optional[str] = None
     """Where it leads, if it is a symlink."""
+    not_utf8: tuple[str, ...] = ()
+    """The fields whose bytes are not UTF-8: there is U+FFFD in their place."""
+    name_bytes: Optional[bytes] = None
+    """The bytes of its name, if these are not UTF-8: paths may be given as bytes, too."""
+    mount: Optional[FileMount] = None
+    """What is mounted there, if anything is: then it is no file of the container's own."""
 
     def __repr__(self) -> str:
         # Permission bits as everybody writes them.
@@ -452,7 +459,11 @@ class Change:
     kind: ChangeKind
     """What became of it."""
     path: str
-    """Its full path in the container."""
+    """Its full path in the container. What is not UTF-8 in it is U+FFFD."""
+    not_utf8: tuple[str, ...] = ()
+    """The fields whose bytes are not UTF-8: there is U+FFFD in their place."""
+    path_bytes: Optional[bytes] = None
+    """The bytes of its path, if these are not UTF-8."""
 
     def __str__(self) -> str:
         letter = {"added": "A", "modified": "C", "deleted": "D"}[self.kind.value]

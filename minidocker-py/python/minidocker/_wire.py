@@ -7,6 +7,7 @@ import enum
 import typing
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, TypeVar, Union
+from urllib.parse import unquote_to_bytes
 
 from ._records import LogEntry
 from ._words import Stream
@@ -33,6 +34,8 @@ def _decoder(kind: Any) -> Callable[[Any], Any]:
         return found
     if kind is datetime:
         return _time
+    if kind is bytes:
+        return unquote_to_bytes
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return kind
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)

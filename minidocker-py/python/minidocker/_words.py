@@ -147,6 +147,18 @@ class FileKind(Word):
     """A block device."""
 
 
+class FileMount(Word):
+    """What is mounted on a file or folder. Of a container that does not run: what a start will
+    mount."""
+
+    VOLUME = "volume"
+    """A volume."""
+    HOST = "host"
+    """Programs of this machine, read-only."""
+    SYSTEM = "system"
+    """What every start makes anew."""
+
+
 class ImageSource(Word):
     """What an image was made from."""
 

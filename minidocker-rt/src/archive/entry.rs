@@ -103,6 +103,24 @@ impl EntryPath {
         EntryPath(path.to_vec())
     }
 
+    /// The path that a container's full path names, as text alone: no symlink is looked at.
+    pub fn of_full_path(path: &[u8]) -> EntryPath {
+        let mut names = Vec::new();
+        for name in path.split(|&byte| byte == b'/') {
+            match name {
+                b"" | b"." => {}
+                b".." => drop(names.pop()),
+                name => names.push(name),
+            }
+        }
+        EntryPath::of_names(names.into_iter())
+    }
+
+    /// The full path in a container.
+    pub fn to_full_path(&self) -> Vec<u8> {
+        [b"/", &self.0[..]].concat()
+    }
+
     /// Whether no program could open it by its path.
     pub fn is_too_long(&self) -> bool {
         // Its slash at the beginning and the NUL at the end count.

@@ -4,14 +4,19 @@ use std::io::{Read, Write};
 
 use super::{Container, EXPORT, REPLACE};
 use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
+use crate::diff::{Diff, Wanted};
 use crate::error::Result;
-use crate::status::Status;
+
+/// The most changes that are packed, and the most bytes of their paths: what an import takes.
+const MOST: usize = 1_000_000;
+const MOST_BYTES: usize = 256 << 20;
 
 impl Container {
     /// Writes its files into a tar archive, running or not, with their owners, permissions,
     /// times, hard links, symlinks, devices, extended attributes and holes. Sockets are left
     /// out, and so is what is mounted: volumes, the kernel's own files, and the programs that
-    /// the image `host` borrows from this machine.
+    /// the image `host` borrows from this machine. What no archive can hold, such as a path of
+    /// more than 4095 bytes, is counted in [`ArchiveSummary::left_out`].
     ///
     /// A file that changes meanwhile is packed as it is found; to have all files of one
     /// moment, pause the container. One that does not run cannot be started before the
@@ -26,19 +31,19 @@ impl Container {
         content: ArchiveContent,
         output: &mut dyn Write,
     ) -> Result<ArchiveSummary> {
-        let (dir, file) = self.dir_and_spec()?;
-        let (record, status, _) = self.status_in(&dir)?;
-        let backend = &self.runtime.backend;
-        if matches!(status, Status::Running | Status::Paused) {
-            return backend.pack(&dir, &file, record.as_ref(), status, content, output);
-        }
-        let locked = self.lock(EXPORT)?;
-        let (record, status, _) = self.status_in(&locked.dir)?;
-        if !status.is_alive() {
-            self.clean_up(&locked.dir, record.as_ref())?;
-        }
-        let (dir, file) = (&locked.dir, &locked.spec_file);
-        backend.pack(dir, file, record.as_ref(), status, content, output)
+        let view = self.view(EXPORT)?;
+        let changes = match content {
+            ArchiveContent::Merged => None,
+            ArchiveContent::Changes => {
+                let wanted = Wanted { folder: None, changes: MOST, bytes: MOST_BYTES };
+                let Diff { changes, truncated } = self.compare(wanted)?;
+                if truncated {
+                    return Err(self.too_many(MOST));
+                }
+                Some(changes)
+            }
+        };
+        view.tree.pack(changes.as_deref(), output)
     }
 
     /// Puts the content of an archive in the place of what the container changed: afterwards it

@@ -38,6 +38,11 @@ impl Container {
     /// took, or None if it stays.
     pub(crate) fn prune(self) -> Result<Option<u64>> {
         let (dir, file) = self.dir_and_spec()?;
+        if self.status_in(&dir)?.1.is_alive() {
+            return Ok(None);
+        }
+        // Before the lock is taken: its holder writes down what for, which takes a block.
+        let bytes = self.usage(&dir, file.clone())?.total_bytes();
         // Whoever holds the lock is about to start it, or to delete it anyway.
         let Some(lock) = dir.try_lock("delete")? else { return Ok(None) };
         // Before we had the lock it may have been deleted, and even made anew.
@@ -50,7 +55,6 @@ impl Container {
             return Ok(None);
         }
         self.clean_up(&dir, record.as_ref())?;
-        let bytes = self.usage(&dir, file)?.total_bytes();
         self.runtime.store.delete(LockedContainer { dir, spec_file, lock })?;
         Ok(Some(bytes))
     }

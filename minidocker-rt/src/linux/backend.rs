@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -12,24 +13,26 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::unistd::pipe2;
+use rustix::fs::{Statx, makedev};
 
 use super::control::{self, Answer, Request};
+use super::diff::{Comparison, Limits};
 use super::exec::ExecRequest;
 use super::import::import;
 use super::network::{self, Key};
 use super::spawner::Spawner;
 use super::upkeep::Measure;
 use super::{
-    Host, arguments, clean_up_after, clean_up_unrecorded, diff, files, freezer, kernel_facts, pack,
+    Host, arguments, clean_up_after, clean_up_unrecorded, files, freezer, kernel_facts, pack,
     preview, process, stats, unpack, view,
 };
-use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary, EntryPath};
+use crate::archive::{ArchiveLimits, ArchiveSummary, EntryPath};
 use crate::attach::Attached;
 use crate::backend::{Backend, FileResult, FileTree, Machine, Started};
-use crate::diff::{Change, ChangeKind};
+use crate::diff::{Change, ChangeKind, Diff, Wanted};
 use crate::error::{Error, Result};
 use crate::exec::{self, Exec, Stdin};
-use crate::files::{FileInfo, WriteOptions};
+use crate::files::{FileInfo, FileMount, Trouble, WriteOptions};
 use crate::images::{ImageConfig, ImageInfo};
 use crate::networks::NetworkUp;
 use crate::plan::Plan;
@@ -41,12 +44,6 @@ use crate::store::{ContainerDir, LockedContainer, SpecFile};
 
 /// How long a supervisor may take to answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Where every start mounts the kernel's own files; images need not have them.
-const KERNEL_PLACES: [&str; 3] = ["/dev", "/proc", "/sys"];
-
-/// How many changes are told, or packed, at most.
-const MOST_CHANGES: usize = 1_000_000;
 
 /// Real containers, from this kernel's own means.
 #[derive(Debug)]
@@ -83,45 +80,6 @@ impl LinuxBackend {
         network::sweep(&host.machine.boot_id);
         let spawner = Spawner::new(root, subnet, helper);
         Ok(LinuxBackend { host, spawner, no_bridges: OnceLock::new() })
-    }
-}
-
-impl LinuxBackend {
-    /// What a container changed, compared with its image.
-    fn changed_paths(
-        &self,
-        dir: &ContainerDir,
-        file: &SpecFile,
-    ) -> Result<Vec<(ChangeKind, EntryPath)>> {
-        let spec = &file.spec;
-        view::require_rootfs(file, "the list of changes")?;
-        let image = self.host.image(&spec.image)?;
-        let directory = spec.directory();
-        let made_by_start: Vec<&str> = KERNEL_PLACES
-            .into_iter()
-            .chain(image.shown.iter().map(|(_, inside)| inside.as_str()))
-            .chain(spec.volumes.iter().map(|volume| volume.container().as_str()))
-            .chain([directory.as_str(), "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"])
-            .collect();
-        let upper = dir.rootfs();
-        let comparison = diff::Comparison {
-            upper: &upper,
-            layers: &image.layers,
-            made_by_start: &made_by_start,
-            folder: None,
-            limits: diff::Limits { changes: MOST_CHANGES, bytes: 256 << 20 },
-        };
-        let found =
-            comparison.changes().map_err(|errno| Error::io("compare", &upper, errno.into()))?;
-        match found.complete {
-            true => Ok(found.changes),
-            false => Err(Error::Io {
-                action: "compare",
-                path: upper,
-                why: format!("it changed more than {MOST_CHANGES} files"),
-                errno: Some(nix::libc::E2BIG),
-            }),
-        }
     }
 }
 
@@ -283,37 +241,45 @@ impl Backend for LinuxBackend {
         record: Option<&StatusRecord>,
         status: Status,
     ) -> Result<Box<dyn FileTree>> {
-        Ok(Box::new(Root(view::open(dir, file, &self.host, record, status)?)))
-    }
-
-    fn changes(&self, dir: &ContainerDir, file: &SpecFile) -> Result<Vec<Change>> {
-        let changes = self.changed_paths(dir, file)?.into_iter();
-        Ok(changes.map(|(kind, path)| Change { kind, path: path.to_string() }).collect())
-    }
-
-    fn pack(
-        &self,
-        dir: &ContainerDir,
-        file: &SpecFile,
-        record: Option<&StatusRecord>,
-        status: Status,
-        content: ArchiveContent,
-        output: &mut dyn Write,
-    ) -> Result<ArchiveSummary> {
         let root = view::open(dir, file, &self.host, record, status)?;
-        let changes = match content {
-            ArchiveContent::Merged => None,
-            ArchiveContent::Changes => Some(self.changed_paths(dir, file)?),
+        let image = self.host.image(&file.spec.image)?;
+        let shown = image.shown.into_iter().map(|(host, _)| (host, FileMount::Host));
+        let volumes = file.spec.volumes.iter();
+        let volumes = volumes.map(|volume| (volume.host().to_owned(), FileMount::Volume));
+        let mounts = volumes.chain(shown).collect();
+        let runs = matches!(status, Status::Running | Status::Paused);
+        let hidden = if runs { &[][..] } else { &view::NAME_FILES };
+        Ok(Box::new(Root { root, name: file.spec.name.to_string(), mounts, hidden }))
+    }
+
+    fn changes(&self, dir: &ContainerDir, file: &SpecFile, wanted: Wanted<'_>) -> Result<Diff> {
+        let spec = &file.spec;
+        view::require_rootfs(file, "the list of changes")?;
+        let image = self.host.image(&spec.image)?;
+        let directory = spec.directory();
+        let made_by_start: Vec<&str> = view::KERNEL_PLACES
+            .into_iter()
+            .chain(image.shown.iter().map(|(_, inside)| inside.as_str()))
+            .chain(spec.volumes.iter().map(|volume| volume.container().as_str()))
+            .chain([directory.as_str(), "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"])
+            .collect();
+        let upper = dir.rootfs();
+        let folder = wanted.folder.map(EntryPath::of_full_path);
+        let comparison = Comparison {
+            upper: &upper,
+            layers: &image.layers,
+            made_by_start: &made_by_start,
+            folder: folder.as_ref(),
+            limits: Limits { changes: wanted.changes, bytes: wanted.bytes },
         };
-        pack::pack(root.as_fd(), changes.as_deref(), output).map_err(
-            |pack::Trouble { path, error }| Error::File {
-                name: file.spec.name.to_string(),
-                action: "pack",
-                path: path.to_string(),
-                why: crate::error::plain_reason(&error),
-                errno: error.raw_os_error(),
-            },
-        )
+        let found =
+            comparison.changes().map_err(|errno| Error::io("compare", &upper, errno.into()))?;
+        let change =
+            |(kind, path): (ChangeKind, EntryPath)| Change::new(kind, &path.to_full_path());
+        Ok(Diff {
+            changes: found.changes.into_iter().map(change).collect(),
+            truncated: !found.complete,
+        })
     }
 
     fn unpack(
@@ -353,36 +319,83 @@ impl Backend for LinuxBackend {
 }
 
 /// The root of a container's files.
-struct Root(OwnedFd);
+struct Root {
+    root: OwnedFd,
+    name: String,
+    /// The files and folders of the host that are mounted in it, and what they are there.
+    mounts: Vec<(PathBuf, FileMount)>,
+    /// The files in /etc that a start will put others in the place of.
+    hidden: &'static [&'static str],
+}
+
+impl Root {
+    /// What is mounted at a file that something is mounted on.
+    fn mount(&self, data: &Statx) -> FileMount {
+        let same = |path: &Path| {
+            std::fs::metadata(path).is_ok_and(|host| {
+                let device = makedev(data.stx_dev_major, data.stx_dev_minor);
+                (host.dev(), host.ino()) == (device, data.stx_ino)
+            })
+        };
+        let found = self.mounts.iter().find(|(path, _)| same(path));
+        found.map_or(FileMount::System, |(_, mount)| *mount)
+    }
+}
+
+/// Says of a refused write why nothing can be written there.
+fn read_only<T>(result: FileResult<T>) -> FileResult<T> {
+    result.map_err(|trouble| match trouble.errno {
+        Some(libc::EROFS) => Trouble {
+            why:
+                "it is read-only there: programs of this machine, a volume that is mounted so, or \
+                  what every start makes anew"
+                    .into(),
+            ..trouble
+        },
+        _ => trouble,
+    })
+}
 
 impl FileTree for Root {
-    fn list(&self, path: &str) -> FileResult<Vec<FileInfo>> {
-        files::list(self.0.as_fd(), path)
+    fn list(&self, path: &[u8], after: Option<&[u8]>, limit: usize) -> FileResult<Vec<FileInfo>> {
+        files::list(self.root.as_fd(), path, after, limit, &|data| self.mount(data))
     }
 
-    fn stat(&self, path: &str) -> FileResult<FileInfo> {
-        files::stat(self.0.as_fd(), path)
+    fn stat(&self, path: &[u8]) -> FileResult<FileInfo> {
+        files::stat(self.root.as_fd(), path, &|data| self.mount(data))
     }
 
-    fn open(&self, path: &str) -> FileResult<File> {
-        files::open(self.0.as_fd(), path)
+    fn open(&self, path: &[u8]) -> FileResult<File> {
+        files::open(self.root.as_fd(), path)
     }
 
     /// An overlay cannot be unmounted while a file of it is open: this one is a copy.
-    fn open_for_long(&self, path: &str, dir: &ContainerDir) -> FileResult<File> {
-        Ok(files::copy_into(dir.path(), &mut self.open(path)?)?)
+    fn open_for_long(&self, path: &[u8], dir: &ContainerDir) -> FileResult<File> {
+        files::copy_into(dir.path(), &mut self.open(path)?)
     }
 
-    fn write(&self, path: &str, content: &mut dyn Read, options: WriteOptions) -> FileResult<()> {
-        files::write(self.0.as_fd(), path, content, options)
+    fn write(&self, path: &[u8], content: &mut dyn Read, options: WriteOptions) -> FileResult<()> {
+        read_only(files::write(self.root.as_fd(), path, content, options, self.hidden))
     }
 
-    fn make_directory(&self, path: &str) -> FileResult<()> {
-        files::make_directory(self.0.as_fd(), path)
+    fn make_directory(&self, path: &[u8]) -> FileResult<()> {
+        read_only(files::make_directory(self.root.as_fd(), path))
     }
 
-    fn remove(&self, path: &str) -> FileResult<()> {
-        files::remove(self.0.as_fd(), path)
+    fn remove(&self, path: &[u8]) -> FileResult<()> {
+        read_only(files::remove(self.root.as_fd(), path))
+    }
+
+    fn pack(&self, changes: Option<&[Change]>, output: &mut dyn Write) -> Result<ArchiveSummary> {
+        pack::pack(self.root.as_fd(), changes, output).map_err(|pack::Trouble { path, error }| {
+            Error::File {
+                name: self.name.clone(),
+                action: "pack",
+                path: path.to_string(),
+                why: crate::error::plain_reason(&error),
+                errno: error.raw_os_error(),
+            }
+        })
     }
 }
 

@@ -490,7 +490,7 @@ impl Walk<'_> {
 
     /// Whether a directory is a place to mount on, or leads to one.
     fn is_way_to_place(&self, path: &EntryPath) -> bool {
-        let path = full(path);
+        let path = path.to_full_path();
         let mut places = self.comparison.made_by_start.iter();
         places.any(|place| Path::new(place).starts_with(OsStr::from_bytes(&path)))
     }
@@ -500,16 +500,12 @@ impl Walk<'_> {
         let mut places = self.comparison.made_by_start.iter();
         tree::kind(data) == FileType::RegularFile
             && data.stx_size == 0
-            && places.any(|place| place.as_bytes() == full(path))
+            && places.any(|place| place.as_bytes() == path.to_full_path())
     }
 }
 
 /// The longest path that the kernel takes, and one more.
 const LONGEST_PATH: usize = 4096;
-
-fn full(path: &EntryPath) -> Vec<u8> {
-    [b"/", path.as_bytes()].concat()
-}
 
 /// Opens a folder by its path from a root, whoever exchanges what meanwhile.
 fn open_directory(root: &OwnedFd, path: &EntryPath) -> Result<OwnedFd> {

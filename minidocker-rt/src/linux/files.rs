@@ -3,21 +3,23 @@
 //! Two dangers make this more than `std::fs`. A symlink in the container may say
 //! `/etc/shadow` and mean the host's: every path is resolved by openat2(2) with the
 //! container's root as the root. And a file may be a FIFO or a device, on which an open
-//! waits for ever: files are first opened as places (O_PATH), looked at, and only regular
+//! waits for ever: files are first opened with O_PATH, looked at, and only regular
 //! ones opened anew, for reading or writing, through the descriptor that was looked at.
 
-use std::ffi::CString;
+use std::collections::BinaryHeap;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use jiff::Timestamp;
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, SeekFrom, Statx, Uid};
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, SeekFrom, Statx, Uid};
 use rustix::io::Errno;
 
 use super::tree;
-use crate::files::{FileInfo, FileKind, Trouble, WriteOptions};
+use crate::files::{FileInfo, FileKind, FileMount, Trouble, WriteOptions};
+use crate::names;
 
 type Result<T> = std::result::Result<T, Trouble>;
 
@@ -34,50 +36,89 @@ fn refuse<T>(errno: Errno, why: impl Into<String>) -> Result<T> {
 /// The names that a symlink may lead on to before it is taken for a circle: Linux's number.
 const LINKS: usize = 40;
 
-/// What is in a directory, sorted by name.
-pub(crate) fn list(root: BorrowedFd<'_>, path: &str) -> Result<Vec<FileInfo>> {
+/// What is mounted on a file, by what is known about it.
+pub(crate) type Mounts<'a> = dyn Fn(&Statx) -> FileMount + 'a;
+
+/// What is in a directory, sorted by name: at most `limit` names, beginning behind `after`.
+pub(crate) fn list(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    after: Option<&[u8]>,
+    limit: usize,
+    mounts: &Mounts<'_>,
+) -> Result<Vec<FileInfo>> {
     let directory = resolve(root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-    let mut found = Vec::new();
-    for name in tree::names(&directory)? {
+    refuse_kernel_files(&directory)?;
+    // However many there are, no more than are wanted are held: the greatest goes.
+    let mut names = BinaryHeap::new();
+    for entry in Dir::read_from(&directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_wanted = after.is_none_or(|after| name.to_bytes() > after);
+        if matches!(name.to_bytes(), b"." | b"..") || !is_wanted {
+            continue;
+        }
+        if names.len() < limit {
+            names.push(name.to_owned());
+        } else if let Some(mut greatest) = names.peek_mut()
+            && name < greatest.as_c_str()
+        {
+            *greatest = name.to_owned();
+        }
+    }
+    let mut found = Vec::with_capacity(names.len());
+    for name in names.into_sorted_vec() {
         // What is gone since the names were read is not there.
         if let Some(data) = tree::look(&directory, &name)? {
-            found.push(info(directory.as_fd(), &name, &data)?);
+            let mount = tree::is_mount(&data).then(|| mounts(&data));
+            found.push(info(directory.as_fd(), &name, &data, mount));
         }
     }
     Ok(found)
 }
 
 /// One file; a symlink itself, not what it leads to.
-pub(crate) fn stat(root: BorrowedFd<'_>, path: &str) -> Result<FileInfo> {
+pub(crate) fn stat(root: BorrowedFd<'_>, path: &[u8], mounts: &Mounts<'_>) -> Result<FileInfo> {
     let (parent, name) = split(path)?;
     let Some(name) = name else {
-        let place = resolve(root, "/", OFlags::PATH)?;
-        return info(place.as_fd(), &c"/".to_owned(), &tree::look_at(&place)?);
+        let place = resolve(root, b"/", OFlags::PATH)?;
+        return Ok(info(place.as_fd(), c"/", &tree::look_at(&place)?, None));
     };
     let parent = resolve(root, parent, OFlags::PATH | OFlags::DIRECTORY)?;
+    refuse_kernel_files(&parent)?;
     match tree::look(&parent, &name)? {
-        Some(data) => info(parent.as_fd(), &name, &data),
+        Some(data) => {
+            let mount = tree::is_mount(&data).then(|| mounts(&data));
+            Ok(info(parent.as_fd(), &name, &data, mount))
+        }
         None => Err(Errno::NOENT.into()),
     }
 }
 
 /// Opens a regular file for reading.
-pub(crate) fn open(root: BorrowedFd<'_>, path: &str) -> Result<File> {
+pub(crate) fn open(root: BorrowedFd<'_>, path: &[u8]) -> Result<File> {
     let place = resolve(root, path, OFlags::PATH)?;
+    refuse_kernel_files(&place)?;
     require_regular(&tree::look_at(&place)?)?;
     reopen(&place, OFlags::RDONLY)
 }
 
 /// Creates or replaces a regular file: beside it first, then renamed over it, so that a
-/// reader in the container sees the old content or the new, never half of it.
+/// reader in the container sees the old content or the new, never half of it. `hidden` are the
+/// files in /etc that a start will put others in the place of.
 pub(crate) fn write(
     root: BorrowedFd<'_>,
-    path: &str,
+    path: &[u8],
     content: &mut dyn Read,
     options: WriteOptions,
+    hidden: &[&str],
 ) -> Result<()> {
     let target = follow(root, path, options.make_parents)?;
-    refuse_kernel_files(&target.parent)?;
+    if hidden.iter().any(|name| name.as_bytes() == target.name.as_bytes())
+        && is_etc(root, &target.parent)?
+    {
+        return refuse(Errno::ROFS, "every start makes this file anew, in the place of any other");
+    }
     let Some(old) = &target.data else {
         let mode = options.mode.unwrap_or(0o644);
         return replace(&target, content, mode, None);
@@ -91,13 +132,22 @@ pub(crate) fn write(
     replace(&target, content, mode, Some((old.stx_uid, old.stx_gid)))
 }
 
+/// Whether an open directory is the container's /etc.
+fn is_etc(root: BorrowedFd<'_>, directory: &OwnedFd) -> Result<bool> {
+    let identity = |data: Statx| (data.stx_dev_major, data.stx_dev_minor, data.stx_ino);
+    let etc = resolve(root, b"/etc", OFlags::PATH)?;
+    Ok(identity(tree::look_at(&etc)?) == identity(tree::look_at(directory)?))
+}
+
 /// Makes a directory and those above it; one that exists is fine.
-pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &str) -> Result<()> {
+pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
     split(path)?;
-    let mut so_far = String::new();
-    let mut parent = resolve(root, "/", OFlags::PATH | OFlags::DIRECTORY)?;
-    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        so_far = format!("{so_far}/{part}");
+    let mut so_far = Vec::new();
+    let mut parent = resolve(root, b"/", OFlags::PATH | OFlags::DIRECTORY)?;
+    let parts = path.split(|&byte| byte == b'/');
+    for part in parts.filter(|part| !matches!(*part, b"" | b".")) {
+        so_far.push(b'/');
+        so_far.extend_from_slice(part);
         parent = match resolve(root, &so_far, OFlags::PATH | OFlags::DIRECTORY) {
             Err(Trouble { errno: Some(errno), .. }) if errno == Errno::NOENT.raw_os_error() => {
                 refuse_kernel_files(&parent)?;
@@ -116,7 +166,7 @@ pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &str) -> Result<()> {
 }
 
 /// Removes a file, a symlink itself, or a directory with everything below.
-pub(crate) fn remove(root: BorrowedFd<'_>, path: &str) -> Result<()> {
+pub(crate) fn remove(root: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
     let (parent, name) = split(path)?;
     let Some(name) = name else {
         return refuse(Errno::BUSY, "the root itself cannot be removed");
@@ -130,8 +180,20 @@ pub(crate) fn remove(root: BorrowedFd<'_>, path: &str) -> Result<()> {
 }
 
 /// Copies a file into one without a name in `folder`, holes as holes: a container may say that
-/// a file has a terabyte, and the copy must not take more of the disk than the file does.
-pub(crate) fn copy_into(folder: &Path, file: &mut File) -> io::Result<File> {
+/// a file has a terabyte, and the copy must not take more of the disk than the file does. Nor may
+/// it fill the disk.
+pub(crate) fn copy_into(folder: &Path, file: &mut File) -> Result<File> {
+    use std::os::unix::fs::MetadataExt;
+    let free = rustix::fs::statvfs(folder)?;
+    let free = free.f_bavail.saturating_mul(free.f_frsize);
+    let needed = file.metadata()?.blocks() * 512;
+    if needed > free / 2 {
+        let why = format!(
+            "while the container does not run a copy is read, which takes {needed} bytes of the \
+             host's disk, and more than half of what is free there ({free} bytes) is not taken"
+        );
+        return refuse(Errno::NOSPC, why);
+    }
     let mut copy = tempfile::tempfile_in(folder)?;
     let mut at = 0;
     // ENXIO: there is no more data. See SEEK_DATA in `man 2 lseek`.
@@ -152,7 +214,7 @@ pub(crate) fn copy_into(folder: &Path, file: &mut File) -> io::Result<File> {
 
 /// Resolves a path as the container would: an absolute symlink starts at its root, `..`
 /// stops there, and the magic links of /proc, which could lead anywhere, are refused.
-fn resolve(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd> {
+fn resolve(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd> {
     // openat2(2) answers EAGAIN when a rename somewhere made it unsure about a `..`. A
     // machine that renames without end must not keep us here.
     let mut tries_left = 100;
@@ -172,18 +234,19 @@ fn resolve(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd> {
 }
 
 /// Splits a path into the folder and the last name, which is None for the root.
-fn split(path: &str) -> Result<(&str, Option<CString>)> {
-    if !path.starts_with('/') {
+fn split(path: &[u8]) -> Result<(&[u8], Option<CString>)> {
+    if !path.starts_with(b"/") {
         return refuse(Errno::INVAL, "it is not a full path of the container, such as /app/data");
     }
-    let trimmed = path.trim_end_matches('/');
-    let (parent, name) = trimmed.rsplit_once('/').unwrap_or_default();
-    if matches!(name, "." | "..") {
-        return refuse(Errno::INVAL, format!("its last part is {name:?}"));
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+    let slash = path[..end].iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+    let (parent, name) = (&path[..slash], path[..end].get(slash + 1..).unwrap_or_default());
+    if matches!(name, b"." | b"..") {
+        return refuse(Errno::INVAL, format!("its last part is {:?}", names::text(name)));
     }
     match CString::new(name) {
-        Ok(name) if name.is_empty() => Ok(("/", None)),
-        Ok(name) => Ok((if parent.is_empty() { "/" } else { parent }, Some(name))),
+        Ok(name) if name.is_empty() => Ok((b"/", None)),
+        Ok(name) => Ok((if parent.is_empty() { b"/" } else { parent }, Some(name))),
         Err(_) => refuse(Errno::INVAL, "it has a NUL byte"),
     }
 }
@@ -196,11 +259,11 @@ struct Target {
 }
 
 /// Follows the symlinks that a path's last name may be, up to the name a write is about.
-fn follow(root: BorrowedFd<'_>, path: &str, make_parents: bool) -> Result<Target> {
-    if path.ends_with('/') {
+fn follow(root: BorrowedFd<'_>, path: &[u8], make_parents: bool) -> Result<Target> {
+    if path.ends_with(b"/") {
         return refuse(Errno::ISDIR, "it names a folder, not a file");
     }
-    let mut path = path.to_string();
+    let mut path = path.to_vec();
     for _ in 0..LINKS {
         let (folder, Some(name)) = split(&path)? else {
             return Err(Errno::ISDIR.into());
@@ -209,16 +272,15 @@ fn follow(root: BorrowedFd<'_>, path: &str, make_parents: bool) -> Result<Target
             make_directory(root, folder)?;
         }
         let parent = resolve(root, folder, OFlags::PATH | OFlags::DIRECTORY)?;
+        refuse_kernel_files(&parent)?;
         let data = tree::look(&parent, &name)?;
         if data.as_ref().is_none_or(|data| tree::kind(data) != FileType::Symlink) {
             return Ok(Target { parent, name, data });
         }
         let link = rustix::fs::readlinkat(&parent, &name, Vec::new())?;
-        let Ok(link) = link.into_string() else {
-            return refuse(Errno::ILSEQ, "it is a symlink to a name that is not UTF-8");
-        };
+        let link = link.into_bytes();
         // The kernel resolves what comes before the last name, `..` included.
-        path = if link.starts_with('/') { link } else { format!("{folder}/{link}") };
+        path = if link.starts_with(b"/") { link } else { [folder, b"/", &link].concat() };
     }
     Err(Errno::LOOP.into())
 }
@@ -289,21 +351,43 @@ fn require_regular(data: &Statx) -> Result<()> {
     }
 }
 
-/// The kernel's own filesystems are settings of the whole machine, and we write with the
-/// host's rights: a symlink of the container must not lead us there.
-fn refuse_kernel_files(place: &OwnedFd) -> Result<()> {
-    const PROC: u64 = 0x9fa0;
-    const SYSFS: u64 = 0x6265_6572;
-    const CGROUP: u64 = 0x0027_e0eb;
-    const CGROUP2: u64 = 0x6367_7270;
-    let magic = rustix::fs::fstatfs(place)?.f_type as u64;
-    if [PROC, SYSFS, CGROUP, CGROUP2].contains(&magic) {
-        return refuse(Errno::PERM, "it is not a file but a setting of the kernel");
+/// Refuses what is in one of the kernel's own filesystems. We would read and write it with the
+/// host's rights: a symlink that a container plants (`answer.txt -> /proc/1/environ`) must not
+/// lead us there. Asked is the open descriptor, whatever its path was.
+fn refuse_kernel_files(place: impl AsFd) -> Result<()> {
+    const KERNEL: &[(u64, &str)] = &[
+        (0x9fa0, "procfs"),
+        (0x6265_6572, "sysfs"),
+        (0x0027_e0eb, "a cgroup"),
+        (0x6367_7270, "a cgroup"),
+        (0x1cd1, "devpts"),
+        (0x6462_6720, "debugfs"),
+        (0x7472_6163, "tracefs"),
+        (0x7363_6673, "securityfs"),
+        (0xf97c_ff8c, "selinuxfs"),
+        (0x4341_5d53, "smackfs"),
+        (0x6265_6570, "configfs"),
+        (0xcafe_4a11, "the filesystem of BPF"),
+        (0x6165_676c, "pstore"),
+        (0xde5e_81e4, "efivarfs"),
+        (0x4249_4e4d, "binfmt_misc"),
+        (0x1980_0202, "mqueue"),
+        (0x6e73_6673, "the filesystem of namespaces"),
+        (0x5049_4446, "the filesystem of pidfds"),
+        (0x0765_5821, "resctrl"),
+        (0x6c6f_6f70, "binderfs"),
+    ];
+    let magic = rustix::fs::fstatfs(place)?.f_type as u64 & 0xffff_ffff;
+    match KERNEL.iter().find(|(known, _)| *known == magic) {
+        Some((_, name)) => refuse(
+            Errno::PERM,
+            format!("it is not a file of the container: it lies in {name}, which is the kernel's"),
+        ),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-fn info(parent: BorrowedFd<'_>, name: &CString, data: &Statx) -> Result<FileInfo> {
+fn info(parent: BorrowedFd<'_>, name: &CStr, data: &Statx, mount: Option<FileMount>) -> FileInfo {
     let kind = match tree::kind(data) {
         FileType::Directory => FileKind::Directory,
         FileType::Symlink => FileKind::Symlink,
@@ -316,11 +400,14 @@ fn info(parent: BorrowedFd<'_>, name: &CString, data: &Statx) -> Result<FileInfo
     // Some links of /proc cannot be read; they are there all the same.
     let target = (kind == FileKind::Symlink)
         .then(|| rustix::fs::readlinkat(parent, name, Vec::new()).ok())
-        .flatten()
-        .map(|link| link.to_string_lossy().into_owned());
+        .flatten();
     let time = data.stx_mtime;
-    Ok(FileInfo {
-        name: name.to_string_lossy().into_owned(),
+    let (name, name_bytes) = names::shown(name.to_bytes());
+    let mut not_utf8 = Vec::new();
+    not_utf8.extend(name_bytes.iter().map(|_| "name".to_string()));
+    FileInfo {
+        name,
+        name_bytes,
         kind,
         size: data.stx_size,
         mode: u32::from(data.stx_mode) & 0o7777,
@@ -328,8 +415,10 @@ fn info(parent: BorrowedFd<'_>, name: &CString, data: &Statx) -> Result<FileInfo
         gid: data.stx_gid,
         modified: Timestamp::new(time.tv_sec, time.tv_nsec.try_into().unwrap_or(0))
             .unwrap_or(Timestamp::UNIX_EPOCH),
-        target,
-    })
+        target: target.map(|link| names::noted("target", link.as_bytes(), &mut not_utf8)),
+        mount,
+        not_utf8,
+    }
 }
 
 #[cfg(test)]
@@ -338,9 +427,9 @@ mod tests {
 
     #[test]
     fn paths_are_full_and_name_something() {
-        let parts = |path| {
-            let (parent, name) = split(path).unwrap();
-            (parent, name.map(|name| name.into_string().unwrap()))
+        let parts = |path: &'static str| {
+            let (parent, name) = split(path.as_bytes()).unwrap();
+            (str::from_utf8(parent).unwrap(), name.map(|name| name.into_string().unwrap()))
         };
         assert_eq!(parts("/"), ("/", None));
         assert_eq!(parts("//"), ("/", None));
@@ -348,7 +437,7 @@ mod tests {
         assert_eq!(parts("/etc/"), ("/", Some("etc".into())));
         assert_eq!(parts("/a/../b"), ("/a/..", Some("b".into())));
         for path in ["", "etc", "./a", "/a/..", "/.", "/a\0b"] {
-            assert_eq!(split(path).unwrap_err().errno, Some(22), "{path:?}");
+            assert_eq!(split(path.as_bytes()).unwrap_err().errno, Some(22), "{path:?}");
         }
     }
 }

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 use super::tree::{self, Met, Walk};
 use crate::archive::{ArchiveSummary, Entry, EntryPath, Extent, Kind, Time, Writer};
-use crate::diff::ChangeKind;
+use crate::diff::{Change, ChangeKind};
 
 /// How many bytes of paths are remembered of files with several names, and what each takes besides.
 const LINKS: usize = 64 << 20;
@@ -40,7 +40,7 @@ pub(crate) struct Trouble {
 /// Packs all that is below `root`, or what was changed there and the marks for what was deleted.
 pub(crate) fn pack(
     root: BorrowedFd<'_>,
-    changes: Option<&[(ChangeKind, EntryPath)]>,
+    changes: Option<&[Change]>,
     output: &mut dyn Write,
 ) -> Result<ArchiveSummary, Trouble> {
     let mut packer = Packer {
@@ -53,10 +53,11 @@ pub(crate) fn pack(
     match changes {
         None => packer.everything()?,
         Some(changes) => {
-            for (kind, path) in changes {
-                match kind {
-                    ChangeKind::Deleted => packer.whiteout(path)?,
-                    ChangeKind::Added | ChangeKind::Modified => packer.path(path)?,
+            for change in changes {
+                let path = EntryPath::of_full_path(change.raw_path());
+                match change.kind {
+                    ChangeKind::Deleted => packer.whiteout(&path)?,
+                    ChangeKind::Added | ChangeKind::Modified => packer.path(&path)?,
                 }
             }
         }

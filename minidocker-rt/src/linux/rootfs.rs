@@ -272,6 +272,20 @@ pub(crate) fn show_files(
     Ok(())
 }
 
+/// Covers a folder with an empty one, for a look at a container that does not run.
+pub(crate) fn cover(sys: &mut Sys, root: &Handle, path: &str) -> SysResult<Handle> {
+    let target = ensure_directory(sys, root, path)?;
+    let options = [("mode", "555"), ("size", "64k")];
+    let empty = sys.new_filesystem("tmpfs", &options, NOSUID | NODEV | NOEXEC)?;
+    sys.attach(&empty, &target)?;
+    Ok(empty)
+}
+
+/// Keeps everybody from putting anything into it.
+pub(crate) fn seal(sys: &mut Sys, cover: &Handle) -> SysResult<()> {
+    sys.set_attributes(cover, RDONLY, false)
+}
+
 /// Opens a directory inside the root, making what is missing of it.
 pub(crate) fn ensure_directory(sys: &mut Sys, root: &Handle, path: &str) -> SysResult<Handle> {
     ensure_directory_of(sys, root, path, None)

@@ -58,6 +58,11 @@ impl Handle {
         self.fd.as_ref().expect("a preview performs no calls").as_fd()
     }
 
+    /// The descriptor itself.
+    pub fn into_fd(self) -> OwnedFd {
+        self.fd.expect("a preview performs no calls")
+    }
+
     /// The number of the descriptor, to be kept open across a clone.
     pub fn raw(&self) -> Option<i32> {
         self.fd.as_ref().map(AsRawFd::as_raw_fd)
@@ -571,6 +576,12 @@ impl Sys {
                 MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH,
             )
         })
+    }
+
+    /// Takes what is mounted at a path out of this mount namespace, with all below it.
+    pub fn detach(&mut self, path: &Path) -> SysResult<()> {
+        let text = format!("umount2({path:?}, MNT_DETACH)");
+        self.call(text, (), || rustix::mount::unmount(path, UnmountFlags::DETACH))
     }
 
     /// Makes an open directory the current one.

@@ -1,17 +1,23 @@
 //! A container's files as it sees them, for programs outside it.
 //!
 //! While it runs, its root is there to be opened through its init. While it does not, its
-//! overlay is mounted for the moment, in no namespace: only the descriptor returned here
-//! leads to it, and with that it goes.
+//! overlay is mounted for the moment, with all that a start would mount on it: volumes, the host's
+//! programs, and an empty read-only folder where the kernel's own files will be. So a file that is
+//! put into a volume lands there, and none lands where a mount would hide it. All this is in no
+//! namespace: only the descriptor returned here leads to it, and with that it goes.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::libc;
+use nix::sched::CloneFlags;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
 use super::host::Host;
+use super::image::Image;
+use super::sys::{Handle, Sys, SysError, SysResult};
 use super::{process, rootfs};
 use crate::error::{Error, Result};
 use crate::status::{ProcessIdentity, Status, StatusRecord};
@@ -34,7 +40,7 @@ pub(crate) fn open(
     require_rootfs(file, "access to the files")?;
     match record.and_then(|record| record.init) {
         Some(init) if matches!(status, Status::Running | Status::Paused) => of_process(init),
-        _ => of_overlay(dir, &host.image(&file.spec.image)?.layers),
+        _ => at_rest(dir, file, &host.image(&file.spec.image)?),
     }
 }
 
@@ -65,10 +71,58 @@ fn of_process(init: ProcessIdentity) -> Result<OwnedFd> {
     Ok(root)
 }
 
-/// The overlay of a container that does not run.
-fn of_overlay(dir: &ContainerDir, layers: &[PathBuf]) -> Result<OwnedFd> {
-    mount(layers, &dir.rootfs(), &dir.work())
+/// What a container that does not run will see when it does.
+///
+/// Mounts can be put on others only in a mount namespace of one's own, which a thread gets for
+/// this, and leaves with a copy of them that is in none.
+fn at_rest(dir: &ContainerDir, file: &SpecFile, image: &Image) -> Result<OwnedFd> {
+    let build = || -> SysResult<OwnedFd> {
+        let mut sys = Sys::real(None);
+        sys.unshare(CloneFlags::CLONE_NEWNS)?;
+        sys.make_private()?;
+        let upper = dir.rootfs();
+        let root = rootfs::overlay(&mut sys, &image.layers, &upper, &dir.work())?;
+        furnish(&mut sys, &root, file, image);
+        let copy = sys.clone_tree_of(&root, true)?;
+        drop(root);
+        // The thread ends when it ends: the overlay must not be mounted any longer than the copy.
+        sys.detach(&upper)?;
+        Ok(copy.into_fd())
+    };
+    let built = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("overlay".into());
+        match thread.spawn_scoped(scope, build).map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(result)) => result,
+            _ => Err(SysError { call: "clone".into(), errno: libc::EAGAIN }),
+        }
+    });
+    built.map_err(|SysError { call, errno }| Error::System { call, errno })
 }
+
+/// Mounts what a start will, in its order. What cannot be mounted fails the start, not a look at
+/// the files: in its place is an empty folder that takes nothing.
+fn furnish(sys: &mut Sys, root: &Handle, file: &SpecFile, image: &Image) {
+    for (host, inside) in &image.shown {
+        let _ = rootfs::show(sys, root, host, inside);
+    }
+    let mut covers: Vec<Handle> =
+        KERNEL_PLACES.iter().filter_map(|place| rootfs::cover(sys, root, place).ok()).collect();
+    for (index, volume) in file.spec.volumes_by_depth() {
+        let pinned = file.pinned.get(index).cloned().unwrap_or_else(|| volume.unpinned());
+        if rootfs::volume(sys, root, volume, &pinned).is_err() {
+            covers.extend(rootfs::cover(sys, root, volume.container().as_str()));
+        }
+    }
+    for cover in &covers {
+        let _ = rootfs::seal(sys, cover);
+    }
+}
+
+/// Where every start mounts the kernel's own files; images need not have them.
+pub(crate) const KERNEL_PLACES: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+/// The files in /etc that every start makes anew and shows.
+pub(crate) const NAME_FILES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
 
 /// Mounts an overlay in no namespace. Neither devices nor programs in it work.
 ///

@@ -1,8 +1,8 @@
 //! The simulation behind the seam: each operation, handed to the module that knows how.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::fs::{self, Metadata};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use super::governor::Report;
 use super::paths::PathMap;
 use super::tree::Tree;
 use super::{changes, helper, plan, ports, process, rootfs};
-use crate::archive::{ArchiveContent, ArchiveLimits, ArchiveSummary};
+use crate::archive::{ArchiveLimits, ArchiveSummary};
 use crate::attach::Attached;
 use crate::backend::{Backend, FREEZE_PATIENCE, FileTree, Machine, Started};
-use crate::diff::Change;
+use crate::diff::{Diff, Wanted};
 use crate::error::{Error, Result};
 use crate::exec::{self, Exec};
 use crate::images::{ImageConfig, ImageInfo};
@@ -82,7 +82,7 @@ fn boot_id() -> String {
 
 const IMAGES: &str = "a simulated container runs this machine's programs; those of an image take the \
                       Linux backend. Use the image \"host\", or Linux.";
-const ARCHIVES: &str = "the owners and kinds of files that an archive holds take the Linux backend. The \
+pub(super) const ARCHIVES: &str = "the owners and kinds of files that an archive holds take the Linux backend. The \
                         folder `rootfs` of the container can be copied, or use Linux.";
 
 /// Why there are no networks.
@@ -90,7 +90,7 @@ const NETWORKS: &str = "networks are only supported on Linux systems: in a simul
                         container has the network of this machine. Choose bridge or host, or use \
                         Linux.";
 
-fn unsupported(feature: &str, why: &str) -> Error {
+pub(super) fn unsupported(feature: &str, why: &str) -> Error {
     Error::Unsupported { feature: feature.into(), backend: "simulation", why: why.into() }
 }
 
@@ -271,33 +271,18 @@ impl Backend for SimulationBackend {
         dir: &ContainerDir,
         file: &SpecFile,
         _record: Option<&StatusRecord>,
-        status: Status,
+        _status: Status,
     ) -> Result<Box<dyn FileTree>> {
         rootfs::furnish(dir, &file.spec)?;
-        let volumes = match status {
-            Status::Running | Status::Paused => &file.spec.volumes[..],
-            _ => &[],
-        };
-        Ok(Box::new(Files { paths: PathMap::new(&dir.rootfs(), volumes) }))
+        // Also while it does not run: what is put there is what the next start sees.
+        Ok(Box::new(Files { paths: PathMap::new(&dir.rootfs(), &file.spec.volumes) }))
     }
 
-    fn changes(&self, dir: &ContainerDir, _file: &SpecFile) -> Result<Vec<Change>> {
+    fn changes(&self, dir: &ContainerDir, _file: &SpecFile, wanted: Wanted<'_>) -> Result<Diff> {
         match rootfs::baseline(dir)? {
-            Some(baseline) => changes::changes(&dir.rootfs(), &baseline),
-            None => Ok(Vec::new()),
+            Some(baseline) => changes::changes(&dir.rootfs(), &baseline, wanted),
+            None => Ok(Diff::default()),
         }
-    }
-
-    fn pack(
-        &self,
-        _dir: &ContainerDir,
-        _file: &SpecFile,
-        _record: Option<&StatusRecord>,
-        _status: Status,
-        _content: ArchiveContent,
-        _output: &mut dyn Write,
-    ) -> Result<ArchiveSummary> {
-        Err(unsupported("an archive of the files", ARCHIVES))
     }
 
     fn unpack(
@@ -371,16 +356,27 @@ fn kill_tree(id: Option<&ContainerId>, record: &StatusRecord) -> bool {
     true
 }
 
-/// The bytes allocated for a file or folder and what is in it.
+/// The bytes allocated for a file or folder and what is in it. Programs may nest their folders as
+/// deep as they like: what no path can name is not counted.
 fn size(path: &Path) -> u64 {
+    let own = |data: &Metadata| {
+        #[cfg(unix)]
+        return std::os::unix::fs::MetadataExt::blocks(data) * 512;
+        #[cfg(not(unix))]
+        data.len()
+    };
     let Ok(data) = fs::symlink_metadata(path) else { return 0 };
-    #[cfg(unix)]
-    let own = std::os::unix::fs::MetadataExt::blocks(&data) * 512;
-    #[cfg(not(unix))]
-    let own = data.len();
-    if !data.is_dir() {
-        return own;
+    let mut bytes = own(&data);
+    // Each folder is read to its end before the next: of those in it, one path each is held.
+    let mut folders: Vec<PathBuf> = data.is_dir().then(|| path.to_owned()).into_iter().collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(data) = entry.metadata() else { continue };
+            bytes += own(&data);
+            if data.is_dir() {
+                folders.push(entry.path());
+            }
+        }
     }
-    let below = fs::read_dir(path).into_iter().flatten().flatten();
-    own + below.map(|entry| size(&entry.path())).sum::<u64>()
+    bytes
 }

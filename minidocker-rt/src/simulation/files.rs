@@ -5,18 +5,23 @@
 //! is for the answers to be the same as with a real container; it is no boundary, since the
 //! container's processes are not bounded by it either.
 
-use std::collections::VecDeque;
+use std::collections::{BinaryHeap, VecDeque};
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::paths::PathMap;
+use super::backend::{ARCHIVES, unsupported};
+use super::paths::{PathMap, name_bytes, os_name};
 use super::rootfs::mode_of;
+use crate::archive::ArchiveSummary;
 use crate::backend::{FileResult, FileTree};
+use crate::diff::Change;
+use crate::error::Result;
 use crate::files::{FileInfo, FileKind, Trouble, WriteOptions};
-use crate::store::ContainerDir;
+use crate::names;
+use crate::store::{ContainerDir, remove_folder};
 
 /// The names that a symlink may lead on to before it is taken for a circle: Linux's number.
 const LINKS: usize = 40;
@@ -29,38 +34,43 @@ pub(super) struct Files {
 /// Where a path led.
 struct Place {
     /// The container's path, behind all symlinks.
-    inside: String,
+    inside: Vec<u8>,
     host: PathBuf,
 }
 
 impl Files {
     /// Follows a path, and the symlink that its last name may be if `to_the_end`.
-    fn find(&self, path: &str, to_the_end: bool) -> FileResult<Place> {
-        if !path.starts_with('/') {
+    fn find(&self, path: &[u8], to_the_end: bool) -> FileResult<Place> {
+        if !path.starts_with(b"/") {
             return refuse(EINVAL, "it is not a full path of the container, such as /app/data");
         }
-        if path.contains('\0') {
+        if path.contains(&0) {
             return refuse(EINVAL, "it has a NUL byte");
         }
-        let parts = |path: &str| path.split('/').map(String::from).collect::<VecDeque<_>>();
+        let parts = |path: &[u8]| {
+            path.split(|&byte| byte == b'/').map(<[u8]>::to_vec).collect::<VecDeque<_>>()
+        };
         let mut todo = parts(path);
-        let mut inside: Vec<String> = Vec::new();
+        let mut inside: Vec<Vec<u8>> = Vec::new();
         let mut links = 0;
         while let Some(part) = todo.pop_front() {
-            match part.as_str() {
-                "" | "." => continue,
-                ".." => {
+            match &part[..] {
+                b"" | b"." => continue,
+                b".." => {
                     inside.pop();
                     continue;
                 }
-                // On Windows these would lead to other drives and folders.
-                name if cfg!(windows) && name.contains(['\\', ':']) => {
+                // On Windows these would lead to other drives and folders, or are no names.
+                name if cfg!(windows)
+                    && (name.iter().any(|byte| b"\\:".contains(byte))
+                        || str::from_utf8(name).is_err()) =>
+                {
                     return refuse(EINVAL, "Windows has no such file names");
                 }
                 _ => inside.push(part),
             }
-            let host = self.paths.host_path(&full(&inside));
-            let is_last = todo.iter().all(|part| part.is_empty() || part == ".");
+            let host = self.paths.host_path(full(&inside));
+            let is_last = todo.iter().all(|part| matches!(&part[..], b"" | b"."));
             let Ok(link) = fs::read_link(&host) else { continue };
             if is_last && !to_the_end {
                 continue;
@@ -72,10 +82,11 @@ impl Files {
             inside.pop();
             // Made by a program of the host, it may name the host's path of the rootfs.
             let target = match self.paths.inside_rootfs(&link) {
-                Some(target) => target,
-                None => link.to_string_lossy().replace('\\', "/"),
+                Some(target) => target.into_bytes(),
+                None if cfg!(windows) => link.to_string_lossy().replace('\\', "/").into_bytes(),
+                None => name_bytes(link.as_os_str()),
             };
-            if target.starts_with('/') {
+            if target.starts_with(b"/") {
                 inside.clear();
             }
             for part in parts(&target).into_iter().rev() {
@@ -86,48 +97,64 @@ impl Files {
         Ok(Place { host: self.paths.host_path(&inside), inside })
     }
 
-    fn make_parents(&self, path: &str) -> FileResult<()> {
-        match path.trim_end_matches('/').rsplit_once('/') {
-            Some((parent, _)) if !parent.is_empty() => self.make_directory(parent),
+    fn make_parents(&self, path: &[u8]) -> FileResult<()> {
+        match path.trim_ascii_end().iter().rposition(|&byte| byte == b'/') {
+            Some(slash @ 1..) => self.make_directory(&path[..slash]),
             _ => Ok(()),
         }
     }
 }
 
 impl FileTree for Files {
-    fn list(&self, path: &str) -> FileResult<Vec<FileInfo>> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(self.find(path, true)?.host)? {
-            let entry = entry?;
-            // What is gone since the names were read is not there.
-            if let Ok(data) = fs::symlink_metadata(entry.path()) {
-                found.push(info(&entry.path(), &entry.file_name().to_string_lossy(), &data));
+    fn list(&self, path: &[u8], after: Option<&[u8]>, limit: usize) -> FileResult<Vec<FileInfo>> {
+        // However many there are, no more than are wanted are held: the greatest goes.
+        let folder = self.find(path, true)?.host;
+        let mut names = BinaryHeap::new();
+        for entry in fs::read_dir(&folder)? {
+            let name = name_bytes(&entry?.file_name());
+            if after.is_some_and(|after| name[..] <= *after) {
+                continue;
+            }
+            names.push(name);
+            if names.len() > limit {
+                names.pop();
             }
         }
-        found.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(found)
+        let names = names.into_sorted_vec().into_iter();
+        // What is gone since the names were read is not there.
+        Ok(names
+            .filter_map(|name| {
+                let host = folder.join(os_name(&name));
+                let data = fs::symlink_metadata(&host).ok()?;
+                Some(info(&host, &name, &data))
+            })
+            .collect())
     }
 
-    fn stat(&self, path: &str) -> FileResult<FileInfo> {
+    fn stat(&self, path: &[u8]) -> FileResult<FileInfo> {
         let place = self.find(path, false)?;
         let data = fs::symlink_metadata(&place.host)?;
-        let name = place.inside.rsplit('/').next().filter(|name| !name.is_empty());
-        Ok(info(&place.host, name.unwrap_or("/"), &data))
+        let name = place.inside.rsplit(|&byte| byte == b'/').next();
+        let name = name.filter(|name| !name.is_empty());
+        Ok(info(&place.host, name.unwrap_or(b"/"), &data))
     }
 
-    fn open(&self, path: &str) -> FileResult<File> {
+    fn open(&self, path: &[u8]) -> FileResult<File> {
         let host = self.find(path, true)?.host;
         require_regular(&fs::metadata(&host)?)?;
-        Ok(File::open(host)?)
+        let file = without_waiting(File::options().read(true)).open(host)?;
+        // It may have been exchanged for a pipe since.
+        require_regular(&file.metadata()?)?;
+        Ok(file)
     }
 
     /// Nothing is mounted that the open file could hold.
-    fn open_for_long(&self, path: &str, _dir: &ContainerDir) -> FileResult<File> {
+    fn open_for_long(&self, path: &[u8], _dir: &ContainerDir) -> FileResult<File> {
         self.open(path)
     }
 
-    fn write(&self, path: &str, content: &mut dyn Read, options: WriteOptions) -> FileResult<()> {
-        if path.ends_with('/') {
+    fn write(&self, path: &[u8], content: &mut dyn Read, options: WriteOptions) -> FileResult<()> {
+        if path.ends_with(b"/") {
             return refuse(EISDIR, "it names a folder, not a file");
         }
         if options.make_parents {
@@ -148,11 +175,13 @@ impl FileTree for Files {
         Ok(())
     }
 
-    fn make_directory(&self, path: &str) -> FileResult<()> {
-        let mut so_far = String::new();
+    fn make_directory(&self, path: &[u8]) -> FileResult<()> {
+        let mut so_far = Vec::new();
         self.find(path, true)?;
-        for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
-            so_far = format!("{so_far}/{part}");
+        let parts = path.split(|&byte| byte == b'/');
+        for part in parts.filter(|part| !matches!(*part, b"" | b".")) {
+            so_far.push(b'/');
+            so_far.extend_from_slice(part);
             let host = self.find(&so_far, true)?.host;
             match fs::create_dir(&host) {
                 Err(_) if host.is_dir() => {}
@@ -162,9 +191,9 @@ impl FileTree for Files {
         Ok(())
     }
 
-    fn remove(&self, path: &str) -> FileResult<()> {
+    fn remove(&self, path: &[u8]) -> FileResult<()> {
         let place = self.find(path, false)?;
-        if place.inside == "/" {
+        if place.inside == b"/" {
             return refuse(EBUSY, "the root itself cannot be removed");
         }
         let data = fs::symlink_metadata(&place.host)?;
@@ -172,11 +201,26 @@ impl FileTree for Files {
             return refuse(EBUSY, "a volume is mounted there");
         }
         match data.is_dir() {
-            true => fs::remove_dir_all(&place.host)?,
+            true => remove_folder(&place.host)?,
             false => fs::remove_file(&place.host)?,
         }
         Ok(())
     }
+
+    fn pack(&self, _: Option<&[Change]>, _: &mut dyn Write) -> Result<ArchiveSummary> {
+        Err(unsupported("an archive of the files", ARCHIVES))
+    }
+}
+
+/// What is opened is no pipe on which an open would wait, whatever takes its place.
+fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    options
 }
 
 // The numbers that Linux and the other unixes share; they stand for the word on Windows too.
@@ -192,8 +236,8 @@ fn refuse<T>(errno: i32, why: &str) -> FileResult<T> {
     Err(Trouble { why: why.into(), errno: cfg!(unix).then_some(errno) })
 }
 
-fn full(parts: &[String]) -> String {
-    format!("/{}", parts.join("/"))
+fn full(parts: &[Vec<u8>]) -> Vec<u8> {
+    [b"/", &parts.join(&b'/')[..]].concat()
 }
 
 fn require_regular(data: &Metadata) -> FileResult<()> {
@@ -206,18 +250,27 @@ fn require_regular(data: &Metadata) -> FileResult<()> {
     Ok(())
 }
 
-fn info(host: &Path, name: &str, data: &Metadata) -> FileInfo {
+fn info(host: &Path, name: &[u8], data: &Metadata) -> FileInfo {
+    let (name, name_bytes) = names::shown(name);
+    let mut not_utf8: Vec<String> = name_bytes.iter().map(|_| "name".to_string()).collect();
+    let target = fs::read_link(host).ok();
+    let target = target.map(|target| {
+        names::noted("target", &super::paths::name_bytes(target.as_os_str()), &mut not_utf8)
+    });
     let (uid, gid) = owner(data);
     let modified = data.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
     FileInfo {
-        name: name.to_string(),
+        name,
+        name_bytes,
         kind: kind(data),
         size: data.len(),
         mode: mode_of(data),
         uid,
         gid,
         modified: modified.unwrap_or(Timestamp::UNIX_EPOCH),
-        target: fs::read_link(host).ok().map(|target| target.to_string_lossy().into_owned()),
+        target,
+        mount: None,
+        not_utf8,
     }
 }
 
@@ -293,12 +346,12 @@ mod tests {
         symlink(at("etc/passwd"), at("hosts-path")).unwrap();
         for path in ["/absolute", "/relative", "/folder/passwd", "/hosts-path", "/../etc/passwd"] {
             let mut text = String::new();
-            files.open(path).unwrap().read_to_string(&mut text).unwrap();
+            files.open(path.as_bytes()).unwrap().read_to_string(&mut text).unwrap();
             assert_eq!(text, "inside", "{path}");
         }
         symlink("circle", at("circle")).unwrap();
-        assert_eq!(files.open("/circle").unwrap_err().errno, Some(ELOOP));
-        files.remove("/folder").unwrap();
+        assert_eq!(files.open(b"/circle").unwrap_err().errno, Some(ELOOP));
+        files.remove(b"/folder").unwrap();
         assert!(at("etc/passwd").exists(), "the symlink itself is removed");
     }
 
@@ -306,18 +359,18 @@ mod tests {
     fn files_are_written_whole_listed_and_removed() {
         let (root, files) = files();
         let options = WriteOptions { mode: Some(0o600), make_parents: true };
-        files.write("/new/sub/x", &mut &b"one"[..], options).unwrap();
-        files.write("/new/sub/x", &mut &b"two"[..], WriteOptions::default()).unwrap();
-        let found = files.list("/new/sub").unwrap();
+        files.write(b"/new/sub/x", &mut &b"one"[..], options).unwrap();
+        files.write(b"/new/sub/x", &mut &b"two"[..], WriteOptions::default()).unwrap();
+        let found = files.list(b"/new/sub", None, 10).unwrap();
         assert_eq!(found.len(), 1, "no spare file is left");
         assert_eq!((found[0].mode, found[0].size), (0o600, 3), "the mode is kept");
-        assert_eq!(files.stat("/").unwrap().name, "/");
-        files.remove("/new").unwrap();
+        assert_eq!(files.stat(b"/").unwrap().name, "/");
+        files.remove(b"/new").unwrap();
         assert!(!root.path().join("new").exists());
         for path in ["etc", "", "/a\0b"] {
-            assert_eq!(files.stat(path).unwrap_err().errno, Some(EINVAL), "{path:?}");
+            assert_eq!(files.stat(path.as_bytes()).unwrap_err().errno, Some(EINVAL), "{path:?}");
         }
-        assert_eq!(files.remove("/").unwrap_err().errno, Some(EBUSY));
-        assert_eq!(files.open("/etc").unwrap_err().errno, Some(EISDIR));
+        assert_eq!(files.remove(b"/").unwrap_err().errno, Some(EBUSY));
+        assert_eq!(files.open(b"/etc").unwrap_err().errno, Some(EISDIR));
     }
 }

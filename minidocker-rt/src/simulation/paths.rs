@@ -8,6 +8,7 @@
 //! written inside the quotes of a shell or of a language like Python; a path that the program
 //! puts together itself stays what it is. The log says what was rewritten.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::rootfs::SKELETON;
@@ -59,10 +60,16 @@ impl PathMap {
     }
 
     /// Where a full path of the container is, whether or not there is something.
-    pub fn host_path(&self, inside: &str) -> PathBuf {
-        let (base, rest) = self.volume_of(inside).unwrap_or((&self.rootfs, inside));
+    pub fn host_path(&self, inside: impl AsRef<[u8]>) -> PathBuf {
+        let inside = inside.as_ref();
+        let volume = self.volumes.iter().find_map(|(at, host)| {
+            let rest = inside.strip_prefix(at.as_bytes())?;
+            (rest.is_empty() || rest.starts_with(b"/")).then_some((host, rest))
+        });
+        let (base, rest) = volume.unwrap_or((&self.rootfs, inside));
         let mut path = PathBuf::from(base);
-        path.extend(rest.split('/').filter(|part| !part.is_empty() && *part != "."));
+        let parts = rest.split(|&byte| byte == b'/');
+        path.extend(parts.filter(|part| !matches!(*part, b"" | b".")).map(os_name));
         path
     }
 
@@ -74,8 +81,9 @@ impl PathMap {
     }
 
     /// The volumes at a path of the container or below it.
-    pub fn has_volume_below(&self, inside: &str) -> bool {
-        self.volumes.iter().any(|(at, _)| Path::new(at).starts_with(inside))
+    pub fn has_volume_below(&self, inside: impl AsRef<[u8]>) -> bool {
+        let inside = os_name(inside.as_ref());
+        self.volumes.iter().any(|(at, _)| Path::new(at).starts_with(&inside))
     }
 
     fn volume_of<'a, 'b>(&'a self, inside: &'b str) -> Option<(&'a String, &'b str)> {
@@ -234,6 +242,22 @@ impl Script {
     fn names_a_file(&self) -> bool {
         self.redirected || self.named && names_files(&self.program)
     }
+}
+
+/// A name of the container as the system takes it. Where names are no bytes, only text has one.
+pub(super) fn os_name(bytes: &[u8]) -> OsString {
+    #[cfg(unix)]
+    return std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec());
+    #[cfg(not(unix))]
+    String::from_utf8_lossy(bytes).into_owned().into()
+}
+
+/// The bytes of a name that the system gave.
+pub(super) fn name_bytes(name: &OsStr) -> Vec<u8> {
+    #[cfg(unix)]
+    return std::os::unix::ffi::OsStrExt::as_bytes(name).to_vec();
+    #[cfg(not(unix))]
+    name.to_string_lossy().into_owned().into_bytes()
 }
 
 /// Which quotes a text has opened and not closed.

@@ -7,7 +7,7 @@ use crate::lab::{Lab, PATIENCE, eventually, printed, python, sleeper};
 crate::trials![
     files_go_in_and_out_while_it_rests_and_while_it_runs,
     what_a_path_cannot_be_is_said,
-    a_volume_is_seen_while_it_runs,
+    a_volume_is_seen_running_or_not,
     what_it_changed_is_told,
 ];
 
@@ -44,7 +44,7 @@ fn what_a_path_cannot_be_is_said(lab: &Lab) {
     assert!(error.to_string().contains("longer than 10 bytes"), "{error}");
 }
 
-fn a_volume_is_seen_while_it_runs(lab: &Lab) {
+fn a_volume_is_seen_running_or_not(lab: &Lab) {
     let volume = lab.folder("data");
     std::fs::write(volume.join("from-host"), "x").unwrap();
     let spec = sleeper("a").volume(&format!("{}:/data", volume.display())).unwrap();
@@ -55,7 +55,10 @@ fn a_volume_is_seen_while_it_runs(lab: &Lab) {
     assert_eq!(std::fs::read(volume.join("from-us")).unwrap(), b"y");
     assert!(matches!(files.remove("/data"), Err(Error::File { .. })), "it is in use");
     container.stop_within(std::time::Duration::ZERO).unwrap();
-    assert!(files.list("/data").unwrap().is_empty(), "it is not the container's own");
+    files.write("/data/at-rest", b"z", WriteOptions::default()).unwrap();
+    assert_eq!(std::fs::read(volume.join("at-rest")).unwrap(), b"z");
+    assert_eq!(files.list("/data").unwrap().len(), 3);
+    assert!(matches!(files.remove("/data"), Err(Error::File { .. })), "nor is it removed then");
 }
 
 fn what_it_changed_is_told(lab: &Lab) {

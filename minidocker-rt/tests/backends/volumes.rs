@@ -92,7 +92,7 @@ fn the_containers_own_paths_are_private(lab: &Lab) {
     assert!(container.wait_timeout(PATIENCE).unwrap().success(), "{}", printed(&container));
     assert!(!std::path::Path::new("/tmp").join(&name).exists());
     let files = container.files();
-    assert_eq!(files.read(&format!("/tmp/{name}"), 10).unwrap(), b"x");
+    assert_eq!(files.read(format!("/tmp/{name}"), 10).unwrap(), b"x");
     assert!(files.stat("/relative").is_ok());
 }
 

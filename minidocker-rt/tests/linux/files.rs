@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use minidocker_rt::{
-    Command, Container, ContainerSpec, Error, FileKind, Isolation, RestartPolicy, Status,
-    WriteOptions,
+    Command, Container, ContainerSpec, Error, FileInfo, FileKind, FileMount, Isolation,
+    RestartPolicy, Status, WriteOptions,
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -33,7 +33,10 @@ crate::trials![
     magic_links_of_proc_are_no_way_out,
     a_file_that_looks_huge_is_read_without_taking_its_size,
     directories_of_any_depth_can_be_removed_and_deleted,
-    a_name_that_is_not_utf8_is_listed_and_goes_with_its_folder,
+    a_name_that_is_not_utf8_can_be_used_by_its_bytes,
+    a_folder_is_listed_page_by_page,
+    no_symlink_leads_into_the_kernels_filesystems_for_reading_either,
+    files_at_rest_are_those_that_the_next_start_will_show,
     a_read_only_volume_stays_as_it_is,
     bad_paths_say_what_is_wrong,
     without_a_rootfs_of_its_own_there_is_nothing_to_show,
@@ -97,7 +100,6 @@ fn a_running_container_is_seen_with_its_volumes() {
     write(&container, "/app/data/from-outside", "y");
     assert_eq!(fs::read_to_string(folder.join("from-outside")).unwrap(), "y");
     assert!(names(&container, "/usr").contains(&"bin".to_string()), "the host's programs");
-    assert!(!read(&container, "/proc/1/comm").is_empty());
     container.files().remove("/app/data/flag").unwrap();
     assert!(!folder.join("flag").exists());
 }
@@ -180,7 +182,7 @@ fn symlinks_lead_where_the_container_would_go_and_never_out_of_it() {
             let options = WriteOptions { make_parents: true, mode: None };
             files.write(path, b"of the container", options).unwrap();
             assert_eq!(read(&container, path), "of the container");
-            files.remove(&lab.root().parent().unwrap().display().to_string()).unwrap();
+            files.remove(lab.root().parent().unwrap().display().to_string()).unwrap();
         }
         assert_eq!(fs::read_to_string(&secret).unwrap(), "of the host");
         assert!(files.list("/magic").is_err() && files.read("/magic/etc/passwd", 100).is_err());
@@ -370,7 +372,7 @@ fn a_symlink_that_is_exchanged_all_the_time_leads_nobody_out() {
                 Err(error) => panic!("{error}"),
             }
             let _ = files.write(&path, b"written\n", WriteOptions::default());
-            let _ = files.remove(&format!("{folder}/new"));
+            let _ = files.remove(format!("{folder}/new"));
             let _ = files.list(folder);
         }
     }
@@ -396,7 +398,114 @@ fn magic_links_of_proc_are_no_way_out() {
     for path in ["/proc/1/exe", "/proc/1/fd/1"] {
         assert_eq!(errno(files.read(path, EVERYTHING), path), Some(40));
     }
-    assert_eq!(files.stat("/proc/1/root").unwrap().kind, FileKind::Symlink, "it can be seen");
+}
+
+fn no_symlink_leads_into_the_kernels_filesystems_for_reading_either() {
+    let lab = Lab::new();
+    let hidden = lab.folder("volume");
+    fs::write(hidden.join("file"), "of the volume").unwrap();
+    let script = "ln -s /proc/1/environ /tmp/answer.txt; ln -s /proc /tmp/all; ln -s /sys /tmp/sys
+        ln -s /dev/pts /tmp/terminals; ln -s all/kmsg /tmp/kmsg
+        ln -s all/1/maps /tmp/maps; ln -s /dev/zero /tmp/zero; ln -s ../proc/1/task/1 /tmp/task
+        echo mine > /dev/shm/mine; echo > /ready; sleep 1000";
+    let volume = format!("{}:/data", hidden.display());
+    let container = lab.start(sh("a", script).volume(&volume).unwrap());
+    let files = container.files();
+    eventually("the script is ready", || files.stat("/ready").is_ok());
+    let refused = |result: Result<(), Error>, path: &str| {
+        let said = result.as_ref().unwrap_err().to_string();
+        assert_eq!(errno(result, path), Some(1), "EPERM: {said}");
+        assert!(said.contains("which is the kernel's"), "{said}");
+    };
+    for path in ["/tmp/answer.txt", "/tmp/kmsg", "/tmp/maps", "/proc/1/environ", "/sys/kernel/mm"] {
+        refused(files.read(path, EVERYTHING).map(drop), path);
+        refused(files.open(path).map(drop), path);
+    }
+    for path in ["/proc", "/tmp/all", "/tmp/sys", "/tmp/terminals", "/tmp/task"] {
+        refused(files.list(path).map(drop), path);
+        let inner = format!("{path}/x");
+        refused(files.stat(&inner).map(drop), &inner);
+        refused(files.write(&inner, b"", WriteOptions::default()), &inner);
+        refused(files.make_directory(&inner), &inner);
+        refused(files.remove(&inner), &inner);
+    }
+    assert_eq!(errno(files.read("/tmp/zero", 1), "/tmp/zero"), Some(22), "a device");
+    assert!(container.files().stat("/tmp/answer.txt").unwrap().target.is_some(), "it can be seen");
+    // What the container is shown by us, and shares with us, is no secret.
+    assert!(read(&container, "/etc/hosts").contains("localhost"));
+    assert_eq!(read(&container, "/dev/shm/mine"), "mine\n");
+    assert_eq!(read(&container, "/data/file"), "of the volume");
+    assert!(!names(&container, "/usr/bin").is_empty());
+    container.stop_within(Duration::ZERO).unwrap();
+    // There is no /proc while it does not run.
+    assert_eq!(errno(files.read("/tmp/answer.txt", 1), "/tmp/answer.txt"), Some(2));
+}
+
+fn files_at_rest_are_those_that_the_next_start_will_show() {
+    let lab = Lab::new();
+    let (data, fixed) = (lab.folder("data"), lab.folder("fixed"));
+    fs::write(data.join("mine.txt"), "mine").unwrap();
+    fs::write(fixed.join("sealed"), "sealed").unwrap();
+    let config = lab.folder("config").join("file");
+    fs::write(&config, "configured").unwrap();
+    fs::create_dir(data.join("inner")).unwrap();
+    let spec = sh("a", "cat /app/data/notes.txt /app/config; ls /app/data")
+        .volume(&format!("{}:/app/data", data.display()))
+        .unwrap()
+        .volume(&format!("{}:/app/data/inner:ro", fixed.display()))
+        .unwrap()
+        .volume(&format!("{}:/app/config", config.display()))
+        .unwrap();
+    let container = lab.create(spec);
+    let files = container.files();
+    let check = || {
+        assert_eq!(names(&container, "/app/data")[..2], ["inner", "mine.txt"]);
+        assert_eq!(names(&container, "/app/data/inner"), ["sealed"]);
+        assert_eq!(read(&container, "/app/config"), "configured");
+        assert!(names(&container, "/usr").contains(&"bin".to_string()), "the host's programs");
+        let mount = |path: &str| files.stat(path).unwrap().mount;
+        assert_eq!(mount("/app/data"), Some(FileMount::Volume));
+        assert_eq!(mount("/app/data/inner"), Some(FileMount::Volume));
+        assert_eq!(mount("/app/config"), Some(FileMount::Volume));
+        assert_eq!(mount("/usr"), Some(FileMount::Host));
+        assert_eq!(mount("/proc"), Some(FileMount::System));
+        assert_eq!((mount("/app"), mount("/etc"), mount("/app/data/mine.txt")), (None, None, None));
+        let listed = files.list("/app").unwrap();
+        assert!(listed.iter().all(|file| file.mount == Some(FileMount::Volume)), "{listed:?}");
+        for path in ["/app/data", "/app", "/app/config"] {
+            assert_eq!(errno(files.remove(path), path), Some(16), "EBUSY");
+        }
+        for path in ["/usr/bin/new", "/app/data/inner/new"] {
+            let result = files.write(path, b"x", WriteOptions::default());
+            let said = result.as_ref().unwrap_err().to_string();
+            assert!(said.contains("read-only"), "{said}");
+            assert_eq!(errno(result, path), Some(30), "EROFS");
+        }
+    };
+    check();
+    write(&container, "/app/data/notes.txt", "uploaded\n");
+    assert_eq!(fs::read_to_string(data.join("notes.txt")).unwrap(), "uploaded\n");
+    // What a start makes anew would hide it.
+    for path in ["/proc/new", "/dev/new", "/sys/new", "/etc/hosts"] {
+        let refused = files.write(path, b"x", WriteOptions::default());
+        assert_eq!(errno(refused, path), Some(30), "EROFS");
+    }
+    container.start().unwrap();
+    container.wait_timeout(PATIENCE).unwrap();
+    let output = container.logs().unwrap().read_to_string().unwrap();
+    assert_eq!(output, "uploaded\nconfiguredinner\nmine.txt\nnotes.txt\n");
+    check();
+    assert_eq!(container.diff().unwrap(), [], "the places that it is all mounted on are no change");
+    // Nothing of a look stays mounted, and nothing of the host was touched.
+    for _ in 0..5 {
+        assert_eq!(files.list("/app").unwrap().len(), 2);
+        container.start().unwrap();
+        container.wait_timeout(PATIENCE).unwrap();
+    }
+    fs::remove_dir_all(&data).unwrap();
+    assert_eq!(names(&container, "/app/data"), ["inner"], "what is gone is an empty folder");
+    let refused = files.write("/app/data/x", b"x", WriteOptions::default());
+    assert_eq!(errno(refused, "/app/data/x"), Some(30), "in which nothing can be put");
 }
 
 fn a_file_that_looks_huge_is_read_without_taking_its_size() {
@@ -447,7 +556,7 @@ for top in '/removed', '/deleted':
     setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
 }
 
-fn a_name_that_is_not_utf8_is_listed_and_goes_with_its_folder() {
+fn a_name_that_is_not_utf8_can_be_used_by_its_bytes() {
     let lab = Lab::new();
     let container = lab.create(sleeper("a"));
     let folder = container.inspect().unwrap().rootfs.join("odd");
@@ -455,14 +564,55 @@ fn a_name_that_is_not_utf8_is_listed_and_goes_with_its_folder() {
     fs::write(folder.join(OsStr::from_bytes(b"caf\xe9")), "x").unwrap();
     let target = OsStr::from_bytes(b"/odd/caf\xe9");
     symlink(target, folder.join("link")).unwrap();
+    let files = container.files();
     assert_eq!(names(&container, "/odd"), ["caf\u{fffd}", "link"]);
     let shown = "/odd/caf\u{fffd}";
-    assert_eq!(errno(container.files().read(shown, 1), shown), Some(2), "it is not its name");
-    assert_eq!(read(&container, "/odd/link"), "x");
-    let refused = container.files().write("/odd/link", b"", WriteOptions::default());
-    assert_eq!(errno(refused, "/odd/link"), Some(84), "EILSEQ");
-    container.files().remove("/odd").unwrap();
+    assert_eq!(errno(files.read(shown, 1), shown), Some(2), "it is not its name");
+    let listed = files.list("/odd").unwrap();
+    assert_eq!(listed[0].raw_name(), b"caf\xe9");
+    assert_eq!((listed[1].raw_name(), listed[1].name_bytes.as_deref()), (&b"link"[..], None));
+    let json = serde_json::to_value(&listed[0]).unwrap();
+    assert_eq!((&json["name"], &json["name_bytes"]), (&"caf\u{fffd}".into(), &"caf%E9".into()));
+    assert_eq!(serde_json::from_value::<FileInfo>(json).unwrap(), listed[0]);
+    // With its bytes it is read, written, told as a change, and removed.
+    let path = [b"/odd/", listed[0].raw_name()].concat();
+    assert_eq!(files.read(&path, 10).unwrap(), b"x");
+    assert_eq!(files.stat(&path).unwrap(), listed[0]);
+    files.write("/odd/link", b"through the link", WriteOptions::default()).unwrap();
+    assert_eq!(files.read(&path, 100).unwrap(), b"through the link");
+    files.write(&path, b"y", WriteOptions::default()).unwrap();
+    files.make_directory([&path[..], b"-folder/\xff"].concat()).unwrap();
+    let changes = container.diff().unwrap();
+    assert!(changes.iter().any(|change| change.raw_path() == path), "{changes:?}");
+    assert!(changes.iter().any(|change| change.raw_path().ends_with(b"-folder/\xff")));
+    files.remove(&path).unwrap();
+    assert!(!folder.join(OsStr::from_bytes(b"caf\xe9")).exists());
+    files.remove("/odd").unwrap();
     assert!(!folder.exists());
+}
+
+fn a_folder_is_listed_page_by_page() {
+    let lab = Lab::new();
+    let container = lab.create(sleeper("a"));
+    let folder = container.inspect().unwrap().rootfs.join("many");
+    fs::create_dir(&folder).unwrap();
+    let mut expected: Vec<String> = (0..250).map(|number| format!("file-{number}")).collect();
+    for name in &expected {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    expected.sort();
+    let (mut after, mut listed) = (None::<Vec<u8>>, Vec::new());
+    loop {
+        let page = container.files().list_page("/many", after.as_deref(), 100).unwrap();
+        after = page.last().map(|file| file.raw_name().to_vec());
+        listed.extend(page.iter().map(|file| file.name.clone()));
+        if page.len() < 100 {
+            break;
+        }
+    }
+    assert_eq!(listed, expected);
+    assert_eq!(names(&container, "/many"), expected);
+    assert!(container.files().list_page("/many", None, 0).unwrap().is_empty());
 }
 
 fn a_read_only_volume_stays_as_it_is() {

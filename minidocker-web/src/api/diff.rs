@@ -1,7 +1,9 @@
 //! What a container changed of its image's files.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use minidocker_rt::{Container, Diff};
 
+use super::files::Limit;
 use super::{Answer, name_in, read, resource};
 use crate::app::App;
 use crate::query::Query;
@@ -11,7 +13,17 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 }
 
 async fn diff(request: HttpRequest, app: web::Data<App>) -> Answer {
-    Query::of(&request)?.end()?;
-    let changes = app.look(name_in(&request), |container| container.diff()).await?;
-    Ok(HttpResponse::Ok().json(changes))
+    let mut query = Query::of(&request)?;
+    let limit = query.take("limit", "Give a number from 1 to 100000.")?;
+    query.end()?;
+    let diff = move |container: &Container| match limit {
+        Some(Limit(limit)) => container.diff_within(limit),
+        None => Ok(Diff { changes: container.diff()?, truncated: false }),
+    };
+    let Diff { changes, truncated } = app.look(name_in(&request), diff).await?;
+    let mut answer = HttpResponse::Ok();
+    if truncated {
+        answer.insert_header(("Minidocker-Truncated", "true"));
+    }
+    Ok(answer.json(changes))
 }

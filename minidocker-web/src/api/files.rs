@@ -10,7 +10,7 @@ use actix_web::web::{self, Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt;
 use futures_util::stream::unfold;
-use minidocker_rt::{ChangeKind, Container, FileInfo, FileKind, WriteOptions};
+use minidocker_rt::{Change, ChangeKind, Container, FileInfo, FileKind, LIST_LIMIT, WriteOptions};
 use serde::Serialize;
 
 use super::{Answer, name_in, read, resource, too_large};
@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::background::Background;
 use crate::error::ApiError;
 use crate::query::Query;
+use crate::text::NotUtf8;
 
 /// A file that is written through the API is a configuration or a script, no archive.
 const LARGEST_FILE: usize = 16 << 20;
@@ -51,10 +52,15 @@ struct Place {
     path: String,
     kind: FileKind,
     entries: Option<Vec<Entry>>,
+    /// Whether the folder has more names, to be listed with `after` the last of these.
+    truncated: bool,
     /// What the image has in this folder and the container removed.
     deleted: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<Entry>,
+    /// The fields whose bytes were no text.
+    #[serde(skip_serializing_if = "NotUtf8::is_empty")]
+    not_utf8: NotUtf8,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,76 +70,115 @@ struct Entry {
     change: Option<ChangeKind>,
 }
 
+/// How many names of a folder are told unless asked for, and at most.
+const USUAL: usize = 10_000;
+
+/// How many changes in a folder are marked.
+const MARKED: usize = 20_000;
+
+const LIMIT_HINT: &str = "Give a number from 1 to 100000.";
+
+/// How many are told at most.
+pub(super) struct Limit(pub usize);
+
+impl FromStr for Limit {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Limit, ()> {
+        let limit = text.parse().ok().filter(|limit| (1..=LIST_LIMIT).contains(limit));
+        limit.map(Limit).ok_or(())
+    }
+}
+
+/// A part of a folder.
+struct Page {
+    after: Option<Vec<u8>>,
+    limit: usize,
+}
+
 async fn show(request: HttpRequest, app: web::Data<App>) -> Answer {
     let mut query = Query::of(&request)?;
-    let path: String = query.need("path", PATH_HINT)?;
+    let path = query.need_bytes("path", PATH_HINT)?;
+    let after = query.take_bytes("after");
+    let limit = query.take("limit", LIMIT_HINT)?.map_or(USUAL, |Limit(limit)| limit);
     query.end()?;
     let (runtime, name) = (app.runtime.clone(), name_in(&request));
     let of = name.clone();
-    let place = app.work.quick_of(&of, move || look_at(&runtime.get(&name)?, path)).await?;
+    let page = Page { after, limit };
+    let look = move || look_at(&runtime.get(&name)?, path, &page);
+    let place = app.work.quick_of(&of, look).await?;
     Ok(HttpResponse::Ok().json(place))
 }
 
-fn look_at(container: &Container, path: String) -> Result<Place, ApiError> {
+fn look_at(container: &Container, path: Vec<u8>, page: &Page) -> Result<Place, ApiError> {
     let files = container.files();
     let mut info = files.stat(&path)?;
+    // One more than wanted tells whether there are more.
+    let list = || files.list_page(&path, page.after.as_deref(), page.limit + 1);
     // A link is shown as what it leads to, if that is a folder.
-    let entries = match (info.kind, files.list(&path)) {
-        (FileKind::Directory, listed) => Some(listed?),
-        (FileKind::Symlink, Ok(listed)) => Some(listed),
+    let mut entries = match info.kind {
+        FileKind::Directory => Some(list()?),
+        FileKind::Symlink => list().ok(),
         _ => None,
     };
-    if entries.is_some() {
+    let truncated = entries.as_ref().is_some_and(|listed| listed.len() > page.limit);
+    if let Some(listed) = &mut entries {
         info.kind = FileKind::Directory;
+        listed.truncate(page.limit);
     }
-    let changes = Changes::of(container);
-    let folder = path.trim_end_matches('/');
-    let entry = |info: FileInfo, path: &str| Entry { change: changes.at(path), info };
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+    let folder = match entries {
+        Some(_) => &path[..end],
+        None => path[..end].rsplitn(2, |&byte| byte == b'/').nth(1).unwrap_or_default(),
+    };
+    let changes = Changes::of(container, folder);
+    let entry = |info: FileInfo| Entry { change: changes.at(info.raw_name()), info };
+    let mut not_utf8 = NotUtf8::default();
     Ok(Place {
         kind: info.kind,
-        deleted: if entries.is_some() { changes.deleted_in(folder) } else { Vec::new() },
+        truncated,
+        deleted: match entries {
+            Some(_) => changes.deleted(&mut not_utf8),
+            None => Vec::new(),
+        },
         file: match entries {
             Some(_) => None,
-            None => Some(entry(info, folder)),
+            None => Some(entry(info)),
         },
-        entries: entries.map(|listed| {
-            let within = |info: &FileInfo| format!("{folder}/{}", info.name);
-            listed.into_iter().map(|info| entry(info.clone(), &within(&info))).collect()
-        }),
-        path,
+        entries: entries.map(|listed| listed.into_iter().map(entry).collect()),
+        path: not_utf8.text("path", path),
+        not_utf8,
     })
 }
 
-/// What the container changed, by path.
-struct Changes(BTreeMap<String, ChangeKind>);
+/// What the container changed in a folder, by name.
+struct Changes(BTreeMap<Vec<u8>, ChangeKind>);
 
 impl Changes {
     /// Without a rootfs of its own there is nothing to compare; that is no reason to show
     /// nothing.
-    fn of(container: &Container) -> Changes {
-        let changes = container.diff().unwrap_or_default();
-        Changes(changes.into_iter().map(|change| (change.path, change.kind)).collect())
+    fn of(container: &Container, folder: &[u8]) -> Changes {
+        let diff = container.files().changes(folder, MARKED).unwrap_or_default();
+        let name = |change: &Change| {
+            let name = change.raw_path().rsplit(|&byte| byte == b'/').next();
+            name.unwrap_or_default().to_vec()
+        };
+        Changes(diff.changes.iter().map(|change| (name(change), change.kind)).collect())
     }
 
-    fn at(&self, path: &str) -> Option<ChangeKind> {
-        self.0.get(path).copied()
+    fn at(&self, name: &[u8]) -> Option<ChangeKind> {
+        self.0.get(name).copied()
     }
 
-    fn deleted_in(&self, folder: &str) -> Vec<String> {
-        let inside = format!("{folder}/");
-        self.0
-            .iter()
-            .filter(|(_, kind)| **kind == ChangeKind::Deleted)
-            .filter_map(|(path, _)| path.strip_prefix(&inside))
-            .filter(|name| !name.contains('/'))
-            .map(ToString::to_string)
-            .collect()
+    fn deleted(&self, not_utf8: &mut NotUtf8) -> Vec<String> {
+        let deleted = self.0.iter().filter(|(_, kind)| **kind == ChangeKind::Deleted);
+        deleted.map(|(name, _)| not_utf8.text("deleted", name.clone())).collect()
     }
 }
 
 async fn remove(request: HttpRequest, app: web::Data<App>) -> Answer {
     let mut query = Query::of(&request)?;
-    let path: String = query.need("path", PATH_HINT)?;
+    let path = query.need_bytes("path", PATH_HINT)?;
     query.end()?;
     let (runtime, name) = (app.runtime.clone(), name_in(&request));
     // A large folder takes a while.
@@ -144,7 +189,7 @@ async fn remove(request: HttpRequest, app: web::Data<App>) -> Answer {
 
 async fn make_folder(request: HttpRequest, app: web::Data<App>) -> Answer {
     let mut query = Query::of(&request)?;
-    let path: String = query.need("path", PATH_HINT)?;
+    let path = query.need_bytes("path", PATH_HINT)?;
     query.end()?;
     app.look(name_in(&request), move |container| container.files().make_directory(&path)).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -152,10 +197,12 @@ async fn make_folder(request: HttpRequest, app: web::Data<App>) -> Answer {
 
 async fn content(request: HttpRequest, app: web::Data<App>) -> Answer {
     let mut query = Query::of(&request)?;
-    let path: String = query.need("path", PATH_HINT)?;
+    let path = query.need_bytes("path", PATH_HINT)?;
     query.end()?;
     let place = app.streams.enter()?;
-    let file_name = path.rsplit('/').next().unwrap_or_default().to_string();
+    let file_name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    // A name may have line breaks, which no header takes.
+    let file_name = String::from_utf8_lossy(file_name).replace(char::is_control, "_");
     // A copy may have to be made first.
     let (runtime, name) = (app.runtime.clone(), name_in(&request));
     let of = name.clone();
@@ -198,7 +245,7 @@ impl FromStr for Mode {
 
 async fn write(request: HttpRequest, app: web::Data<App>, mut payload: Payload) -> Answer {
     let mut query = Query::of(&request)?;
-    let path: String = query.need("path", PATH_HINT)?;
+    let path = query.need_bytes("path", PATH_HINT)?;
     let mode = query.take("mode", "Give permissions in octal, e.g. mode=644.")?;
     let make_parents = query.flag("parents")?;
     query.end()?;

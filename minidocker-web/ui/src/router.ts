@@ -13,12 +13,14 @@ export const route = computed(() => parseHash(here.value));
 export interface Route {
   path: string[];
   query: URLSearchParams;
+  /** The parameters as they stand in the address: a path may be no text. */
+  parameters: string;
 }
 
 export function parseHash(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   const words = path.split("/").filter((word) => word !== "");
-  return { path: words.map(decoded), query: new URLSearchParams(query) };
+  return { path: words.map(decoded), query: new URLSearchParams(query), parameters: query };
 }
 
 /** A wrong escape in an address is no reason to show nothing. */

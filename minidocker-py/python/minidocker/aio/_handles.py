@@ -57,33 +57,39 @@ class Files:
     def __init__(self, blocking: _container.Files) -> None:
         self._files = blocking
 
-    async def list(self, path: StrPath = "/") -> List[FileInfo]:
+    async def list(
+        self,
+        path: StrPath | bytes = "/",
+        *,
+        limit: int | None = None,
+        after: str | bytes | None = None,
+    ) -> List[FileInfo]:
         """As :meth:`minidocker.Files.list`."""
-        return await call(self._files.list, path)
+        return await call(self._files.list, path, limit=limit, after=after)
 
-    async def stat(self, path: StrPath) -> FileInfo:
+    async def stat(self, path: StrPath | bytes) -> FileInfo:
         """As :meth:`minidocker.Files.stat`."""
         return await call(self._files.stat, path)
 
-    async def exists(self, path: StrPath) -> bool:
+    async def exists(self, path: StrPath | bytes) -> bool:
         """As :meth:`minidocker.Files.exists`."""
         return await call(self._files.exists, path)
 
-    async def read(self, path: StrPath, limit: int = OUTPUT_LIMIT) -> bytes:
+    async def read(self, path: StrPath | bytes, limit: int = OUTPUT_LIMIT) -> bytes:
         """As :meth:`minidocker.Files.read`."""
         return await call(self._files.read, path, limit)
 
-    async def read_text(self, path: StrPath, limit: int = OUTPUT_LIMIT) -> str:
+    async def read_text(self, path: StrPath | bytes, limit: int = OUTPUT_LIMIT) -> str:
         """As :meth:`minidocker.Files.read_text`."""
         return await call(self._files.read_text, path, limit)
 
-    async def open(self, path: StrPath) -> BinaryIO:
+    async def open(self, path: StrPath | bytes) -> BinaryIO:
         """As :meth:`minidocker.Files.open`: an ordinary file, whose reads are not awaited."""
         return await call(self._files.open, path)
 
     async def write(
         self,
-        path: StrPath,
+        path: StrPath | bytes,
         content: str | BytesLike | Readable[bytes],
         *,
         mode: int | None = None,
@@ -92,11 +98,11 @@ class Files:
         """As :meth:`minidocker.Files.write`."""
         await call(self._files.write, path, content, mode=mode, make_parents=make_parents)
 
-    async def make_directory(self, path: StrPath) -> None:
+    async def make_directory(self, path: StrPath | bytes) -> None:
         """As :meth:`minidocker.Files.make_directory`."""
         await call(self._files.make_directory, path)
 
-    async def remove(self, path: StrPath) -> None:
+    async def remove(self, path: StrPath | bytes) -> None:
         """As :meth:`minidocker.Files.remove`."""
         await call(self._files.remove, path)
 
@@ -307,9 +313,9 @@ class Container:
         """As :meth:`minidocker.Container.trace`."""
         return await call(self.blocking.trace)
 
-    async def diff(self) -> List[Change]:
+    async def diff(self, limit: int | None = None) -> List[Change]:
         """As :meth:`minidocker.Container.diff`."""
-        return await call(self.blocking.diff)
+        return await call(self.blocking.diff, limit)
 
     async def disk_usage(self) -> ContainerUsage:
         """As :meth:`minidocker.Container.disk_usage`."""

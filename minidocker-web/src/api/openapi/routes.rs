@@ -131,6 +131,12 @@ fn looks() -> Vec<Route> {
         get("/api/containers/{name}/xray", "What the kernel knows of it, beside the host")
             .json::<s::Xray>(200, "Everything that can be seen"),
         get("/api/containers/{name}/diff", "What it changed of its image's files")
+            .query(parameter(
+                "limit",
+                whole(1, 100_000),
+                "At most so many, those near the root first (without it, more than 100000 are \
+                 refused); if there are more, the answer's header Minidocker-Truncated is true",
+            ))
             .json::<Vec<s::Change>>(200, "The changes")
             .or(&[501]),
         get("/api/containers/{name}/export", "Its configuration")
@@ -161,10 +167,13 @@ fn commands() -> Vec<Route> {
 }
 
 fn files() -> Vec<Route> {
-    let path = || parameter("path", text(), "A full path in the container");
+    let path =
+        || parameter("path", text(), "A full path in the container; any bytes, percent-encoded");
     vec![
         get("/api/containers/{name}/files", "A folder or file")
             .need(path())
+            .query(parameter("after", text(), "List a folder from behind this name on"))
+            .query(parameter("limit", whole(1, 100_000), "The most names of a folder (10000)"))
             .json::<s::Place>(200, "What is there")
             .or(&[501]),
         delete("/api/containers/{name}/files", "Remove a file or folder")

@@ -1,4 +1,6 @@
 /** Requests to the server. What goes wrong is a {@link Problem}: words for the user. */
+
+import { encoded } from "../lib/raw-path.ts";
 import type {
   BulkResult,
   Change,
@@ -60,7 +62,7 @@ type Query = Record<string, string | number | boolean | undefined>;
 function withQuery(address: string, query: Query): string {
   const pairs = Object.entries(query).filter(([, value]) => value !== undefined);
   if (pairs.length === 0) return address;
-  return `${address}?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]))}`;
+  return `${address}?${pairs.map(([key, value]) => `${key}=${encoded(String(value))}`).join("&")}`;
 }
 
 async function ask(method: string, address: string, body?: BodyInit, type?: string) {
@@ -130,10 +132,11 @@ export const api = {
   plan: (name: string) => get<Plan>(one(name, "plan")),
   trace: (name: string) => get<Trace>(one(name, "trace")),
   xray: (name: string) => get<Xray>(one(name, "xray")),
-  diff: (name: string) => get<Change[]>(one(name, "diff")),
+  diff: (name: string, limit: number) => get<Change[]>(one(name, "diff"), { limit }),
   exportText: async (name: string) => (await ask("GET", one(name, "export"))).text(),
 
-  files: (name: string, path: string) => get<Listing>(one(name, "files"), { path }),
+  files: (name: string, path: string, limit: number) =>
+    get<Listing>(one(name, "files"), { path, limit }),
   content: async (name: string, path: string) =>
     (await ask("GET", withQuery(one(name, "files", "content"), { path }))).arrayBuffer(),
   contentUrl: (name: string, path: string) => withQuery(one(name, "files", "content"), { path }),

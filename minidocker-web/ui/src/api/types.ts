@@ -273,6 +273,8 @@ export interface ExecOutput {
 
 export interface FileEntry {
   name: string;
+  /** The bytes of the name, percent-encoded, if these are not UTF-8. */
+  name_bytes?: string;
   kind: string;
   size: number;
   mode: number;
@@ -280,6 +282,8 @@ export interface FileEntry {
   gid: number;
   modified: string;
   target?: string | null;
+  not_utf8?: string[];
+  mount?: "volume" | "host" | "system";
   change: "added" | "modified" | null;
 }
 
@@ -287,13 +291,19 @@ export interface Listing {
   path: string;
   kind: string;
   entries: FileEntry[] | null;
+  /** Whether the folder has more names than these. */
+  truncated: boolean;
   deleted: string[];
   file?: FileEntry;
+  not_utf8?: string[];
 }
 
 export interface Change {
   kind: "added" | "modified" | "deleted";
   path: string;
+  not_utf8?: string[];
+  /** The bytes of the path, percent-encoded, if these are not UTF-8. */
+  path_bytes?: string;
 }
 
 export interface Namespace {

@@ -6,6 +6,11 @@ use utoipa::ToSchema;
 pub(in crate::api::openapi) struct Change {
     kind: ChangeKind,
     path: String,
+    #[schema(nullable = false)]
+    not_utf8: Option<Vec<String>>,
+    /// The bytes of the path, percent-encoded, if these are not UTF-8.
+    #[schema(nullable = false)]
+    path_bytes: Option<String>,
 }
 
 #[derive(ToSchema)]
@@ -22,9 +27,14 @@ pub(in crate::api::openapi) struct Place {
     kind: FileKind,
     #[schema(required)]
     entries: Option<Vec<FileEntry>>,
+    /// Whether the folder has more names, to be listed with `after` the last of these.
+    truncated: bool,
     deleted: Vec<String>,
     #[schema(nullable = false)]
     file: Option<FileEntry>,
+    /// The fields whose bytes were no text.
+    #[schema(nullable = false)]
+    not_utf8: Option<Vec<String>>,
 }
 
 #[derive(ToSchema)]
@@ -40,8 +50,19 @@ enum FileKind {
 }
 
 #[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum FileMount {
+    Volume,
+    Host,
+    System,
+}
+
+#[derive(ToSchema)]
 struct FileEntry {
     name: String,
+    /// The bytes of the name, percent-encoded, if these are not UTF-8.
+    #[schema(nullable = false)]
+    name_bytes: Option<String>,
     kind: FileKind,
     size: u64,
     mode: u32,
@@ -51,6 +72,9 @@ struct FileEntry {
     modified: String,
     #[schema(nullable = false)]
     target: Option<String>,
+    #[schema(nullable = false)]
+    not_utf8: Option<Vec<String>>,
+    mount: Option<FileMount>,
     #[schema(required)]
     change: Option<ChangeKind>,
 }

@@ -8,6 +8,7 @@ import { Icon, type IconName } from "../../components/icon.tsx";
 import { Empty, Notice } from "../../components/notice.tsx";
 import { attempt, done } from "../../components/toast.tsx";
 import { ago, bytes, exact } from "../../lib/format.ts";
+import { decoded, encoded, parameter, rawName, shown } from "../../lib/raw-path.ts";
 import { useLoad } from "../../lib/use-load.ts";
 import { href, route } from "../../router.ts";
 import { isAlive } from "../../state.ts";
@@ -15,12 +16,15 @@ import { isAlive } from "../../state.ts";
 /** As much of a file as is shown. */
 const SHOWN = 256 * 1024;
 
+/** So many names of a folder, and so many changes, are shown. */
+const ROWS = 2000;
+
 export function FilesTab({ container }: { container: Container }) {
-  const path = route.value.query.get("path") ?? "/";
+  const path = parameter(route.value.parameters, "path") ?? "/";
   const onlyChanged = route.value.query.get("changed") !== null;
   const { name } = container;
   const go = (to: string) => {
-    location.hash = `${href("containers", name, "files")}?${new URLSearchParams({ path: to })}`;
+    location.hash = `${href("containers", name, "files")}?path=${encoded(to)}`;
   };
   return (
     <div class="stack tight">
@@ -64,7 +68,7 @@ function Path({ path, go }: { path: string; go: (path: string) => void }) {
           aria-current={i === parts.length - 1 ? "location" : undefined}
           onClick={() => go(`/${parts.slice(0, i + 1).join("/")}`)}
         >
-          {part}
+          {shown(part)}
           {i < parts.length - 1 ? " /" : ""}
         </button>
       ))}
@@ -78,7 +82,7 @@ function Folder(props: { container: Container; path: string; go: (path: string) 
   const { container, path, go } = props;
   const { name } = container;
   const { data, problem, reload } = useLoad(
-    () => api.files(name, path),
+    () => api.files(name, path, ROWS),
     [name, path, container.status],
     isAlive(container) ? 4000 : undefined,
   );
@@ -90,7 +94,7 @@ function Folder(props: { container: Container; path: string; go: (path: string) 
       />
     );
   }
-  if (!data) return <p class="soft">Reading {path}…</p>;
+  if (!data) return <p class="soft">Reading {shown(path)}…</p>;
   if (data.entries === null) return <FileView container={container} path={path} go={go} />;
 
   const join = (entry: string) => (path === "/" ? `/${entry}` : `${path}/${entry}`);
@@ -101,7 +105,7 @@ function Folder(props: { container: Container; path: string; go: (path: string) 
   );
   return (
     <>
-      <section class="panel scroll-x" tabIndex={0} aria-label={`Files in ${path}`}>
+      <section class="panel scroll-x" tabIndex={0} aria-label={`Files in ${shown(path)}`}>
         {entries.length + data.deleted.length === 0 ? (
           <Empty title="This folder is empty">
             <p>
@@ -130,10 +134,10 @@ function Folder(props: { container: Container; path: string; go: (path: string) 
             <tbody>
               {entries.map((entry) => (
                 <FileRow
-                  key={entry.name}
+                  key={rawName(entry)}
                   container={container}
                   entry={entry}
-                  path={join(entry.name)}
+                  path={join(rawName(entry))}
                   go={go}
                   reload={reload}
                 />
@@ -154,11 +158,23 @@ function Folder(props: { container: Container; path: string; go: (path: string) 
             </tbody>
           </table>
         )}
+        {data.truncated && (
+          <p class="body soft">
+            The folder has more than {ROWS} names, and these are the first of them.
+          </p>
+        )}
       </section>
       <FolderActions name={name} path={path} join={join} reload={reload} />
     </>
   );
 }
+
+/** What may be mounted on a file or folder. */
+const MOUNTS = {
+  volume: { name: "volume", why: "A file or folder of the host, which it sees here." },
+  host: { name: "host's programs", why: "This machine's own, shown read-only." },
+  system: { name: "made at start", why: "Made anew by every start; nothing can be put here." },
+} as const;
 
 function FileRow(props: {
   container: Container;
@@ -176,6 +192,11 @@ function FileRow(props: {
           <span>{entry.name}</span>
         </button>
         {entry.target && <span class="soft small"> → {entry.target}</span>}
+        {entry.mount && (
+          <span class="tag" title={MOUNTS[entry.mount].why}>
+            {MOUNTS[entry.mount].name}
+          </span>
+        )}
       </td>
       <td>
         <Mark change={entry.change} />
@@ -266,7 +287,7 @@ function FolderActions(props: {
         type="file"
         multiple
         hidden
-        aria-label={`Files to upload to ${path}`}
+        aria-label={`Files to upload to ${shown(path)}`}
         onChange={(event) => void upload(event.currentTarget.files)}
       />
       <LinkButton
@@ -280,7 +301,7 @@ function FolderActions(props: {
         icon="folder"
         onClick={() =>
           ask({
-            title: `New folder in ${path}`,
+            title: `New folder in ${shown(path)}`,
             body: (
               <div class="field">
                 <label for="folder-name">Name</label>
@@ -317,7 +338,7 @@ function FileView(props: { container: Container; path: string; go: (path: string
   return (
     <section class="panel">
       <header>
-        <h2 class="mono">{path}</h2>
+        <h2 class="mono">{shown(path)}</h2>
         <div class="row">
           <label class="row small">
             <input
@@ -329,7 +350,7 @@ function FileView(props: { container: Container; path: string; go: (path: string
           </label>
           <LinkButton
             to={api.contentUrl(name, path)}
-            download={path.split("/").at(-1) ?? "file"}
+            download={shown(path.split("/").at(-1) ?? "file")}
             icon="download"
           >
             Download
@@ -349,7 +370,7 @@ function FileView(props: { container: Container; path: string; go: (path: string
           class={wrap ? "file-text" : "file-text nowrap"}
           tabIndex={0}
           role="region"
-          aria-label={`Content of ${path}`}
+          aria-label={`Content of ${shown(path)}`}
         >
           {text}
         </pre>
@@ -371,7 +392,7 @@ function asText(content: ArrayBuffer): string | null {
 
 function Changes({ container, go }: { container: Container; go: (path: string) => void }) {
   const { name } = container;
-  const { data, problem } = useLoad(() => api.diff(name), [name, container.status]);
+  const { data, problem } = useLoad(() => api.diff(name, ROWS + 1), [name, container.status]);
   if (problem) return <Notice problem={problem} />;
   if (!data) return <p class="soft">Comparing the files with the image…</p>;
   if (data.length === 0) {
@@ -396,13 +417,17 @@ function Changes({ container, go }: { container: Container; go: (path: string) =
           </tr>
         </thead>
         <tbody>
-          {data.slice(0, 2000).map(({ path, kind }) => (
-            <tr key={`${kind} ${path}`}>
+          {data.slice(0, ROWS).map(({ path, path_bytes, kind }) => (
+            <tr key={`${kind} ${path_bytes ?? path}`}>
               <td class="mono">
                 {kind === "deleted" ? (
                   <s>{path}</s>
                 ) : (
-                  <button type="button" class="file-name" onClick={() => go(path)}>
+                  <button
+                    type="button"
+                    class="file-name"
+                    onClick={() => go(path_bytes === undefined ? path : decoded(path_bytes))}
+                  >
                     {path}
                   </button>
                 )}
@@ -414,7 +439,9 @@ function Changes({ container, go }: { container: Container; go: (path: string) =
           ))}
         </tbody>
       </table>
-      {data.length > 2000 && <p class="body soft">{data.length - 2000} more are not shown.</p>}
+      {data.length > ROWS && (
+        <p class="body soft">It changed more than {ROWS} files; the rest are not shown.</p>
+      )}
     </section>
   );
 }

@@ -34,6 +34,8 @@ mod health;
 #[cfg(linux_backend)]
 mod helpers;
 #[cfg(linux_backend)]
+mod hostile;
+#[cfg(linux_backend)]
 mod identity;
 #[cfg(linux_backend)]
 mod image_config;
@@ -126,6 +128,7 @@ fn main() {
         full_disk::trials(),
         health::trials(),
         helpers::trials(),
+        hostile::trials(),
         identity::trials(),
         image_config::trials(),
         images::trials(),

@@ -49,7 +49,7 @@ def test_a_name_that_is_no_text_is_used_by_its_bytes(linux: md.Runtime) -> None:
         odd, plain = files.list("/odd")
         assert (odd.name, odd.name_bytes) == ("caf\ufffd", b"caf\xe9")
         assert (plain.name, plain.name_bytes) == ("plain", None)
-        for path in (b"/odd/" + odd.name_bytes, "/odd/caf\udce9"):
+        for path in (b"/odd/caf\xe9", "/odd/caf\udce9"):
             assert files.read(path) == b"x"
         assert b"/odd/caf\xe9" in [change.path_bytes for change in container.diff()]
         assert files.list("/odd", limit=1) == [odd]

@@ -188,7 +188,7 @@ def test_no_field_of_the_library_is_passed_over(linux: md.Runtime) -> None:
             (trace, md.Trace),
             (trace["steps"][0], md.TracedStep),
             (trace["steps"][0]["calls"][0], md.Call),
-            (inner.files_stat("/"), md.FileInfo),
+            (inner.files_stat(b"/"), md.FileInfo),
             (linux._inner.image("host"), md.Image),
             (linux._inner.image("host")["config"], md.ImageConfig),
             (linux._inner.disk_usage(), md.DiskUsage),

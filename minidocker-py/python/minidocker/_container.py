@@ -199,9 +199,9 @@ def _raw(path: StrPath | bytes) -> bytes:
 class Files:
     """The files of a container, running or not. Made by :attr:`Container.files`.
 
-    Paths are full paths of the container: text, or any bytes. Symlinks are followed as the container would follow
-    them, so none leads out of it. Every method raises :class:`FileError` with ``path`` and
-    ``errno`` if the path cannot be used as asked.
+    Paths are full paths of the container: text, or any bytes. Symlinks are followed as the
+    container would follow them, so none leads out of it. Every method raises :class:`FileError`
+    with ``path`` and ``errno`` if the path cannot be used as asked.
 
     >>> import minidocker as md
     >>> with md.Runtime() as rt, rt.create(None, "cat /greeting") as container:

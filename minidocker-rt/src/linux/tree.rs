@@ -239,7 +239,13 @@ impl Level {
         if self.identity != (data.stx_dev_major, data.stx_dev_minor, data.stx_ino) {
             return Ok(false);
         }
-        rustix::fs::seek(&above, SeekFrom::Start(self.position))?;
+        if !self.at_end {
+            match rustix::fs::seek(&above, SeekFrom::Start(self.position)) {
+                // Somebody else has removed it meanwhile: there is nothing in it any more.
+                Err(Errno::INVAL) => self.at_end = true,
+                result => drop(result?),
+            }
+        }
         self.stream = Some(Dir::new(above)?);
         Ok(true)
     }

@@ -16,6 +16,7 @@ crate::trials![
     a_form_is_told_everything_that_is_wrong_at_once,
     templates_are_made_changed_and_deleted,
     files_are_listed_written_read_and_removed,
+    files_made_to_hurt_do_the_server_no_harm,
     files_go_out_and_in_as_an_archive,
     an_image_is_made_of_an_archive_and_kept_while_it_is_used,
     the_x_ray_shows_what_the_kernel_says,
@@ -302,6 +303,80 @@ fn files_are_listed_written_read_and_removed() {
         .refusal(415, "unsupported_media_type");
     put(&lab, &at("/content?path=/srv/x"), &BYTES, &vec![0; (16 << 20) + 1])
         .refusal(413, "body_too_large");
+}
+
+fn files_made_to_hurt_do_the_server_no_harm() {
+    use rustix::fs::{FileType, Mode, OFlags};
+    use std::os::unix::ffi::OsStrExt;
+    let lab = Lab::new();
+    lab.create(json!({"name": "a", "command": "sleep 1000"}));
+    let rootfs = lab.root().join("containers/a/rootfs");
+    let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(&rootfs, directory, Mode::empty()).unwrap();
+    let make = |parent: &std::os::fd::OwnedFd, name: &str| {
+        rustix::fs::mkdirat(parent, name, Mode::from(0o755)).unwrap();
+        rustix::fs::openat(parent, name, directory, Mode::empty()).unwrap()
+    };
+    let mut deep = make(&root, "deep");
+    (0..3000).for_each(|_| deep = make(&deep, "d"));
+    let wide = make(&root, "wide");
+    for number in 0..10_100 {
+        let (kind, mode) = (FileType::Fifo, Mode::from(0o644));
+        rustix::fs::mknodat(&wide, format!("{number:08}"), kind, mode, 0).unwrap();
+    }
+    std::fs::create_dir(rootfs.join("odd")).unwrap();
+    let odd = rootfs.join("odd").join(std::ffi::OsStr::from_bytes(b"caf\xe9\n"));
+    std::fs::write(odd, "x").unwrap();
+    std::os::unix::fs::symlink("/proc/1/environ", rootfs.join("answer")).unwrap();
+    let at = |rest: &str| format!("/api/containers/a{rest}");
+    for running in [false, true] {
+        if running {
+            assert_eq!(lab.post(&at("/start")).status, 200);
+            lab.get(&at("/files/content?path=/answer")).refusal(400, "file");
+            lab.get(&at("/files?path=/proc")).refusal(400, "file");
+        }
+        let place = lab.get(&at("/files?path=/wide")).json();
+        assert_eq!(place["truncated"], true);
+        assert_eq!(place["entries"].as_array().unwrap().len(), 10_000);
+        let rest = lab.get(&at("/files?path=/wide&after=00009999&limit=1000")).json();
+        assert_eq!(
+            (&rest["truncated"], &rest["entries"][0]["name"]),
+            (&json!(false), &json!("00010000"))
+        );
+        assert_eq!(rest["entries"].as_array().unwrap().len(), 100);
+        let marks = lab.get(&at("/files?path=/")).json();
+        let mark = |name: &str| {
+            let entries = marks["entries"].as_array().unwrap().iter();
+            entries.clone().find(|entry| entry["name"] == name).unwrap()["change"].clone()
+        };
+        assert_eq!(
+            (mark("deep"), mark("wide"), mark("usr")),
+            (json!("added"), json!("added"), json!(null))
+        );
+        lab.get(&at("/files/content?path=/wide/00000000")).refusal(400, "file");
+        let listed = lab.get(&at("/files?path=/odd")).json()["entries"][0].clone();
+        assert_eq!(listed["name_bytes"], "caf%E9%0A");
+        let content = lab.get(&at("/files/content?path=/odd/caf%E9%0A"));
+        assert_eq!((content.status, without_chunks(&content.body)), (200, b"x".to_vec()));
+        let cut = lab.get(&at("/diff?limit=100"));
+        assert_eq!(cut.header("minidocker-truncated"), Some("true"));
+        assert_eq!(cut.json().as_array().unwrap().len(), 100);
+        let whole = lab.get(&at("/diff")).json();
+        let odd =
+            whole.as_array().unwrap().iter().find(|change| change["path_bytes"] != json!(null));
+        assert_eq!(odd.unwrap()["path_bytes"], "/odd/caf%E9%0A");
+        for content in ["merged", "changes"] {
+            let archive = lab.get(&at(&format!("/archive?content={content}")));
+            assert_eq!(archive.status, 200);
+            assert!(without_chunks(&archive.body).len().is_multiple_of(512));
+        }
+        assert_eq!(lab.get("/api/disk").status, 200);
+        assert_eq!(lab.get(&at("/xray")).status, 200);
+    }
+    assert_eq!(lab.delete(&at("/files?path=/odd/caf%E9%0A")).status, 204);
+    assert_eq!(lab.delete(&at("/files?path=/deep")).status, 204);
+    assert_eq!(lab.delete(&at("?force=true")).status, 204);
+    assert_eq!(lab.get("/api/containers").status, 200);
 }
 
 const TAR: [(&str, &str); 1] = [("Content-Type", "application/x-tar")];

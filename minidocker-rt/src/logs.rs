@@ -14,6 +14,7 @@ mod tail;
 mod writer;
 mod written;
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use self::cursor::Cursor;
 use self::line::Line;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::spec::{Command, ContainerId};
 
 pub use follow::Follow;
@@ -119,12 +120,34 @@ impl Logs {
     /// [`crate::Error::Io`] if the log cannot be read. A log that does not exist yet is empty.
     pub fn entries(&self) -> Result<Vec<LogEntry>> {
         let mut entries = Vec::new();
-        self.each(|line| {
-            if self.chooses(&line) {
-                entries.push(line.to_entry());
-            }
+        self.for_each(|entry| {
+            entries.push(entry);
+            Ok::<(), Error>(())
         })?;
         Ok(entries)
+    }
+
+    /// Gives the chosen entries to `take`, oldest first, until it fails: one after the other, so
+    /// that a large log need not be in memory.
+    ///
+    /// # Errors
+    /// What `take` fails with; [`crate::Error::Io`] if the log cannot be read.
+    pub fn for_each<E: From<Error>>(
+        &self,
+        mut take: impl FnMut(LogEntry) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        self.each(|line| match self.chooses(&line) {
+            true => take(line.to_entry()),
+            false => Ok(()),
+        })
+    }
+
+    /// The size of the files that the log is in.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if they cannot be read.
+    pub fn size(&self) -> Result<u64> {
+        cursor::size(&self.path)
     }
 
     /// How many bytes of the command's output (of the chosen stream) are not in the log any more,
@@ -143,13 +166,25 @@ impl Logs {
     /// # Errors
     /// [`crate::Error::Io`] if the log cannot be read.
     pub fn read(&self) -> Result<Vec<u8>> {
-        let mut text = Text::new(self.timestamps);
-        self.each(|line| {
-            if line.stream != Stream::System && self.chooses(&line) {
-                text.push(line);
-            }
-        })?;
-        Ok(text.bytes)
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes what [`Logs::read`] returns, piece by piece.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if the log cannot be read, or `output` not be written.
+    pub fn write_to(&self, output: &mut dyn Write) -> Result<()> {
+        let mut text = Text::new(output, self.timestamps);
+        self.each(|line| match line.stream != Stream::System && self.chooses(&line) {
+            true => text.push(&line, line.text).map_err(|error| self.not_written(error)),
+            false => Ok(()),
+        })
+    }
+
+    fn not_written(&self, error: std::io::Error) -> Error {
+        Error::io("pass on", &self.path, error)
     }
 
     /// As [`Logs::read`], as text; bytes that are not UTF-8 become U+FFFD.
@@ -167,46 +202,63 @@ impl Logs {
     /// # Errors
     /// [`crate::Error::Io`] if the log cannot be read.
     pub fn render(&self) -> Result<String> {
-        let mut text = Text::new(self.timestamps);
-        let mut opened = None;
+        let mut bytes = Vec::new();
+        self.render_to(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Writes what [`Logs::render`] returns, piece by piece.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if the log cannot be read, or `output` not be written.
+    pub fn render_to(&self, output: &mut dyn Write) -> Result<()> {
         let dropped = self.dropped_bytes()?;
+        let mut text = Text::new(output, self.timestamps);
+        let mut opened = false;
         self.each(|line| {
             if line.stream != Stream::System && !self.chooses(&line) || !self.is_recent(&line) {
-                return;
+                return Ok(());
             }
-            opened.get_or_insert_with(|| {
-                line.stream == Stream::System && line.text.starts_with(b"=== Container")
-            });
+            let opens = line.stream == Stream::System && line.text.starts_with(b"=== Container");
+            let written = match std::mem::replace(&mut opened, true) {
+                false if !opens => self.write_opening(text.output, dropped),
+                _ => Ok(()),
+            };
             // A remark starts a line of its own, even after output without a line's end.
-            if line.stream == Stream::System {
-                text.end_line();
-            }
-            text.push(line);
-        })?;
-        let text = String::from_utf8_lossy(&text.bytes);
-        Ok(match (opened, self.started_at) {
-            (Some(false), Some(time)) => {
-                let time = time.to_zoned_datetime(jiff::tz::TimeZone::system());
-                let opening = writer::opening(&self.id, time);
-                let whole = self.tail.is_none() && self.since.is_none();
-                let gap = match dropped {
-                    1.. if whole => format!(
-                        "=== {dropped} bytes of earlier output are not in the log any more: \
-                         see log_max_mb ===\n"
-                    ),
-                    _ => String::new(),
-                };
-                format!("{opening}\nCommand: {}\n{gap}{text}", self.command)
-            }
-            _ => text.into_owned(),
+            let written = written.and_then(|()| match line.stream {
+                Stream::System => text.end_line(),
+                _ => Ok(()),
+            });
+            written
+                .and_then(|()| text.push(&line, String::from_utf8_lossy(line.text).as_bytes()))
+                .map_err(|error| self.not_written(error))
         })
     }
 
-    fn each(&self, mut take: impl FnMut(Line<'_>)) -> Result<()> {
+    /// What the log began with, if it begins with something else now.
+    fn write_opening(&self, output: &mut dyn Write, dropped: u64) -> std::io::Result<()> {
+        let Some(time) = self.started_at else { return Ok(()) };
+        let opening =
+            writer::opening(&self.id, time.to_zoned_datetime(jiff::tz::TimeZone::system()));
+        write!(output, "{opening}\nCommand: {}\n", self.command)?;
+        match dropped {
+            1.. if self.tail.is_none() && self.since.is_none() => writeln!(
+                output,
+                "=== {dropped} bytes of earlier output are not in the log any more: see \
+                 log_max_mb ==="
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn each<E: From<Error>>(
+        &self,
+        mut take: impl FnMut(Line<'_>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         let mut cursor = Cursor::open(&self.path, self.tail, self.stream)?.up_to_now()?;
         while let Some(line) = cursor.next()? {
             if let Some(line) = Line::parse(line) {
-                take(line);
+                take(line)?;
             }
         }
         Ok(())
@@ -222,32 +274,30 @@ impl Logs {
 }
 
 /// Lines put together again.
-struct Text {
-    bytes: Vec<u8>,
+struct Text<'a> {
+    output: &'a mut dyn Write,
     timestamps: bool,
     line_open: bool,
 }
 
-impl Text {
-    fn new(timestamps: bool) -> Text {
-        Text { bytes: Vec::new(), timestamps, line_open: false }
+impl<'a> Text<'a> {
+    fn new(output: &'a mut dyn Write, timestamps: bool) -> Text<'a> {
+        Text { output, timestamps, line_open: false }
     }
 
-    fn push(&mut self, line: Line<'_>) {
+    fn push(&mut self, line: &Line<'_>, text: &[u8]) -> std::io::Result<()> {
         if self.timestamps && !self.line_open {
-            self.bytes.extend(format!("{:.9} ", line.time).bytes());
+            write!(self.output, "{:.9} ", line.time)?;
         }
-        self.bytes.extend_from_slice(line.text);
-        if line.full {
-            self.bytes.push(b'\n');
-        }
+        self.output.write_all(text)?;
         self.line_open = !line.full;
+        if line.full { self.output.write_all(b"\n") } else { Ok(()) }
     }
 
-    fn end_line(&mut self) {
-        if self.line_open {
-            self.bytes.push(b'\n');
-            self.line_open = false;
+    fn end_line(&mut self) -> std::io::Result<()> {
+        match std::mem::take(&mut self.line_open) {
+            true => self.output.write_all(b"\n"),
+            false => Ok(()),
         }
     }
 }

@@ -110,6 +110,13 @@ impl Cursor {
     }
 }
 
+/// The size of both files.
+pub(super) fn size(path: &Path) -> Result<u64> {
+    let length = |file: File| Ok(file.metadata()?.len());
+    let lengths = open_both(path)?.into_iter().map(length).sum::<std::io::Result<u64>>();
+    lengths.map_err(|error| Error::io("read", path, error))
+}
+
 /// What was written before the oldest line that is kept.
 pub(super) fn written_before(path: &Path) -> Result<Written> {
     match open_both(path)?.first() {

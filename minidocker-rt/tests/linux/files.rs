@@ -566,6 +566,12 @@ fn a_name_that_is_not_utf8_can_be_used_by_its_bytes() {
     symlink(target, folder.join("link")).unwrap();
     let files = container.files();
     assert_eq!(names(&container, "/odd"), ["caf\u{fffd}", "link"]);
+    let listed = container.files().list("/odd").unwrap();
+    let marks: Vec<String> = listed.into_iter().flat_map(|info| info.not_utf8).collect();
+    assert_eq!(marks, ["name", "target"], "what is shown is not what it is called");
+    let changes = container.diff().unwrap();
+    let marked = changes.iter().filter(|change| change.not_utf8 == ["path"]);
+    assert_eq!(marked.map(|change| &change.path[..]).collect::<Vec<_>>(), ["/odd/caf\u{fffd}"]);
     let shown = "/odd/caf\u{fffd}";
     assert_eq!(errno(files.read(shown, 1), shown), Some(2), "it is not its name");
     let listed = files.list("/odd").unwrap();

@@ -2,6 +2,7 @@
 
 mod follow;
 
+use std::io::Write;
 use std::str::FromStr;
 
 use actix_web::http::header::HeaderName;
@@ -16,6 +17,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::query::Query;
 use crate::text::NotUtf8;
+use crate::transfer;
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/api/containers/{name}/logs", "GET, HEAD").route(read().to(logs)));
@@ -26,6 +28,9 @@ const EMPTY_BECAUSE: HeaderName = HeaderName::from_static("empty-because");
 
 /// How many bytes of output the log has dropped.
 const DROPPED_BYTES: HeaderName = HeaderName::from_static("dropped-bytes");
+
+/// A log of the usual size is read into memory; a larger one is sent while it is read.
+const IN_MEMORY: u64 = 33 << 20;
 
 /// Which part of a log is asked for.
 #[derive(Debug, Clone)]
@@ -133,17 +138,26 @@ async fn logs(request: HttpRequest, app: web::Data<App>) -> Answer {
         return follow::follow(&request, &app, part).await;
     }
     let name = name_in(&request);
+    let choice = part.clone();
+    let (large, dropped) = app
+        .look(name.clone(), move |container| {
+            let logs = choice.of(container.logs()?).timestamps(timestamps);
+            let dropped = logs.dropped_bytes()?;
+            Ok(((logs.size()? > IN_MEMORY).then_some(logs), dropped))
+        })
+        .await?;
+    if let Some(logs) = large {
+        return in_pieces(&app, logs, dropped, format, raw).await;
+    }
     if format == Format::Json {
-        let (lines, empty, dropped) = app
+        let (lines, empty) = app
             .look(name, move |container| {
-                let logs = part.of(container.logs()?);
-                let dropped = logs.dropped_bytes()?;
-                let entries = logs.entries()?;
+                let entries = part.of(container.logs()?).entries()?;
                 let empty = match entries.is_empty() {
                     true => Some(why_empty(&container.inspect()?)),
                     false => None,
                 };
-                Ok((entries, empty, dropped))
+                Ok((entries, empty))
             })
             .await?;
         let lines: Vec<Line> = lines.into_iter().map(Line::from).collect();
@@ -151,13 +165,12 @@ async fn logs(request: HttpRequest, app: web::Data<App>) -> Answer {
             "lines": lines, "empty": empty, "dropped_bytes": dropped
         })));
     }
-    let (text, empty, dropped) = app
+    let (text, empty) = app
         .look(name, move |container| {
             let logs = part.of(container.logs()?).timestamps(timestamps);
-            let dropped = logs.dropped_bytes()?;
             let text = if raw { logs.read()? } else { logs.render()?.into_bytes() };
             let empty = empty_because(container, text.is_empty())?;
-            Ok((text, empty, dropped))
+            Ok((text, empty))
         })
         .await?;
     let mut answer = HttpResponse::Ok();
@@ -166,6 +179,38 @@ async fn logs(request: HttpRequest, app: web::Data<App>) -> Answer {
         answer.insert_header((EMPTY_BECAUSE, why));
     }
     Ok(answer.content_type("text/plain; charset=utf-8").body(text))
+}
+
+/// Answers with a log that may be too large for the memory of many such answers.
+async fn in_pieces(
+    app: &web::Data<App>,
+    logs: Logs,
+    dropped: u64,
+    format: Format,
+    raw: bool,
+) -> Answer {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((DROPPED_BYTES, dropped)).content_type(match format {
+        Format::Text => "text/plain; charset=utf-8",
+        Format::Json => "application/json",
+    });
+    let give = move |out: &mut dyn Write| match format {
+        Format::Text if raw => Ok(logs.write_to(out)?),
+        Format::Text => Ok(logs.render_to(out)?),
+        Format::Json => {
+            let not_taken = |error: std::io::Error| ApiError::not_taken(&error);
+            let mut before = r#"{"lines":["#;
+            logs.for_each(|entry| {
+                out.write_all(before.as_bytes()).map_err(not_taken)?;
+                before = ",";
+                serde_json::to_writer(&mut *out, &Line::from(entry))
+                    .map_err(|error| not_taken(error.into()))
+            })?;
+            let begin = if before == "," { "" } else { before };
+            write!(out, r#"{begin}],"empty":null,"dropped_bytes":{dropped}}}"#).map_err(not_taken)
+        }
+    };
+    transfer::send(app, answer, give).await
 }
 
 fn empty_because(

@@ -381,7 +381,7 @@ fn files_made_to_hurt_do_the_server_no_harm() {
 
 const TAR: [(&str, &str); 1] = [("Content-Type", "application/x-tar")];
 
-fn without_chunks(mut body: &[u8]) -> Vec<u8> {
+pub fn without_chunks(mut body: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     loop {
         let end = body.windows(2).position(|two| two == b"\r\n").unwrap();

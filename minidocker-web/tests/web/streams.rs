@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::features::without_chunks;
 use crate::lab::{Lab, Server};
 use crate::wire::Events;
 
@@ -18,6 +19,7 @@ crate::trials![
     an_empty_log_says_why,
     lines_come_whole_whatever_is_in_them,
     a_log_that_lost_its_beginning_says_so,
+    a_large_log_is_sent_as_it_is,
     stats_come_every_second_until_the_end,
     a_client_that_does_not_read_delays_nobody,
     open_streams_end_with_the_server,
@@ -226,6 +228,38 @@ fn a_log_that_lost_its_beginning_says_so() {
     assert_eq!((first.event.as_str(), &first.data["dropped_bytes"]), ("dropped", &json!(dropped)));
     lab.create(json!({"name": "b", "command": "true"}));
     assert_eq!(lab.get("/api/containers/b/logs").header("dropped-bytes").unwrap(), "0");
+}
+
+/// Of a size that is not read into memory.
+fn a_large_log_is_sent_as_it_is() {
+    let lab = Lab::new();
+    let command = "head -c 36000000 /dev/zero | tr '\\0' x; echo; echo caf\u{e9}";
+    lab.create(json!({"name": "a", "command": ["sh", "-c", command], "log_max_mb": 200}));
+    assert_eq!(lab.post("/api/containers/a/start").status, 200);
+    lab.until_stopped("a");
+    let whole = |path: &str| {
+        let answer = lab.get(path);
+        assert_eq!(answer.header("dropped-bytes"), Some("0"));
+        without_chunks(&answer.body)
+    };
+    assert_eq!(whole("/api/containers/a/logs?raw=true").len(), 36_000_007);
+    let text = String::from_utf8(whole("/api/containers/a/logs")).unwrap();
+    assert!(text.starts_with("=== Container"));
+    assert!(text.ends_with("café\n=== Container exited with code 0 ===\n"));
+    let json = |stream: &str| -> serde_json::Value {
+        let path = format!("/api/containers/a/logs?format=json&stream={stream}");
+        serde_json::from_slice(&whole(&path)).unwrap()
+    };
+    let none = json("stderr");
+    let json = json("stdout");
+    let lines = json["lines"].as_array().unwrap();
+    assert_eq!(lines.iter().filter(|line| line["full"] == true).count(), 2);
+    assert_eq!(texts(&json["lines"]).concat().len(), 36_000_005);
+    assert_eq!(
+        (&lines[lines.len() - 1]["text"], &json["dropped_bytes"]),
+        (&json!("café"), &json!(0))
+    );
+    assert_eq!(none, json!({"lines": [], "empty": null, "dropped_bytes": 0}));
 }
 
 fn stats_come_every_second_until_the_end() {

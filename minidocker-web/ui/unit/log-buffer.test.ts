@@ -27,6 +27,18 @@ test("the oldest lines go when there are too many, and are counted", () => {
   expect(buffer.entries[0]?.text).toBe("line 150");
 });
 
+test("a line that never ends, and lines of any length, do not fill the memory", () => {
+  const buffer = new LogBuffer(100, 1_000_000);
+  const part = "x".repeat(64 * 1024);
+  for (let count = 0; count < 100; count += 1) buffer.append([line(part, { full: false })]);
+  const kept = buffer.entries.reduce((sum, { text }) => sum + text.length, 0);
+  expect(kept).toBeLessThanOrEqual(1_000_000);
+  expect(Math.max(...buffer.entries.map(({ text }) => text.length))).toBeLessThan(400_000);
+  expect(buffer.dropped + buffer.entries.length).toBe(25);
+  buffer.append([line("end")]);
+  expect(buffer.entries.at(-1)?.text).toBe("end");
+});
+
 test("what a new stream repeats is left out, once", () => {
   const buffer = new LogBuffer(100);
   buffer.append([line("old", { time: "2030-01-01T00:00:00.4Z" }), line("a"), line("b")]);

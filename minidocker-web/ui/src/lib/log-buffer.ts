@@ -13,6 +13,12 @@ export interface Entry {
   columns: number;
 }
 
+/** A line is kept in pieces of about so many characters: one may never end. */
+const LONGEST = 256 * 1024;
+
+/** So many characters are kept in all. */
+const ALL = 64 * 1024 * 1024;
+
 /** A growing log. Colours carry over from line to line of a stream. */
 export class LogBuffer {
   readonly entries: Entry[] = [];
@@ -24,8 +30,12 @@ export class LogBuffer {
     system: PLAIN,
   };
   private unfinished: Partial<Record<LogLine["stream"], Entry>> = {};
+  private size = 0;
 
-  constructor(private readonly most: number) {}
+  constructor(
+    private readonly most: number,
+    private readonly all = ALL,
+  ) {}
 
   append(lines: LogLine[]): void {
     for (const { time, stream, text, full } of lines) {
@@ -46,15 +56,27 @@ export class LogBuffer {
       }
       const entry = before ?? this.entries[this.entries.length - 1];
       if (text.includes("\x1b")) this.styles[stream] = parseAnsi(text, this.styles[stream]).style;
-      if (full) delete this.unfinished[stream];
+      if (full || (entry && entry.text.length >= LONGEST)) delete this.unfinished[stream];
       else if (entry) this.unfinished[stream] = entry;
+      this.size += text.length;
     }
-    const over = this.entries.length - this.most;
     // Not one by one: moving a large array for each line is slow.
-    if (over > this.most / 10) {
-      this.entries.splice(0, over);
-      this.dropped += over;
+    const over = this.entries.length - this.most;
+    let drop = over > this.most / 10 ? over : 0;
+    if (this.size > this.all) {
+      let left = this.size;
+      for (drop = 0; drop < this.entries.length - 1; drop += 1) {
+        if (left <= this.all * 0.9 && drop >= over) break;
+        left -= this.entries[drop]?.text.length ?? 0;
+      }
     }
+    if (drop === 0) return;
+    for (const entry of this.entries.splice(0, drop)) {
+      this.size -= entry.text.length;
+      // What comes later of its line is shown as a line of its own.
+      if (this.unfinished[entry.stream] === entry) delete this.unfinished[entry.stream];
+    }
+    this.dropped += drop;
   }
 
   get last(): string | null {

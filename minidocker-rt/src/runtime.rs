@@ -197,9 +197,10 @@ impl Runtime {
             return Err(*problem);
         }
         spec.settle_network(&self.inner.default_network)?;
+        // First: where images cannot be used at all, none need be looked for.
+        self.inner.backend.check(&spec)?;
         let kept = self.keep_image(&spec.image)?;
         spec.settle_image(&self.image(spec.image.as_str())?.config)?;
-        self.inner.backend.check(&spec)?;
         let pinned = self.check_against_machine(&spec)?;
         self.keep_network(&spec)?;
         match self.inner.store.dir(&spec.name).path().exists() {

@@ -115,7 +115,7 @@ fn hang(lab: &Lab) -> (Container, std::thread::JoinHandle<Result<(), Error>>) {
         let starter = container.clone();
         let thread = std::thread::spawn(move || starter.start());
         while !thread.is_finished() {
-            let Some(&init) = helpers(lab, "md-init").first() else { continue };
+            let Some(&init) = helpers(lab, "minidocker-init").first() else { continue };
             let _ = kill(Pid::from_raw(init), Signal::SIGSTOP);
             std::thread::sleep(Duration::from_millis(300));
             if !thread.is_finished() {

@@ -34,7 +34,6 @@ const FULL: Required<Spec> = {
   health_check: { command: "true", interval_seconds: 5, retries: 2, start_period_seconds: 1 },
   init: false,
   tty: true,
-  log_max_mb: 64,
   stdin_open: true,
   isolation: { pid: false, network: false, seccomp: false, no_new_privs: false },
 };
@@ -199,7 +198,6 @@ test("python is python, and means the same by the names of the package", () => {
     health_check: { command: "true", interval: 5, retries: 2, start_period: 1 },
     init: false,
     tty: true,
-    log_max_mb: 64,
     stdin_open: true,
     isolation: { pid: false, network: false, seccomp: false, no_new_privs: false },
   });

@@ -46,8 +46,12 @@ pub(crate) fn folder(path: &Path) -> Result<()> {
 #[cfg(unix)]
 pub(crate) fn root(path: &Path) -> Result<()> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|error| Error::io("create", parent, error))?;
+    if let Some(parent) = path.parent()
+        && let Err(error) = fs::create_dir_all(parent)
+        // Of a file in its place the next call says more.
+        && !parent.exists()
+    {
+        return Err(Error::io("create", parent, error));
     }
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => return super::store::set_mode(path, 0o700),

@@ -234,6 +234,12 @@ fn mount_point(sys: &mut Sys, root: &Handle, path: &str, folder: bool) -> SysRes
     Err(SysError { errno: libc::ELOOP, ..missing })
 }
 
+/// Whether an error says that nothing can be where a symlink leads, rather than that the call failed.
+fn leads_nowhere(errno: i32) -> bool {
+    use libc::{EEXIST, EISDIR, ELOOP, ENOENT, ENOTDIR, EROFS};
+    matches!(errno, EEXIST | EISDIR | ELOOP | ENOENT | ENOTDIR | EROFS)
+}
+
 /// A file of the host that is shown in /etc.
 #[derive(Debug, Clone)]
 pub(crate) struct EtcFile {
@@ -256,7 +262,7 @@ pub(crate) fn show_files(
         let path = format!("/etc/{name}");
         let target = match mount_point(sys, root, &path, false) {
             // A symlink to what only the image's own machine had. In a volume it is not ours.
-            Err(_) if !over_volume => {
+            Err(error) if !over_volume && leads_nowhere(error.errno) => {
                 let etc = ensure_directory(sys, root, "/etc")?;
                 sys.unlinkat(&etc, name)?;
                 sys.create_file(&etc, name)?;

@@ -88,9 +88,12 @@ function Row({ container, order }: { container: Container; order: string[] }) {
   const { name, exit, spec } = container;
   const usage = usageOf(container);
   const triggers = useMemo(() => menuTriggers(name, () => currentMenu(name)), [name]);
+  const condition = conditionOf(container);
+  // What the condition hides: an unhealthy one is running, one out of memory has stopped.
+  const secondWord = condition === container.status ? container.health?.status : container.status;
   const ended = exit && !isAlive(container) ? exit : null;
   return (
-    <tr data-state={conditionOf(container)} data-selected={selected.value.has(name)} {...triggers}>
+    <tr data-state={condition} data-selected={selected.value.has(name)} {...triggers}>
       <td>
         <SelectBox name={name} order={order} />
       </td>
@@ -102,7 +105,7 @@ function Row({ container, order }: { container: Container; order: string[] }) {
       </td>
       <td>
         <ContainerStatus container={container} />
-        {container.health && <div class="small soft">{container.health.status}</div>}
+        {secondWord && <div class="small soft">{secondWord}</div>}
       </td>
       <td>
         <code class="truncate cell-command" title={container.command}>

@@ -80,7 +80,8 @@ WAITS = {
     "stats": "list(c.stats_stream(40))",
     "stats over": "c.stats(over=40)",
     "run": "md.run('sleep 60', runtime=rt)",
-    "the lock": "lock.acquire(); c.stop()",
+    # Not a stop: that is heard without the lock.
+    "the lock": "lock.acquire(); c.start()",
     "health": "c.wait_healthy()",
 }
 LINUX_WAITS = {
@@ -169,7 +170,7 @@ def _interrupt(waiting: Script) -> None:
 def _no_containers_left(root: Path) -> Any:
     yield
     if root.exists():
-        with md.Runtime(root) as runtime:
+        with md.Runtime(root, backend="any") as runtime:
             for container in runtime.list():
                 container.delete(force=True)
 
@@ -208,7 +209,7 @@ def test_a_container_outlives_a_crash_and_another_script_picks_it_up(
 import sys, time
 import minidocker as md
 rt = md.Runtime(sys.argv[1], backend="linux")
-c = rt.create("left", "sh -c 'echo before; sleep 1; echo after; exit 7'").start()
+c = rt.create("left", "sh -c 'echo before; sleep 3; echo after; exit 7'").start()
 print("started", flush=True)
 time.sleep(60)
 """,

@@ -92,7 +92,7 @@ test("a network is made, used and deleted", async () => {
   await page.getByRole("dialog").getByRole("button", { name: "Create" }).click();
   await card("backend").getByText("10.99.7.0/24").waitFor();
 
-  await card("backend").getByRole("button", { name: "Create a container on it" }).click();
+  await card("backend").getByRole("button", { name: "Create a container here" }).click();
   expect(await page.getByLabel("Network", { exact: true }).inputValue()).toBe("backend");
   await page.getByLabel("Name", { exact: true }).fill("db");
   await page.getByLabel("Command", { exact: true }).fill("sleep 1000");

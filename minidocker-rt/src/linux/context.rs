@@ -137,7 +137,7 @@ impl StepError {
 }
 
 impl<'a> Context<'a> {
-    /// For the deed.
+    /// For a construction that is carried out.
     pub fn new(
         file: &'a SpecFile,
         dir: &'a ContainerDir,

@@ -61,7 +61,7 @@ pub(crate) fn open(dir: &ContainerDir) -> Result<OwnedFd> {
     Ok(door)
 }
 
-/// Takes in whoever knocks.
+/// Accepts a connection on the control socket, if one is waiting.
 pub(crate) fn admit(door: &OwnedFd) -> Option<OwnedFd> {
     use std::os::fd::FromRawFd;
     let fd = accept4(door.as_raw_fd(), SockFlag::SOCK_CLOEXEC).ok()?;

@@ -49,12 +49,13 @@ impl Container {
                 seconds: FREEZE_PATIENCE.as_secs(),
                 because: None,
             }),
-            // Perhaps it ended by itself in the meantime.
-            ended => match (self.status_in(&locked.dir)?.1, ended) {
-                (status, _) if status != from => Err(self.wrong_state(operation, status)),
-                (_, Err(error)) => Err(error),
-                // Its supervisor has not written it down yet.
-                _ => Err(self.wrong_state(operation, Status::Stopped)),
+            // Perhaps it ended by itself in the meantime, and that is not written down yet.
+            failed => match (self.status_in(&locked.dir)?.1, failed) {
+                (Status::Running | Status::Paused, Err(error)) => Err(error),
+                (Status::Running | Status::Paused, _) => {
+                    Err(self.wrong_state(operation, Status::Stopped))
+                }
+                (ended, _) => Err(self.wrong_state(operation, ended)),
             },
         }
     }

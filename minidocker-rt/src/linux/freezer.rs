@@ -42,7 +42,8 @@ pub(crate) fn freeze(cgroups: &[PathBuf]) -> Result<bool> {
               1, or use version 2, and start the container again"
             .into(),
     })?;
-    let frozen = freezer.set_and_wait(true);
+    freezer.set(true)?;
+    let frozen = freezer.wait_until(true);
     if !matches!(frozen, Ok(true)) {
         let _ = freezer.set(false);
     }
@@ -56,8 +57,12 @@ pub(crate) fn freeze(cgroups: &[PathBuf]) -> Result<bool> {
 /// [`Error::Io`] if the kernel refuses, or the cgroup is gone.
 pub(crate) fn thaw(cgroups: &[PathBuf]) -> Result<bool> {
     for freezer in freezers(cgroups).filter(|freezer| !freezer.is_at_rest(false)) {
-        if !freezer.set_and_wait(false)? {
-            return Ok(false);
+        freezer.set(false)?;
+        match freezer.wait_until(false) {
+            Ok(true) => {}
+            // A signal may have waited for it: it went on, ended, and took its cgroup along.
+            Err(_) if !freezer.cgroup().exists() => {}
+            trouble => return trouble,
         }
     }
     Ok(true)
@@ -130,7 +135,8 @@ impl Freezer {
             .is_ok_and(|asked| asked.trim() == if frozen { "1" } else { "0" }))
     }
 
-    fn set_and_wait(&self, frozen: bool) -> Result<bool> {
+    /// Waits until what was asked for is so. Returns false if it is not within [`PATIENCE`].
+    fn wait_until(&self, frozen: bool) -> Result<bool> {
         let deadline = Instant::now() + PATIENCE;
         match self {
             Freezer::V1 { .. } => self.insist(frozen, deadline),
@@ -138,7 +144,6 @@ impl Freezer {
                 let path = cgroup.join("cgroup.events");
                 let trouble = |error| Error::io("read", &path, error);
                 let mut events = File::open(&path).map_err(trouble)?;
-                self.set(frozen)?;
                 loop {
                     let mut text = String::new();
                     events.rewind().map_err(trouble)?;

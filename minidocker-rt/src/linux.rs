@@ -36,6 +36,7 @@ pub(crate) mod process;
 mod publisher;
 mod raw;
 mod refusal;
+mod resolve;
 mod rootfs;
 mod seccomp;
 pub(crate) mod spawner;

@@ -14,9 +14,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use jiff::Timestamp;
-use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, SeekFrom, Statx, Uid};
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, SeekFrom, Statx, Uid};
 use rustix::io::Errno;
 
+use super::resolve::in_root;
 use super::tree;
 use crate::files::{FileInfo, FileKind, FileMount, Trouble, WriteOptions};
 use crate::names;
@@ -47,7 +48,7 @@ pub(crate) fn list(
     limit: usize,
     mounts: &Mounts<'_>,
 ) -> Result<Vec<FileInfo>> {
-    let directory = resolve(root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    let directory = in_root(root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
     refuse_kernel_files(&directory)?;
     // However many there are, no more than are wanted are held: the greatest goes.
     let mut names = BinaryHeap::new();
@@ -81,10 +82,10 @@ pub(crate) fn list(
 pub(crate) fn stat(root: BorrowedFd<'_>, path: &[u8], mounts: &Mounts<'_>) -> Result<FileInfo> {
     let (parent, name) = split(path)?;
     let Some(name) = name else {
-        let place = resolve(root, b"/", OFlags::PATH)?;
+        let place = in_root(root, "/", OFlags::PATH)?;
         return Ok(info(place.as_fd(), c"/", &tree::look_at(&place)?, None));
     };
-    let parent = resolve(root, parent, OFlags::PATH | OFlags::DIRECTORY)?;
+    let parent = in_root(root, parent, OFlags::PATH | OFlags::DIRECTORY)?;
     refuse_kernel_files(&parent)?;
     match tree::look(&parent, &name)? {
         Some(data) => {
@@ -97,7 +98,7 @@ pub(crate) fn stat(root: BorrowedFd<'_>, path: &[u8], mounts: &Mounts<'_>) -> Re
 
 /// Opens a regular file for reading.
 pub(crate) fn open(root: BorrowedFd<'_>, path: &[u8]) -> Result<File> {
-    let place = resolve(root, path, OFlags::PATH)?;
+    let place = in_root(root, path, OFlags::PATH)?;
     refuse_kernel_files(&place)?;
     require_regular(&tree::look_at(&place)?)?;
     reopen(&place, OFlags::RDONLY)
@@ -135,7 +136,7 @@ pub(crate) fn write(
 /// Whether an open directory is the container's /etc.
 fn is_etc(root: BorrowedFd<'_>, directory: &OwnedFd) -> Result<bool> {
     let identity = |data: Statx| (data.stx_dev_major, data.stx_dev_minor, data.stx_ino);
-    let etc = resolve(root, b"/etc", OFlags::PATH)?;
+    let etc = in_root(root, "/etc", OFlags::PATH)?;
     Ok(identity(tree::look_at(&etc)?) == identity(tree::look_at(directory)?))
 }
 
@@ -143,13 +144,13 @@ fn is_etc(root: BorrowedFd<'_>, directory: &OwnedFd) -> Result<bool> {
 pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
     split(path)?;
     let mut so_far = Vec::new();
-    let mut parent = resolve(root, b"/", OFlags::PATH | OFlags::DIRECTORY)?;
+    let mut parent = in_root(root, "/", OFlags::PATH | OFlags::DIRECTORY)?;
     let parts = path.split(|&byte| byte == b'/');
     for part in parts.filter(|part| !matches!(*part, b"" | b".")) {
         so_far.push(b'/');
         so_far.extend_from_slice(part);
-        parent = match resolve(root, &so_far, OFlags::PATH | OFlags::DIRECTORY) {
-            Err(Trouble { errno: Some(errno), .. }) if errno == Errno::NOENT.raw_os_error() => {
+        parent = match in_root(root, &so_far, OFlags::PATH | OFlags::DIRECTORY) {
+            Err(Errno::NOENT) => {
                 refuse_kernel_files(&parent)?;
                 match rustix::fs::mkdirat(&parent, part, Mode::from(0o755)) {
                     // Somebody else was faster, or it is a symlink that leads nowhere: the
@@ -157,7 +158,7 @@ pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(errno.into()),
                 }
-                resolve(root, &so_far, OFlags::PATH | OFlags::DIRECTORY)?
+                in_root(root, &so_far, OFlags::PATH | OFlags::DIRECTORY)?
             }
             result => result?,
         };
@@ -171,7 +172,7 @@ pub(crate) fn remove(root: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
     let Some(name) = name else {
         return refuse(Errno::BUSY, "the root itself cannot be removed");
     };
-    let parent = resolve(root, parent, OFlags::PATH | OFlags::DIRECTORY)?;
+    let parent = in_root(root, parent, OFlags::PATH | OFlags::DIRECTORY)?;
     refuse_kernel_files(&parent)?;
     match tree::remove(parent.as_fd(), &name) {
         Err(Errno::BUSY) => refuse(Errno::BUSY, "a volume or another filesystem is mounted there"),
@@ -212,27 +213,6 @@ pub(crate) fn copy_into(folder: &Path, file: &mut File) -> Result<File> {
     Ok(copy)
 }
 
-/// Resolves a path as the container would: an absolute symlink starts at its root, `..`
-/// stops there, and the magic links of /proc, which could lead anywhere, are refused.
-fn resolve(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd> {
-    // openat2(2) answers EAGAIN when a rename somewhere made it unsure about a `..`. A
-    // machine that renames without end must not keep us here.
-    let mut tries_left = 100;
-    loop {
-        let opened = rustix::fs::openat2(
-            root,
-            path,
-            flags | OFlags::CLOEXEC,
-            Mode::empty(),
-            ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-        );
-        match opened {
-            Err(Errno::AGAIN) if tries_left > 0 => tries_left -= 1,
-            result => return Ok(result?),
-        }
-    }
-}
-
 /// Splits a path into the folder and the last name, which is None for the root.
 fn split(path: &[u8]) -> Result<(&[u8], Option<CString>)> {
     if !path.starts_with(b"/") {
@@ -271,7 +251,7 @@ fn follow(root: BorrowedFd<'_>, path: &[u8], make_parents: bool) -> Result<Targe
         if make_parents {
             make_directory(root, folder)?;
         }
-        let parent = resolve(root, folder, OFlags::PATH | OFlags::DIRECTORY)?;
+        let parent = in_root(root, folder, OFlags::PATH | OFlags::DIRECTORY)?;
         refuse_kernel_files(&parent)?;
         let data = tree::look(&parent, &name)?;
         if data.as_ref().is_none_or(|data| tree::kind(data) != FileType::Symlink) {

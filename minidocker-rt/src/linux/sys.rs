@@ -26,7 +26,7 @@ use rustix::mount::{
 };
 
 use super::terminal::Pty;
-use super::{identity, raw, terminal};
+use super::{identity, raw, resolve, terminal};
 use crate::error::errno_name;
 use crate::plan::Call;
 use crate::spec::{Fault, TerminalSize};
@@ -342,9 +342,7 @@ impl Sys {
              RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}}) + write({content:?})"
         );
         self.call(text, (), || {
-            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-            let file = rustix::fs::openat2(root.fd(), path, flags, Mode::empty(), resolve)?;
+            let file = resolve::in_root(root.fd(), path, OFlags::WRONLY)?;
             // As with every write to procfs: it must be that (CVE-2019-19921).
             match rustix::fs::fstatfs(&file)?.f_type as u64 == libc::PROC_SUPER_MAGIC as u64 {
                 true => rustix::io::write(&file, content.as_bytes()).map(drop),
@@ -370,15 +368,7 @@ impl Sys {
             if directory { "|O_DIRECTORY" } else { "" }
         );
         let label = join_label(&root.label, path);
-        self.handle(text, label, || {
-            rustix::fs::openat2(
-                root.fd(),
-                path,
-                OFlags::PATH | OFlags::CLOEXEC | kind,
-                Mode::empty(),
-                ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-            )
-        })
+        self.handle(text, label, || resolve::in_root(root.fd(), path, OFlags::PATH | kind))
     }
 
     /// Makes a directory in an open directory.

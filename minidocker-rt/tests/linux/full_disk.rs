@@ -205,7 +205,8 @@ fn on_a_full_disk_exec_pause_stop_and_delete_work() {
     container.delete().unwrap();
     other.delete_force().unwrap();
     assert!(disk.runtime.list().unwrap().is_empty());
-    // The room that they took.
+    // The room that they took, and that their supervisors give back by ending.
+    eventually("their supervisors are gone", || disk.supervisors().is_empty());
     disk.fill();
     assert!(disk.runtime.create(sleeper("c")).unwrap_err().hint().contains("disk space"));
     assert!(disk.runtime.list().unwrap().is_empty(), "nothing is half-made");

@@ -16,6 +16,7 @@ use super::registry::{Key, Registry, Segment};
 use super::rules::Rules;
 use crate::linux::process;
 use crate::linux::sys::{Sys, SysError, SysResult};
+use crate::lock;
 use crate::spec::Subnet;
 use crate::status::ProcessIdentity;
 
@@ -380,7 +381,7 @@ fn already_up(bridge: &str, subnet: Subnet, asked: Subnet) -> String {
 }
 
 /// Locks the folder, making it if needed. Whoever had it before may have removed it, and then
-/// our lock is one of nothing.
+/// our lock is one of nothing. ETIMEDOUT if it is not to be had within [`lock::LONGEST_WAIT`].
 fn locked(folder: &Path) -> std::io::Result<File> {
     loop {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -389,7 +390,12 @@ fn locked(folder: &Path) -> std::io::Result<File> {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             result => result?,
         };
-        lock.lock()?;
+        match lock::take(&lock, lock::Mode::Exclusive, lock::LONGEST_WAIT, &path) {
+            Ok(true) => {}
+            // Whoever has it stands still: stopped, or kept waiting itself.
+            Ok(false) => return Err(std::io::Error::from_raw_os_error(libc::ETIMEDOUT)),
+            Err(error) => return Err(std::io::Error::other(error)),
+        }
         let same = fs::metadata(&path).is_ok_and(|found| {
             lock.metadata().is_ok_and(|held| found.ino() == held.ino() && found.dev() == held.dev())
         });

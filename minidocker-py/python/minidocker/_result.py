@@ -29,7 +29,7 @@ class Result:
     """Whether it was killed because its time was over. What it wrote until then is here."""
     truncated: bool
     """Whether something that it wrote may be missing: what is over the limit, or what was written
-    so fast that the log was rotated twice (32 MiB) before it could be read."""
+    so fast that the log outgrew its size (``log_max_mb``) before it could be read."""
     isolated: bool = True
     """Whether the kernel kept it apart from this machine. False in a simulation, where nothing is.
     """

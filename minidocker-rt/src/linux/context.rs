@@ -34,6 +34,8 @@ pub(crate) struct Context<'a> {
     pub cgroup: Cgroup,
     /// The ways into the cgroup, which the command will take.
     doors: Doors,
+    /// What the command's process reports through until its execve.
+    pub reporting: Vec<i32>,
     /// The new root, from the overlay step to pivot_root.
     root: Option<Handle>,
     /// The host's side of the published ports.
@@ -174,6 +176,7 @@ impl<'a> Context<'a> {
             image,
             cgroup: Cgroup::of(&host.cgroups, file.id.as_str()),
             doors: Doors::default(),
+            reporting: Vec::new(),
             root: None,
             listeners: Vec::new(),
             network: Network::default(),
@@ -452,6 +455,11 @@ impl<'a> Context<'a> {
     /// Everything before the exec: the standard streams, the descriptors, the path.
     fn prepare_exec(&mut self) -> Result<Executable, StepError> {
         let spec = &self.file.spec;
+        let terminal = self.terminal.iter().flat_map(|pty| [&pty.master, &pty.slave]);
+        let mut keep: Vec<i32> =
+            self.streams.each().chain(terminal).map(AsRawFd::as_raw_fd).collect();
+        keep.extend(&self.reporting);
+        self.sys.close_all_except(&keep)?;
         self.place_streams()?;
         self.sys.close_on_exec_all()?;
 

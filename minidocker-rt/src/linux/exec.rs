@@ -275,6 +275,8 @@ impl Inside<'_> {
         request: &ExecRequest,
     ) -> i32 {
         set_process_name(c"md-command");
+        context.reporting =
+            [&self.report, &self.terminals, &self.myself].map(AsRawFd::as_raw_fd).to_vec();
         let _ = setsid();
         if !bind_to(&self.myself) {
             return 1;

@@ -112,6 +112,7 @@ fn become_command(
     supervisor: &OwnedFd,
 ) -> i32 {
     set_process_name(c"md-command");
+    context.reporting = vec![reports.as_raw_fd(), supervisor.as_raw_fd()];
     // A child does not inherit the parent-death signal.
     if !bind_to(supervisor) {
         return 1;

@@ -700,8 +700,17 @@ impl Sys {
         self.call(text, (), || raw::dup2(file.fd(), target))
     }
 
-    /// Marks every descriptor but the standard streams to be closed by the exec: a
-    /// forgotten one would be a way out of the container (CVE-2024-21626).
+    /// Closes every descriptor from 3 on but those of `keep`. The exec resolves the program's
+    /// path before it closes anything: were a folder of the host open still, a program that is a
+    /// symlink to `/proc/self/fd/N/../…` would be a file of the host (CVE-2024-21626).
+    pub fn close_all_except(&mut self, keep: &[i32]) -> SysResult<()> {
+        self.call("close_range(3, ~0U, 0), but for what reports and the streams".into(), (), || {
+            raw::close_all_except(keep);
+            Ok::<(), i32>(())
+        })
+    }
+
+    /// Marks every descriptor but the standard streams to be closed by the exec.
     pub fn close_on_exec_all(&mut self) -> SysResult<()> {
         self.call("close_range(3, ~0U, CLOSE_RANGE_CLOEXEC)".into(), (), || {
             raw::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)

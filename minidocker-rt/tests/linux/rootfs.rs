@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use minidocker_rt::{Command, ContainerSpec, Error};
+use minidocker_rt::{Command, ContainerSpec, Error, Exec};
 
 use crate::lab::{Lab, PATIENCE, sh};
 
@@ -26,6 +26,7 @@ crate::trials![
     kernel_files_are_masked_and_read_only,
     a_symlink_in_the_rootfs_cannot_lead_a_mount_outside,
     the_working_directory_cannot_be_a_door_to_the_host,
+    a_program_cannot_be_a_door_to_the_host,
     the_working_directory_is_made_if_missing,
     nothing_mounted_inside_shows_outside,
     the_root_may_be_at_a_long_path,
@@ -284,6 +285,33 @@ fn the_working_directory_cannot_be_a_door_to_the_host() {
         match container.start() {
             Err(Error::StartFailed { failure, .. }) => assert_eq!(failure.step, "working-dir"),
             other => panic!("{other:?}"),
+        }
+        container.delete().unwrap();
+    }
+}
+
+fn a_program_cannot_be_a_door_to_the_host() {
+    let lab = Lab::new();
+    let outside = lab.folder("outside").join("escaped");
+    std::fs::write(&outside, "#!/bin/sh\necho escaped\n").unwrap();
+    std::fs::set_permissions(&outside, PermissionsExt::from_mode(0o755)).unwrap();
+    let up = "../".repeat(12);
+    // CVE-2024-21626 once more: the path of a program is resolved before the exec closes
+    // anything, so a symlink through a folder of the host that is open then leads out.
+    let door = |number| format!("/proc/self/fd/{number}/{up}{}", outside.display());
+    let running = lab.start(crate::lab::sleeper("running"));
+    let inside = running.inspect().unwrap().rootfs;
+    for number in 3..24 {
+        let name = format!("door-{number}");
+        symlink(door(number), inside.join(&name)).unwrap();
+        let command = format!("/{name}");
+        let executed = running.exec(Exec::new(command.as_str()));
+        assert!(matches!(executed, Err(Error::ExecFailed { .. })), "{number}: {executed:?}");
+        let container = lab.create(ContainerSpec::new(&name, command.as_str()));
+        symlink(door(number), container.inspect().unwrap().rootfs.join(&name)).unwrap();
+        match container.start() {
+            Err(Error::StartFailed { failure, .. }) => assert_eq!(failure.step, "exec"),
+            other => panic!("{number}: {other:?}"),
         }
         container.delete().unwrap();
     }

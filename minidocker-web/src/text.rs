@@ -3,7 +3,8 @@
 //! was written, each object of an answer names in its field `not_utf8` the fields in which it
 //! happened; the field is left out where there is none.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use serde::Serialize;
@@ -50,9 +51,19 @@ pub(crate) fn whole_characters(bytes: &[u8]) -> &[u8] {
     bytes
 }
 
+/// So much is read of a file of the kernel: how long some are is up to the container.
+pub(crate) const LARGEST: usize = 16 << 20;
+
 /// A file of the kernel, of which only the ASCII is of interest.
 pub(crate) fn read(path: impl AsRef<Path>) -> Option<String> {
-    fs::read(path).ok().map(|bytes| NotUtf8::default().text("", bytes))
+    beginning(path, LARGEST).map(|bytes| NotUtf8::default().text("", bytes))
+}
+
+/// A file of the kernel, up to so many bytes.
+pub(crate) fn beginning(path: impl AsRef<Path>, most: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(most as u64).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ pub(super) struct Mount {
 }
 
 pub(super) fn of(pid: i32) -> Vec<Mount> {
-    let text = std::fs::read(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+    let path = format!("/proc/{pid}/mountinfo");
+    let text = text::beginning(path, text::LARGEST).unwrap_or_default();
     text.split(|byte| *byte == b'\n').filter_map(parse).collect()
 }
 

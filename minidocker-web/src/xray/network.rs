@@ -6,9 +6,11 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use minidocker_rt::NetworkInfo;
+use rustix::fs::{CWD, FsWord, Mode, OFlags, ResolveFlags};
 use serde::Serialize;
 
 use super::namespaces;
@@ -93,11 +95,11 @@ pub(super) fn of(pid: i32, info: &NetworkInfo) -> Network {
     let own = namespaces::id("self", "net") != namespaces::id(&pid.to_string(), "net");
     let net = PathBuf::from(format!("/proc/{pid}/net"));
     let read = |file: &str| text::read(net.join(file)).unwrap_or_default();
-    let inside = PathBuf::from(format!("/proc/{pid}/root{HOST}"));
     let mut interfaces = parse_interfaces(&read("dev"));
     for interface in &mut interfaces {
-        if own {
-            interface.look_up(&inside.join(&interface.name), Path::new(HOST));
+        if own && let Some(inside) = folder_inside(pid, &interface.name) {
+            let inside = format!("/proc/self/fd/{}", inside.as_raw_fd());
+            interface.look_up(Path::new(&inside), Path::new(HOST));
         }
         interface.addresses = match interface.name.as_str() {
             "lo" => vec![Ipv4Addr::LOCALHOST.into()],
@@ -122,6 +124,19 @@ pub(super) fn of(pid: i32, info: &NetworkInfo) -> Network {
         }),
         bridge: bridge.map(|name| Bridge::of(Path::new(HOST), name)),
     }
+}
+
+/// The folder of an interface in the container's /sys. A command that may use chroot(2) chooses
+/// what stands at /sys: a symlink into the host's files, a FIFO, a file without an end. So links
+/// are followed inside its root alone, and only what is of sysfs counts.
+fn folder_inside(pid: i32, interface: &str) -> Option<OwnedFd> {
+    const SYSFS_MAGIC: FsWord = 0x6265_6572;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, format!("/proc/{pid}/root"), flags, Mode::empty()).ok()?;
+    let path = Path::new(HOST).join(interface);
+    let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let folder = rustix::fs::openat2(root, path, flags, Mode::empty(), within).ok()?;
+    (rustix::fs::fstatfs(&folder).ok()?.f_type == SYSFS_MAGIC).then_some(folder)
 }
 
 impl Interface {

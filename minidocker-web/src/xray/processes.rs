@@ -8,7 +8,14 @@ use serde::Serialize;
 
 use super::cgroups::Cgroup;
 use super::{namespaces, value};
-use crate::text::NotUtf8;
+use crate::text::{self, NotUtf8};
+
+/// As much of a command line is shown. A process chooses where its own is in its memory, and so
+/// how long it is: up to the size of the address space.
+const LONGEST: usize = 64 << 10;
+
+/// As much is shown of all command lines together.
+const ALL: usize = 4 << 20;
 
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Process {
@@ -35,7 +42,8 @@ pub(super) fn of(pid: i32, cgroups: &[Cgroup]) -> Vec<Process> {
     if theirs.is_some() && theirs != namespaces::id("self", "pid") {
         pids.extend(all().filter(|pid| namespaces::id(&pid.to_string(), "pid") == theirs));
     }
-    pids.into_iter().filter_map(Process::read).collect()
+    let mut room = ALL;
+    pids.into_iter().filter_map(|pid| Process::read(pid, &mut room)).collect()
 }
 
 fn procs(folder: &Path) -> Vec<i32> {
@@ -52,11 +60,19 @@ fn all() -> impl Iterator<Item = i32> {
 }
 
 impl Process {
-    /// None if it has ended meanwhile.
-    fn read(pid: i32) -> Option<Process> {
+    /// None if it has ended meanwhile. What is read of the command line is taken from `room`.
+    fn read(pid: i32, room: &mut usize) -> Option<Process> {
         let status = fs::read(format!("/proc/{pid}/status")).ok()?;
-        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        Process::parse(pid, &status, &words)
+        let most = LONGEST.min(*room);
+        // One byte more tells whether there is more.
+        let words = text::beginning(format!("/proc/{pid}/cmdline"), most + 1).unwrap_or_default();
+        let shown = text::whole_characters(&words[..words.len().min(most)]);
+        *room -= shown.len();
+        let mut process = Process::parse(pid, &status, shown)?;
+        if words.len() > most {
+            process.command.push('…');
+        }
+        Some(process)
     }
 
     fn parse(host_pid: i32, status: &[u8], words: &[u8]) -> Option<Process> {

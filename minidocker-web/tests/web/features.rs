@@ -20,6 +20,7 @@ crate::trials![
     files_go_out_and_in_as_an_archive,
     an_image_is_made_of_an_archive_and_kept_while_it_is_used,
     the_x_ray_shows_what_the_kernel_says,
+    the_x_ray_of_a_container_that_deceives_is_short_and_shows_nothing_of_the_host,
     an_experiment_shows_the_difference_and_leaves_nothing,
     the_system_is_told_and_examined,
     disk_use_is_told_and_pruned,
@@ -489,6 +490,41 @@ fn the_x_ray_shows_what_the_kernel_says() {
     assert!(values.clone().any(|file| file["value"] == limit.as_str()), "{}", xray["cgroups"]);
     assert_eq!(xray["hostname"]["container"], "a");
     assert_eq!(xray["uid_map"][0]["inside"], 0);
+}
+
+/// How long a command line is, and what stands at /sys, is up to the container.
+fn the_x_ray_of_a_container_that_deceives_is_short_and_shows_nothing_of_the_host() {
+    let lab = Lab::new();
+    let secret = lab.root().join("secret");
+    std::fs::write(&secret, "of the host").unwrap();
+    let script = r#"
+import os, subprocess, sys, time
+for number in range(100):
+    subprocess.Popen(["sleep", "1000"] + ["0" * 60_000] * 3)
+for name in os.listdir("/sys/class/net"):
+    folder = f"/tmp/root/sys/class/net/{name}"
+    os.makedirs(folder)
+    os.symlink(sys.argv[1], f"{folder}/address")
+os.chroot("/tmp/root")
+print("re" + "ady", flush=True)
+time.sleep(1000)
+"#;
+    let command = json!(["python3", "-c", script, secret]);
+    lab.create(json!({"name": "a", "command": command}));
+    lab.post("/api/containers/a/start");
+    while !lab.get("/api/containers/a/logs").text().contains("ready") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let answer = lab.get("/api/containers/a/xray");
+    assert!(!answer.text().contains("of the host"), "{}", answer.text());
+    let processes = answer.json()["processes"].as_array().unwrap().clone();
+    let commands = || processes.iter().map(|process| process["command"].as_str().unwrap());
+    assert!(commands().count() > 100);
+    assert!(commands().filter(|command| command.starts_with("sleep 1000 000")).count() > 20);
+    for command in commands().filter(|command| command.starts_with("sleep")) {
+        assert!(command.len() <= (64 << 10) + '…'.len_utf8() && command.ends_with('…'));
+    }
+    assert!(answer.text().len() < 5 << 20, "{}", answer.text().len());
 }
 
 fn an_experiment_shows_the_difference_and_leaves_nothing() {

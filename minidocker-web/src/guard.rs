@@ -85,7 +85,7 @@ pub(crate) async fn watch(
             }
             request.extensions_mut().insert(entrance);
             // What a WebSocket brings is as slow as who types it.
-            if !request.headers().contains_key(header::UPGRADE) {
+            if !opens_socket(&request) {
                 let body = Paced::new(request.take_payload());
                 request.set_payload(Payload::Stream { payload: Box::pin(body) });
             }
@@ -109,6 +109,14 @@ pub(crate) async fn watch(
     }
     headers.insert(header::CONTENT_SECURITY_POLICY, content_security_policy(ours.as_deref()));
     Ok(response)
+}
+
+/// Whether the request is the beginning of a WebSocket. Any other with an `Upgrade` stays what it
+/// is, an upload for instance.
+fn opens_socket(request: &ServiceRequest) -> bool {
+    let upgrade = request.headers().get(header::UPGRADE).and_then(|value| value.to_str().ok());
+    request.method() == Method::GET
+        && upgrade.is_some_and(|names| names.to_ascii_lowercase().contains("websocket"))
 }
 
 /// With the WebSockets of this very server: not every browser takes them for `'self'`.
@@ -253,5 +261,32 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    /// Who is exempt from its pace holds its place for as long as it likes.
+    #[test]
+    fn nothing_but_a_web_socket_is_exempt_from_its_pace() {
+        for (method, upgrade, is_socket) in [
+            (Method::GET, Some("websocket"), true),
+            (Method::GET, Some("WebSocket"), true),
+            (Method::GET, Some("h2c"), false),
+            (Method::GET, None, false),
+            (Method::PUT, Some("websocket"), false),
+            (Method::POST, Some("x"), false),
+        ] {
+            let mut request = TestRequest::default().method(method.clone());
+            if let Some(upgrade) = upgrade {
+                request = request.insert_header((header::UPGRADE, upgrade));
+            }
+            let request = request.to_srv_request();
+            assert_eq!(opens_socket(&request), is_socket, "{method} {upgrade:?}");
+        }
     }
 }

@@ -310,17 +310,13 @@ impl<P: Partner> Conversation<P> {
 
     fn add_to_order(&mut self, bytes: &[u8]) -> Result<(), End> {
         let order = self.order.get_or_insert_default();
-        if order.len() + bytes.len() > LONGEST_ORDER {
-            return Err(End::Failed(ApiError::bad_request(
-                format!("a text message has more than {LONGEST_ORDER} bytes, the most of an order"),
-                "Send data in binary messages.",
-            )));
-        }
+        check_length(order.len() + bytes.len())?;
         order.extend_from_slice(bytes);
         Ok(())
     }
 
     fn obey(&mut self, text: &[u8]) -> Result<(), End> {
+        check_length(text.len())?;
         let order: Order = serde_json::from_slice(text).map_err(|error| {
             End::Failed(ApiError::bad_request(
                 format!("the message is not understood: {error}"),
@@ -362,6 +358,17 @@ impl<P: Partner> Conversation<P> {
     async fn say(&mut self, message: &Value) -> Result<(), End> {
         self.session.text(message.to_string()).await.map_err(|_| End::Gone)
     }
+}
+
+/// Refuses an order that is longer than any.
+fn check_length(length: usize) -> Result<(), End> {
+    if length <= LONGEST_ORDER {
+        return Ok(());
+    }
+    Err(End::Failed(ApiError::bad_request(
+        format!("a text message has more than {LONGEST_ORDER} bytes, the most of an order"),
+        "Send data in binary messages.",
+    )))
 }
 
 /// Completes when the client has closed the connection.

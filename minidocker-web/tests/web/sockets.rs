@@ -134,6 +134,11 @@ fn a_message_may_come_in_any_pieces() {
     cat.send_pieces(1, &[&[b' '; 60_000][..]; 2]);
     let error = cat.finish().2;
     assert!(error["error"]["message"].as_str().unwrap().contains("65536 bytes"), "{error}");
+    // What comes whole may not be longer.
+    let mut cat = exec(&lab, "?command=cat&tty=false");
+    cat.send_pieces(1, &[&[b' '; 120_000][..]]);
+    let error = cat.finish().2;
+    assert!(error["error"]["message"].as_str().unwrap().contains("65536 bytes"), "{error}");
 }
 
 fn streams_are_told_apart_without_a_terminal() {

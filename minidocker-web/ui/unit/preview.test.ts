@@ -208,6 +208,14 @@ test("python is python, and means the same by the names of the package", () => {
   });
 });
 
+test("an empty entrypoint, which stands for none instead of the image's, is in every snippet", () => {
+  const spec: Spec = { name: "a", command: "true", image: "site", entrypoint: [] };
+  expect(pythonMakes(spec)).toMatchObject({ entrypoint: [] });
+  const given = words(dockerRun(spec));
+  expect(given[given.indexOf("--entrypoint") + 1]).toBe("");
+  expect(curl(spec, HERE)).toContain('"entrypoint": []');
+});
+
 test("the Python package knows every keyword, and every field has one", () => {
   const package_ = new URL("../../../minidocker-py/python/minidocker/_spec.py", import.meta.url);
   const [, options = ""] =

@@ -188,9 +188,10 @@ export function python(spec: Spec, { root }: Place): string {
 /** A field of the specification as the Python package takes it, if it is given. */
 function pythonField(field: keyof Spec, spec: Spec): string | undefined {
   const value = spec[field];
-  if (value === undefined || (typeof value === "object" && Object.keys(value).length === 0)) {
-    return undefined;
-  }
+  if (value === undefined) return undefined;
+  const isEmpty = typeof value === "object" && Object.keys(value).length === 0;
+  // Of all fields, the empty one means something here: not the program of the image.
+  if (isEmpty && field !== "entrypoint") return undefined;
   if (field === "isolation" && spec.isolation) return pythonCall("md.Isolation", spec.isolation);
   if (field === "rlimits" && spec.rlimits) {
     const pairs = spec.rlimits.map(

@@ -16,18 +16,19 @@ export const refusal = signal<Problem | null>(null);
 export const containers = signal<Map<string, Container>>(new Map());
 /** Whether the list has arrived: before that an empty list means nothing. */
 export const listed = signal(false);
-export const usages = signal<Record<string, Usage>>({});
+/** By name, as the next: a map, for a container may be called `constructor`. */
+export const usages = signal<ReadonlyMap<string, Usage>>(new Map());
 export const system = signal<System | null>(null);
 export const templates = signal<Template[] | null>(null);
 /** The last minute of CPU use of each container that is alive, for the sparklines. */
-export const recentCpu = signal<Record<string, number[]>>({});
+export const recentCpu = signal<ReadonlyMap<string, number[]>>(new Map());
 export const simulated = computed(() => system.value?.backend.kind === "simulation");
 
 const RECENT = 60;
 
 export function usageOf(container: Container): Usage | null {
   if (!isAlive(container)) return null;
-  return usages.value[container.name] ?? container.usage ?? null;
+  return usages.value.get(container.name) ?? container.usage ?? null;
 }
 
 /** Why the backend cannot do this, if it cannot. */
@@ -99,10 +100,11 @@ async function askWhy(): Promise<void> {
 }
 
 function takeUsage(usage: Record<string, Usage>): void {
-  const recent: Record<string, number[]> = {};
-  for (const [name, { cpu_percent }] of Object.entries(usage)) {
-    recent[name] = [...(recentCpu.value[name] ?? []).slice(1 - RECENT), cpu_percent ?? 0];
+  const known = new Map(Object.entries(usage));
+  const recent = new Map<string, number[]>();
+  for (const [name, { cpu_percent }] of known) {
+    recent.set(name, [...(recentCpu.value.get(name) ?? []).slice(1 - RECENT), cpu_percent ?? 0]);
   }
-  usages.value = usage;
+  usages.value = known;
   recentCpu.value = recent;
 }

@@ -14,6 +14,7 @@ test.each<[string | string[] | undefined, number | null]>([
   ["python -c \"print('http.server')\"", null],
   ["python -m http.server 99999", null],
   ["sleep 8000", null],
+  ["constructor --port 8000", null],
   ["echo 'open", null],
   ["", null],
   [undefined, null],

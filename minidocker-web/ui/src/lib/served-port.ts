@@ -17,7 +17,7 @@ const USUAL: Record<string, number> = {
 /** Null unless it is plain to see; a wrong guess would mislead. */
 export function servedPort(command: string | string[] | undefined): number | null {
   const words = Array.isArray(command) ? command : (splitWords(command ?? "") ?? []);
-  const program = words.findIndex((word) => word.split("/").at(-1)! in USUAL);
+  const program = words.findIndex((word) => Object.hasOwn(USUAL, word.split("/").at(-1)!));
   if (program < 0) return null;
   const name = words[program]!.split("/").at(-1)!;
   const options = words.slice(program + 1);

@@ -60,7 +60,7 @@ function Found({ container, tab }: { container: Container; tab: string }) {
   useEffect(() => {
     if (alive && id !== undefined) return measure(name, id);
   }, [name, id, started_at, alive]);
-  const View = (TABS[tab] ?? TABS.overview)!.view;
+  const View = TABS[Object.hasOwn(TABS, tab) ? tab : "overview"]!.view;
   return (
     <div data-state={conditionOf(container)}>
       <header class="heading container-heading">

@@ -47,7 +47,7 @@ function Now({ container }: { container: Container }) {
       <div class="tile">
         <span class="soft small">CPU</span>
         <strong class="figure number">{percent(usage.cpu_percent)}</strong>
-        <Sparkline values={recentCpu.value[name] ?? []} top={spec?.cpu_limit_percent} />
+        <Sparkline values={recentCpu.value.get(name) ?? []} top={spec?.cpu_limit_percent} />
         <span class="soft small">
           {spec?.cpu_limit_percent !== undefined ? `of ${spec.cpu_limit_percent}%` : "no limit"}
         </span>

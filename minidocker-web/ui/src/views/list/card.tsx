@@ -52,7 +52,7 @@ export function Card({ container, order }: { container: Container; order: string
                 {spec?.cpu_limit_percent !== undefined && ` of ${spec.cpu_limit_percent}%`}
               </span>
             </span>
-            <Sparkline values={recentCpu.value[name] ?? []} top={spec?.cpu_limit_percent} />
+            <Sparkline values={recentCpu.value.get(name) ?? []} top={spec?.cpu_limit_percent} />
           </div>
           <div>
             <span class="small soft">

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import minidocker as md
 import pytest
+from minidocker.aio import _handles, _threads
+
+
+@contextlib.contextmanager
+def busy(pool: _threads.Pool) -> Iterator[None]:
+    """Every thread of a pool has something to do, as long as the block lasts."""
+    release = threading.Event()
+    threads = pool.get()
+    jobs = [threads.submit(release.wait) for _ in range(threads._max_workers)]
+    try:
+        yield
+    finally:
+        release.set()
+        for job in jobs:
+            job.result()
 
 
 def test_fifty_containers_at_once(linux: md.Runtime) -> None:
@@ -53,6 +70,100 @@ def test_cancelling_a_run_removes_the_container(runtime: md.Runtime) -> None:
 
     asyncio.run(main())
     assert runtime.list() == []
+
+
+async def _cancelled(task: asyncio.Future[Any], pool: _threads.Pool) -> None:
+    """Cancels a task twice while what it does last waits for a thread."""
+    with busy(pool):
+        for _ in range(2):
+            task.cancel()
+            await asyncio.sleep(0.1)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_removal_that_waits_for_its_turn_is_not_given_up(runtime: md.Runtime) -> None:
+    async def main() -> None:
+        rt = md.aio.Runtime.of(runtime)
+        run = asyncio.ensure_future(md.aio.run("sleep 60", runtime=runtime))
+        await asyncio.sleep(0.3)
+        await _cancelled(run, _threads.ENDING)
+        assert runtime.list() == []
+
+        container = await rt.create(None, "sleep 60")
+        with busy(_threads.ENDING):
+            deletion = asyncio.ensure_future(container.delete())
+            await asyncio.sleep(0.1)
+            deletion.cancel()
+            await asyncio.sleep(0.1)
+        with pytest.raises(asyncio.CancelledError):
+            await deletion
+        assert runtime.list() == []
+
+        async def block() -> None:
+            async with await rt.create(None, "sleep 60"):
+                await asyncio.sleep(60)
+
+        leaving = asyncio.ensure_future(block())
+        await asyncio.sleep(0.3)
+        await _cancelled(leaving, _threads.ENDING)
+        assert runtime.list() == []
+
+        undone = threading.Event()
+        slow = _threads.in_thread(_threads.STARTING, time.sleep, 0.1, undo=lambda _: undone.set())
+        undoing = asyncio.ensure_future(slow)
+        await asyncio.sleep(0.05)
+        await _cancelled(undoing, _threads.ENDING)
+        assert undone.is_set()
+
+    asyncio.run(main())
+
+
+def test_stops_and_the_calls_of_users_do_not_hold_each_other_up(linux: md.Runtime) -> None:
+    """Nor do stops that take their time hold up a deletion."""
+
+    async def main() -> None:
+        rt = md.aio.Runtime.of(linux)
+        async with await rt.create("quick", "sleep 60") as quick:
+            await quick.start()
+            with busy(_threads.CALLING):
+                await asyncio.wait_for(quick.stop(0), 10)
+                await asyncio.wait_for(quick.restart(0), 10)
+        deaf = [await rt.create(f"deaf-{n}", "sh -c 'trap \"\" TERM; sleep 60'") for n in range(5)]
+        await asyncio.gather(*(each.start() for each in deaf))
+        stops = [asyncio.ensure_future(each.stop(5)) for each in deaf]
+        await asyncio.sleep(0.1)
+        removed = await rt.create("removed", "true")
+        begun = time.monotonic()
+        await removed.delete()
+        assert time.monotonic() - begun < 3
+        assert not any(stop.done() for stop in stops)
+        await asyncio.gather(*(each.delete(force=True) for each in deaf))
+        await asyncio.gather(*stops, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_a_wait_for_health_ends_in_time_however_much_happens(
+    linux: md.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Flood:
+        def __init__(self, blocking: md.Events) -> None:
+            pass
+
+        async def next(self, timeout: float | None) -> None:
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(_handles, "Events", Flood)
+
+    async def main() -> None:
+        with linux.create(None, "sleep 60", health_check="false").start() as container:
+            waiting = md.aio.Container(container).wait_healthy(0.3)
+            # It answers although every thread that users call in has something to do.
+            with busy(_threads.CALLING), pytest.raises(md.TimeoutError, match="not healthy"):
+                await asyncio.wait_for(waiting, 10)
+
+    asyncio.run(main())
 
 
 def test_the_loop_turns_while_a_container_is_waited_for(runtime: md.Runtime) -> None:

@@ -79,7 +79,7 @@ async def run(
         isolated = blocking.backend.kind == Backend.LINUX
         result = RunResult._of(raw, time.monotonic() - begun, isolated)
     finally:
-        await in_thread(ENDING, _delete, container)
+        await in_thread(ENDING, _delete, container, certain=True)
     if check:
         check_result(described(command), command, result)
     return result

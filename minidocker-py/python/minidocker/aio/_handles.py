@@ -48,7 +48,7 @@ from .._typing import BytesLike, Readable, StrPath, Unpack
 from .._words import Backend, BackendName, Status, Stream
 from . import _commands, _streams
 from ._connections import Attached, Events, ExecProcess
-from ._threads import ENDING, READING, STARTING, call, in_thread
+from ._threads import ENDING, READING, STARTING, STOPPING, call, in_thread
 
 
 class Files:
@@ -190,11 +190,11 @@ class Container:
 
     async def stop(self, timeout: float | None = None) -> None:
         """As :meth:`minidocker.Container.stop`."""
-        await call(self.blocking.stop, timeout)
+        await in_thread(STOPPING, self.blocking.stop, timeout)
 
     async def restart(self, timeout: float | None = None) -> None:
         """As :meth:`minidocker.Container.restart`."""
-        await call(self.blocking.restart, timeout)
+        await in_thread(STOPPING, self.blocking.restart, timeout)
 
     async def kill(self, signal: int | str = 9) -> None:
         """As :meth:`minidocker.Container.kill`."""
@@ -209,8 +209,8 @@ class Container:
         await in_thread(ENDING, self.blocking.resume)
 
     async def delete(self, force: bool = False) -> None:
-        """As :meth:`minidocker.Container.delete`."""
-        await in_thread(ENDING, self.blocking.delete, force)
+        """As :meth:`minidocker.Container.delete`. If the task is cancelled, it is done first."""
+        await in_thread(ENDING, self.blocking.delete, force, certain=True)
 
     async def wait(self, timeout: float | None = None) -> ExitStatus:
         """As :meth:`minidocker.Container.wait`."""
@@ -221,7 +221,10 @@ class Container:
         deadline = Deadline(timeout)
         # Before the first look, so that a change after it is told.
         events = Events(_runtime.Events(self.blocking._inner.events()))
-        while not await call(self.blocking._is_healthy):
+        while not await in_thread(READING, self.blocking._is_healthy):
+            # However many events there are: a time that is over is over.
+            if deadline.left() == 0:
+                raise self.blocking._not_healthy(timeout)
             try:
                 await events.next(deadline.left())
             except TimeoutError:
@@ -357,7 +360,9 @@ class Container:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await in_thread(ENDING, self.blocking.__exit__, kind, error, traceback)
+        # Only if nothing went wrong is the command given time to end.
+        pool = STOPPING if error is None else ENDING
+        await in_thread(pool, self.blocking.__exit__, kind, error, traceback, certain=True)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Container) and self.blocking == other.blocking
@@ -417,7 +422,7 @@ class Runtime:
 
     async def close(self) -> None:
         """As :meth:`minidocker.Runtime.close`."""
-        await in_thread(ENDING, self.blocking.close)
+        await in_thread(ENDING, self.blocking.close, certain=True)
 
     async def _made(self, spec: Dict[str, Any], by_size: bool) -> Container:
         make = self.blocking._created

@@ -40,8 +40,11 @@ class Pool:
 
 #: Making and starting is the kernel's work: more threads would only wait for each other.
 STARTING = Pool("start", 4)
-#: Stopping, killing and deleting.
+#: Killing and deleting.
 ENDING = Pool("end", 4)
+#: Stopping, which may take all the time that the command was given to end: nothing that is quick
+#: waits behind it.
+STOPPING = Pool("stop", 16)
 #: Reading what is there already, in short turns.
 READING = Pool("read", 4)
 #: Whatever users call, which may take long.
@@ -53,25 +56,27 @@ async def in_thread(
     function: Callable[..., T],
     *arguments: Any,
     undo: Callable[[T], object] | None = None,
+    certain: bool = False,
     **keywords: Any,
 ) -> T:
     """Calls a function in a thread of a pool.
 
     If the task is cancelled, what was begun is finished first (and then undone): nothing goes on
-    behind one's back.
+    behind one's back. What was not begun is left undone, unless it is ``certain``: nobody else
+    would remove what a cancelled task has made.
     """
     job = pool.get().submit(functools.partial(function, *arguments, **keywords))
     waiting = asyncio.wrap_future(job)
     try:
         return await asyncio.shield(waiting)
     except asyncio.CancelledError:
-        if job.cancel():  # not begun yet
+        if not certain and job.cancel():  # not begun yet
             raise
         while not waiting.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([waiting])
         if waiting.exception() is None and undo is not None:
-            await in_thread(ENDING, undo, waiting.result())
+            await in_thread(ENDING, undo, waiting.result(), certain=True)
         raise
 
 

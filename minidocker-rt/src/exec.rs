@@ -80,8 +80,8 @@ pub struct ExecOutput {
     pub stdout: Vec<u8>,
     /// What it wrote to its standard error.
     pub stderr: Vec<u8>,
-    /// How it ended. Out of memory is said of one that was killed while the container's
-    /// count of such kills rose.
+    /// How it ended. Out of memory is said of one that the kernel killed for that: SIGKILL, by
+    /// nobody else, while the container's count of such kills rose.
     pub exit: ExitStatus,
     /// Whether it was killed because its time was over. What it wrote until then is here.
     pub timed_out: bool,

@@ -248,7 +248,13 @@ impl Backend for LinuxBackend {
         let volumes = volumes.map(|volume| (volume.host().to_owned(), FileMount::Volume));
         let mounts = volumes.chain(shown).collect();
         let runs = matches!(status, Status::Running | Status::Paused);
-        let hidden = if runs { &[][..] } else { &view::NAME_FILES };
+        // A volume at one of them is what a start shows.
+        let is_volume = |name: &str| {
+            let path = format!("/etc/{name}");
+            file.spec.volumes.iter().any(|volume| volume.container().as_str() == path)
+        };
+        let anew = view::NAME_FILES.into_iter().filter(|name| !runs && !is_volume(name));
+        let hidden = anew.collect();
         Ok(Box::new(Root { root, name: file.spec.name.to_string(), mounts, hidden }))
     }
 
@@ -325,7 +331,7 @@ struct Root {
     /// The files and folders of the host that are mounted in it, and what they are there.
     mounts: Vec<(PathBuf, FileMount)>,
     /// The files in /etc that a start will put others in the place of.
-    hidden: &'static [&'static str],
+    hidden: Vec<&'static str>,
 }
 
 impl Root {
@@ -375,7 +381,7 @@ impl FileTree for Root {
     }
 
     fn write(&self, path: &[u8], content: &mut dyn Read, options: WriteOptions) -> FileResult<()> {
-        read_only(files::write(self.root.as_fd(), path, content, options, self.hidden))
+        read_only(files::write(self.root.as_fd(), path, content, options, &self.hidden))
     }
 
     fn make_directory(&self, path: &[u8]) -> FileResult<()> {

@@ -341,13 +341,10 @@ impl Cgroup {
 
     /// How often the kernel killed one of its processes for lack of memory.
     pub fn oom_kills(&self) -> u64 {
-        self.oom_counter().as_mut().map_or(0, memory_watch::read_kills)
-    }
-
-    /// The file with [`Cgroup::oom_kills`], to be read when its path is out of reach.
-    pub fn oom_counter(&self) -> Option<File> {
-        let (dir, v2) = self.find(Controller::Memory)?;
-        File::open(dir.join(if v2 { "memory.events" } else { "memory.oom_control" })).ok()
+        let mut counter = self.find(Controller::Memory).and_then(|(dir, v2)| {
+            File::open(dir.join(if v2 { "memory.events" } else { "memory.oom_control" })).ok()
+        });
+        counter.as_mut().map_or(0, memory_watch::read_kills)
     }
 }
 

@@ -136,7 +136,10 @@ pub(crate) fn write(
 /// Whether an open directory is the container's /etc.
 fn is_etc(root: BorrowedFd<'_>, directory: &OwnedFd) -> Result<bool> {
     let identity = |data: Statx| (data.stx_dev_major, data.stx_dev_minor, data.stx_ino);
-    let etc = in_root(root, "/etc", OFlags::PATH)?;
+    let etc = match in_root(root, "/etc", OFlags::PATH) {
+        Err(Errno::NOENT) => return Ok(false),
+        etc => etc?,
+    };
     Ok(identity(tree::look_at(&etc)?) == identity(tree::look_at(directory)?))
 }
 

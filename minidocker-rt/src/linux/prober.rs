@@ -3,10 +3,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc;
 use nix::unistd::pipe2;
 
 use super::context::Streams;
@@ -42,6 +43,9 @@ enum State {
     /// One is under way.
     Probing(Probing),
 }
+
+/// How long the helper of a killed probe may take to be gone. It gives the probe a second.
+const LONGEST_END: Duration = Duration::from_secs(2);
 
 /// A probe under way.
 struct Probing {
@@ -209,8 +213,19 @@ impl Probing {
 impl Drop for Probing {
     fn drop(&mut self) {
         if self.helper != 0 {
+            // The order lets it end its command's whole process group. One that hears nothing,
+            // because a disk keeps it waiting, is killed, and takes the command along.
             let _ = channel::send(self.channel.as_fd(), &ExecOrder::Kill, &[]);
-            reap_raw(self.helper);
+            let Ok(helper) = process::pidfd_of(self.helper) else { return };
+            let ended =
+                || matches!(process::wait_readable(helper.as_fd(), Some(LONGEST_END)), Ok(true));
+            if !ended() {
+                let _ = process::signal(&helper, libc::SIGKILL);
+            }
+            // Should even that not end it, the end of the container is told all the same.
+            if ended() {
+                reap_raw(self.helper);
+            }
         }
     }
 }

@@ -223,7 +223,11 @@ fn mount_point(sys: &mut Sys, root: &Handle, path: &str, folder: bool) -> SysRes
             Err(error) if matches!(error.errno, libc::EEXIST | libc::ELOOP) => missing = error,
             Err(error) => return Err(error),
         }
-        let link = sys.readlinkat(&place, name)?;
+        let link = match sys.readlinkat(&place, name) {
+            // No symlink: somebody else made it in the meantime.
+            Err(error) if error.errno == libc::EINVAL => return sys.resolve(root, &path, folder),
+            link => link?,
+        };
         let link = link.trim_end_matches('/');
         path = if link.starts_with('/') { link.to_string() } else { format!("{parent}/{link}") };
         match sys.resolve(root, &path, folder) {

@@ -228,13 +228,11 @@ fn filesystem(steps: &mut Vec<Step>, file: &SpecFile, dir: &ContainerDir, image:
     init("sysfs", by_hand::sysfs(dir), Action::MountSys);
     init("dev", by_hand::dev(dir), Action::MountDev);
     for (index, volume) in spec.volumes_by_depth() {
+        let pinned = file.pinned.get(index).cloned().unwrap_or_else(|| volume.unpinned());
         init(
             &format!("volume-{}", index + 1),
-            by_hand::volume(dir, volume),
-            Action::MountVolume(
-                volume.clone(),
-                file.pinned.get(index).cloned().unwrap_or_else(|| volume.unpinned()),
-            ),
+            by_hand::volume(dir, volume, &pinned),
+            Action::MountVolume(volume.clone(), pinned),
         );
     }
     if spec.has_etc_volume() {

@@ -379,11 +379,23 @@ impl Sys {
 
     /// Gives what was just made in an open directory to a user and a group.
     pub fn give(&mut self, parent: &Handle, name: &str, uid: u32, gid: u32) -> SysResult<()> {
-        let text = format!("fchownat({parent}, {name:?}, {uid}, {gid}, AT_SYMLINK_NOFOLLOW)");
+        let text = format!(
+            "fchown(openat({parent}, {name:?}, O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC), {uid}, {gid})"
+        );
         let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
         self.call(text, (), || {
-            let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-            rustix::fs::chownat(parent.fd(), name, Some(uid), Some(gid), flags)
+            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let made = rustix::fs::openat(parent.fd(), name, flags, Mode::empty())?;
+            // A program of the container may have put another folder of root's in its place.
+            let is_ours = rustix::fs::fstat(&made)?.st_uid == 0;
+            let mut entries = rustix::fs::Dir::read_from(&made)?;
+            let is_empty = entries.all(|entry| {
+                entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b".."))
+            });
+            match is_ours && is_empty {
+                true => rustix::fs::fchown(&made, Some(uid), Some(gid)),
+                false => Err(rustix::io::Errno::BUSY),
+            }
         })
     }
 
@@ -403,8 +415,8 @@ impl Sys {
 
     /// Makes an empty file in an open directory, for something to be mounted on.
     pub fn create_file(&mut self, parent: &Handle, name: &str) -> SysResult<()> {
-        let text = format!("openat({parent}, {name:?}, O_CREAT|O_NOFOLLOW|O_CLOEXEC, 0644)");
-        let flags = OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+        let text = format!("openat({parent}, {name:?}, O_CREAT|O_EXCL|O_CLOEXEC, 0644)");
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::RDONLY;
         self.call(text, (), || {
             rustix::fs::openat(parent.fd(), name, flags, Mode::from(0o644)).map(drop)
         })

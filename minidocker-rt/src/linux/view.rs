@@ -8,6 +8,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::libc;
 use nix::sched::CloneFlags;
@@ -75,28 +76,37 @@ fn of_process(init: ProcessIdentity) -> Result<OwnedFd> {
 ///
 /// Mounts can be put on others only in a mount namespace of one's own, which a thread gets for
 /// this, and leaves with a copy of them that is in none.
+/// Its volumes may be on a network disk that does not answer: then the thread is left behind, to
+/// end with its wait.
+///
+/// # Errors
+/// [`Error::System`] with the call that failed; with ETIMEDOUT after [`LONGEST_LOOK`].
 fn at_rest(dir: &ContainerDir, file: &SpecFile, image: &Image) -> Result<OwnedFd> {
-    let build = || -> SysResult<OwnedFd> {
+    let (dir, file, image) = (dir.clone(), file.clone(), image.clone());
+    let build = move || -> SysResult<OwnedFd> {
         let mut sys = Sys::real(None);
         sys.unshare(CloneFlags::CLONE_NEWNS)?;
         sys.make_private()?;
         let upper = dir.rootfs();
         let root = rootfs::overlay(&mut sys, &image.layers, &upper, &dir.work())?;
-        furnish(&mut sys, &root, file, image);
+        furnish(&mut sys, &root, &file, &image);
         let copy = sys.clone_tree_of(&root, true)?;
         drop(root);
         // The thread ends when it ends: the overlay must not be mounted any longer than the copy.
         sys.detach(&upper)?;
         Ok(copy.into_fd())
     };
-    let built = std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("overlay".into());
-        match thread.spawn_scoped(scope, build).map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            _ => Err(SysError { call: "clone".into(), errno: libc::EAGAIN }),
-        }
-    });
-    built.map_err(|SysError { call, errno }| Error::System { call, errno })
+    let failed = |call: &str, errno| Error::System { call: call.into(), errno };
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().name("overlay".into());
+    // Who has waited too long does not take the answer.
+    let spawned = thread.spawn(move || drop(tell.send(build())));
+    spawned.map_err(|_| failed("clone", libc::EAGAIN))?;
+    match told.recv_timeout(LONGEST_LOOK) {
+        Ok(Ok(root)) => Ok(root),
+        Ok(Err(SysError { call, errno })) => Err(Error::System { call, errno }),
+        Err(_) => Err(failed("mount what the container's next start will show", libc::ETIMEDOUT)),
+    }
 }
 
 /// Mounts what a start will, in its order. What cannot be mounted fails the start, not a look at
@@ -117,6 +127,9 @@ fn furnish(sys: &mut Sys, root: &Handle, file: &SpecFile, image: &Image) {
         let _ = rootfs::seal(sys, cover);
     }
 }
+
+/// How long it may take to mount what a start will show.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
 /// Where every start mounts the kernel's own files; images need not have them.
 pub(crate) const KERNEL_PLACES: [&str; 3] = ["/dev", "/proc", "/sys"];
@@ -156,18 +169,21 @@ type Failed = (String, Errno);
 fn create(options: &[(&str, &Path)]) -> std::result::Result<OwnedFd, Failed> {
     let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
         .map_err(|errno| ("fsopen(\"overlay\")".to_string(), errno))?;
+    // As in [`rootfs::overlay`]. Kernels before 6.5 look the paths up at the very end.
+    let mut kept = Vec::new();
     for (key, path) in options {
-        // As in [`rootfs::overlay`].
-        let opened = match path.as_os_str().len() > rootfs::LONGEST_OPTION {
+        let short = match path.as_os_str().len() > rootfs::LONGEST_OPTION {
             true => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let opened = rustix::fs::open(*path, flags, Mode::empty())
                     .map_err(|errno| (format!("open({path:?}, O_PATH)"), errno))?;
-                Some((PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd())), opened))
+                let short = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+                kept.push(opened);
+                Some(short)
             }
             false => None,
         };
-        let path = opened.as_ref().map_or(*path, |(short, _)| short);
+        let path = short.as_deref().unwrap_or(path);
         rustix::mount::fsconfig_set_string(&context, *key, path)
             .map_err(|errno| (format!("fsconfig({key:?}, {path:?})"), errno))?;
     }

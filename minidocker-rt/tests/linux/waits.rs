@@ -1,10 +1,12 @@
 //! Waits that a container would like to prolong.
 
-use std::fs;
-use std::os::fd::AsFd;
+use std::fs::{self, File};
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use minidocker_rt::{Container, Error, Exec, ExecBeginning, Status};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,6 +21,7 @@ trials!(
     a_stop_ends_a_start_that_hangs,
     a_deletion_ends_a_start_that_hangs,
     a_start_that_hangs_ends_by_itself,
+    a_disk_that_does_not_answer_keeps_nobody_waiting,
 );
 
 /// Long enough for a slow machine, and much shorter than what is waited for otherwise.
@@ -159,4 +162,49 @@ fn a_start_that_hangs_ends_by_itself() {
     assert!(error.to_string().contains("it was not done within 30 s"), "{error}");
     assert!(matches!(error, Error::StartFailed { .. }), "{error}");
     container.start().unwrap();
+}
+
+/// A filesystem whose server does not answer, as a network disk that is gone.
+struct DeadDisk {
+    folder: PathBuf,
+    _unanswered: File,
+}
+
+impl DeadDisk {
+    fn at(folder: &Path) -> DeadDisk {
+        let questions = File::options().read(true).write(true).open("/dev/fuse").unwrap();
+        let fd = questions.as_raw_fd();
+        let options = format!("fd={fd},rootmode=40000,user_id=0,group_id=0");
+        let options = Some(options.as_str());
+        mount(Some("dead"), folder, Some("fuse"), MsFlags::empty(), options).unwrap();
+        DeadDisk { folder: folder.to_owned(), _unanswered: questions }
+    }
+}
+
+impl Drop for DeadDisk {
+    fn drop(&mut self) {
+        let _ = umount2(&self.folder, MntFlags::MNT_DETACH);
+    }
+}
+
+fn a_disk_that_does_not_answer_keeps_nobody_waiting() {
+    let lab = Lab::new();
+    let folder = lab.folder("disk");
+    let volume = format!("{}:/data", folder.display());
+    let container = lab.create(sleeper("a").volume(&volume).unwrap());
+    let disk = DeadDisk::at(&folder);
+    let began = Instant::now();
+    container.plan().unwrap();
+    let starter = container.clone();
+    let start = std::thread::spawn(move || starter.start());
+    eventually("its init waits for the disk", || !helpers(&lab, "minidocker-init").is_empty());
+    container.stop_within(Duration::ZERO).unwrap();
+    let error = start.join().unwrap().unwrap_err();
+    assert!(error.to_string().contains("it was stopped while it was being built"), "{error}");
+    let error = container.files().list("/").unwrap_err();
+    assert!(error.to_string().contains("timed out"), "{error}");
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    drop(disk);
+    assert!(!container.files().list("/").unwrap().is_empty());
+    container.delete().unwrap();
 }

@@ -15,7 +15,9 @@ use crate::linux::image::Image;
 use crate::linux::network::Network;
 use crate::linux::{privileges, rootfs};
 use crate::plan::Actor;
-use crate::spec::{ContainerName, ContainerSpec, PortMapping, Protocol, Resource, Subnet, Volume};
+use crate::spec::{
+    ContainerName, ContainerSpec, Pinned, PortMapping, Protocol, Resource, Subnet, Volume,
+};
 use crate::store::{ContainerDir, SpecFile};
 
 /// Where the host's network namespace stays open while the container is built by hand.
@@ -309,12 +311,13 @@ pub(super) fn dev(dir: &ContainerDir) -> String {
     )
 }
 
-pub(super) fn volume(dir: &ContainerDir, volume: &Volume) -> String {
+pub(super) fn volume(dir: &ContainerDir, volume: &Volume, pinned: &Pinned) -> String {
     let target = inside(dir, volume.container().as_str());
     let host = path(volume.host());
-    let make = match volume.host().is_dir() {
+    // As it was found at the create: to ask a network disk that hangs would keep the plan waiting.
+    let make = match pinned.folder {
         true => format!("mkdir -p {target}"),
-        false => format!("mkdir -p $(dirname {target}) && touch {target}"),
+        false => format!("mkdir -p \"$(dirname {target})\" && touch {target}"),
     };
     let read_only = if volume.read_only() { ",ro" } else { "" };
     format!("{make} && mount --rbind -o nosuid,nodev{read_only} {host} {target}")

@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
 import type { LogLine } from "../src/api/types.ts";
-import { found, LogBuffer, placesOf, Repeated, searchFor } from "../src/lib/log-buffer.ts";
+import {
+  columnsOf,
+  found,
+  LogBuffer,
+  placesOf,
+  Repeated,
+  searchFor,
+} from "../src/lib/log-buffer.ts";
 
 function line(text: string, more: Partial<LogLine> = {}): LogLine {
   return { time: "2030-01-01T00:00:00.5Z", stream: "stdout", text, full: true, ...more };
@@ -39,6 +46,30 @@ test("a line that never ends, and lines of any length, do not fill the memory", 
   expect(buffer.entries.at(-1)?.text).toBe("end");
 });
 
+test("a line that is written over and over costs what its parts cost", () => {
+  const buffer = new LogBuffer(100);
+  for (let count = 0; count <= 50_000; count += 1) {
+    const bar = `\r\x1b[3${count % 8}m${count} of 50000`;
+    buffer.append([line(count === 0 ? "\x1b[1mbegin" : bar, { full: false })]);
+  }
+  expect(buffer.entries.length).toBe(1);
+  const [entry] = buffer.entries;
+  expect(entry!.text.length).toBeLessThan(40_000);
+  // What was cut off had made it bold.
+  expect(entry!.style.bold).toBe(true);
+  expect(entry!.text.endsWith("50000 of 50000")).toBe(true);
+  expect(columnsOf(entry!)).toBe("50000 of 50000".length);
+  buffer.append([line(""), line("next")]);
+  expect(buffer.entries.map(({ open }) => open)).toEqual([false, false]);
+});
+
+test("a long line is kept to its end, with a carriage return too", () => {
+  const buffer = new LogBuffer(100);
+  const text = "x".repeat(16 * 1024);
+  buffer.append([text, text, `${text}\r`].map((part) => line(part, { full: false })));
+  expect(buffer.entries[0]?.text).toBe(`${text}${text}${text}\r`);
+});
+
 test("what a new stream repeats is left out, once", () => {
   const buffer = new LogBuffer(100);
   buffer.append([line("old", { time: "2030-01-01T00:00:00.4Z" }), line("a"), line("b")]);
@@ -71,5 +102,9 @@ test("the places of a search are those of the text, also where capitals are long
 test("how wide a line is counts what is seen", () => {
   const buffer = new LogBuffer(100);
   buffer.append([line("\x1b[31mred\x1b[0m"), line("1%\r20%"), line("a\tb"), line("日本")]);
-  expect(buffer.entries.map(({ columns }) => columns)).toEqual([3, 3, 9, 4]);
+  expect(buffer.entries.map(columnsOf)).toEqual([3, 3, 9, 4]);
+  buffer.append([line("12", { full: false })]);
+  expect(columnsOf(buffer.entries.at(-1)!)).toBe(2);
+  buffer.append([line("345")]);
+  expect(columnsOf(buffer.entries.at(-1)!)).toBe(5);
 });

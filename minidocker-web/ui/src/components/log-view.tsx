@@ -4,7 +4,7 @@ import type { LogLine } from "../api/types.ts";
 import { PLAIN, parseStart, type Span, type Style } from "../lib/ansi.ts";
 import { drawnColours } from "../lib/contrast.ts";
 import { clock, exact } from "../lib/format.ts";
-import { type Entry, LogBuffer, placesOf } from "../lib/log-buffer.ts";
+import { columnsOf, type Entry, LogBuffer, placesOf } from "../lib/log-buffer.ts";
 import { Button } from "./button.tsx";
 
 const ROW = 20;
@@ -142,7 +142,7 @@ function Ruler(props: { element: { current: HTMLDivElement | null }; timestamps:
 function rowsBefore(entries: Entry[], columns: number): Float64Array {
   const starts = new Float64Array(entries.length + 1);
   for (let at = 0; at < entries.length; at += 1) {
-    const shown = Math.min(entries[at]!.columns, LONGEST);
+    const shown = Math.min(columnsOf(entries[at]!), LONGEST);
     starts[at + 1] = starts[at]! + Math.max(1, Math.ceil(shown / columns));
   }
   return starts;

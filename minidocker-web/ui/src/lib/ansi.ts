@@ -53,7 +53,7 @@ const MOST_OVERWRITTEN = 100_000;
 
 /** A line in which the cursor moves, character by character. */
 function overwritten(whole: string, style: Style): { spans: Span[]; style: Style } {
-  const line = whole.length > MOST_OVERWRITTEN ? lastWritings(whole) : whole;
+  const line = whole.length > MOST_OVERWRITTEN ? lastWritings(whole, MOST_OVERWRITTEN) : whole;
   const cells: Span[] = [];
   let now = style;
   let cursor = 0;
@@ -77,9 +77,9 @@ function overwritten(whole: string, style: Style): { spans: Span[]; style: Style
   return { spans: joined(cells), style: now };
 }
 
-/** From the first carriage return within the last part. */
-function lastWritings(line: string): string {
-  const end = line.slice(-MOST_OVERWRITTEN);
+/** The last part of so many characters, from the first carriage return in it. */
+export function lastWritings(line: string, most: number): string {
+  const end = line.slice(-most);
   const at = end.indexOf("\r");
   return at < 0 ? end : end.slice(at);
 }

@@ -1,20 +1,25 @@
 /** The lines of a log as they are kept in the page. */
 import type { LogLine } from "../api/types.ts";
-import { PLAIN, parseAnsi, type Style, stripAnsi } from "./ansi.ts";
+import { lastWritings, PLAIN, parseAnsi, type Style, stripAnsi } from "./ansi.ts";
 
 /** A line as it is kept: the style in which its text begins comes from the lines before. */
 export interface Entry {
+  /** Counted from the first line that was ever kept. */
+  number: number;
   time: string;
   stream: LogLine["stream"];
   text: string;
   style: Style;
   open: boolean;
-  /** How many columns of a terminal the text takes. */
-  columns: number;
+  /** What {@link columnsOf} said of this text; null if nobody has asked. */
+  columns: number | null;
 }
 
 /** A line is kept in pieces of about so many characters: one may never end. */
 const LONGEST = 256 * 1024;
+
+/** Of a line that is written over and over, about so many characters are kept. */
+const OVERWRITTEN = 16 * 1024;
 
 /** So many characters are kept in all. */
 const ALL = 64 * 1024 * 1024;
@@ -31,6 +36,8 @@ export class LogBuffer {
   };
   private unfinished: Partial<Record<LogLine["stream"], Entry>> = {};
   private size = 0;
+  /** That of the next entry. */
+  private number = 0;
 
   constructor(
     private readonly most: number,
@@ -43,22 +50,25 @@ export class LogBuffer {
       if (before) {
         before.text += text;
         before.open = !full;
-        before.columns = columnsOf(before.text);
+        before.columns = null;
       } else {
         this.entries.push({
+          number: this.number,
           time,
           stream,
           text,
           style: this.styles[stream],
           open: !full,
-          columns: columnsOf(text),
+          columns: null,
         });
+        this.number += 1;
       }
       const entry = before ?? this.entries[this.entries.length - 1];
       if (text.includes("\x1b")) this.styles[stream] = parseAnsi(text, this.styles[stream]).style;
       if (full || (entry && entry.text.length >= LONGEST)) delete this.unfinished[stream];
       else if (entry) this.unfinished[stream] = entry;
       this.size += text.length;
+      if (before) this.shorten(before, text.length);
     }
     // Not one by one: moving a large array for each line is slow.
     const over = this.entries.length - this.most;
@@ -77,6 +87,20 @@ export class LogBuffer {
       if (this.unfinished[entry.stream] === entry) delete this.unfinished[entry.stream];
     }
     this.dropped += drop;
+  }
+
+  /** Drops what was overwritten long ago, in a line that has grown. */
+  private shorten(entry: Entry, grown: number): void {
+    // To look at each part would take long where the parts are small.
+    const { length } = entry.text;
+    if (length < 2 * OVERWRITTEN || length % OVERWRITTEN >= grown) return;
+    const kept = lastWritings(entry.text, OVERWRITTEN);
+    // A carriage return near the end has overwritten little so far, or nothing.
+    if (!kept.startsWith("\r") || kept.length < OVERWRITTEN / 2) return;
+    const gone = entry.text.slice(0, entry.text.length - kept.length);
+    if (gone.includes("\x1b")) entry.style = parseAnsi(gone, entry.style).style;
+    entry.text = kept;
+    this.size -= gone.length;
   }
 
   get last(): string | null {
@@ -130,8 +154,15 @@ export function placesOf(text: string, search: RegExp): [number, number][] {
 
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/g;
 
+/** How many columns of a terminal a line takes. */
+export function columnsOf(entry: Entry): number {
+  // Not with each part of a line: many may come before the next look at it.
+  entry.columns ??= columnsOfText(entry.text);
+  return entry.columns;
+}
+
 /** A tab goes to the next eighth column; a character of East Asia takes two. */
-function columnsOf(line: string): number {
+function columnsOfText(line: string): number {
   const text = stripAnsi(line);
   if (/^[ -~]*$/.test(text)) return text.length;
   let columns = 0;

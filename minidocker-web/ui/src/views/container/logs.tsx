@@ -7,7 +7,8 @@ import { Icon } from "../../components/icon.tsx";
 import { LogView } from "../../components/log-view.tsx";
 import { Empty, Notice } from "../../components/notice.tsx";
 import { bytes, plural, timeZone } from "../../lib/format.ts";
-import { type Entry, found, searchFor } from "../../lib/log-buffer.ts";
+import { type Entry, searchFor } from "../../lib/log-buffer.ts";
+import { LogHits } from "../../lib/log-hits.ts";
 import { setQuery, useQuery } from "../../router.ts";
 import { isAlive } from "../../state.ts";
 import { type Log, useLog } from "./use-log.ts";
@@ -34,7 +35,11 @@ export function LogsTab({ container }: { container: Container }) {
         : buffer.entries.filter(({ stream }) => stream === which || stream === "system"),
     [buffer, version, which],
   );
-  const hits = useHits(chosen, version, search);
+  const known = useRef(new LogHits()).current;
+  const hits = useMemo(
+    () => (search ? known.of(chosen, which, search) : []),
+    [chosen, version, which, search],
+  );
   const entries = search && onlyFound ? hits : chosen;
   const [target, setTarget] = useState<Entry | null>(null);
   const at = target ? hits.indexOf(target) : -1;
@@ -169,35 +174,6 @@ function compiled(words: string, expression: boolean): [RegExp | null, string | 
   } catch {
     return [null, "Not a regular expression"];
   }
-}
-
-/** The lines that are found. Of a log that grows only what is new is searched. */
-function useHits(entries: Entry[], version: number, search: RegExp | null): Entry[] {
-  const known = useRef<{
-    entries: Entry[];
-    search: RegExp | null;
-    last: Entry | null;
-    hits: Entry[];
-  }>({
-    entries: [],
-    search: null,
-    last: null,
-    hits: [],
-  });
-  return useMemo(() => {
-    if (!search) return [];
-    const before = known.current;
-    const goesOn = before.search === search && before.last !== null;
-    // The last line may have grown since.
-    const from = goesOn ? entries.lastIndexOf(before.last!) : -1;
-    const start = Math.max(0, from);
-    const kept = from >= 0 ? before.hits.filter((one) => one !== before.last) : [];
-    const alive = from >= 0 && kept[0] && !entries.includes(kept[0]) ? new Set(entries) : null;
-    const hits = alive ? kept.filter((one) => alive.has(one)) : [...kept];
-    for (const entry of entries.slice(start)) if (found(entry, search)) hits.push(entry);
-    known.current = { entries, search, last: entries.at(-1) ?? null, hits };
-    return hits;
-  }, [entries, version, search]);
 }
 
 function NoLines(props: { container: Container; log: Log; words: string; which: Which }) {

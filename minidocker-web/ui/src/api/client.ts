@@ -1,5 +1,6 @@
 /** Requests to the server. What goes wrong is a {@link Problem}: words for the user. */
 
+import { beginningOf } from "../lib/beginning.ts";
 import { encoded } from "../lib/raw-path.ts";
 import type {
   BulkResult,
@@ -137,8 +138,9 @@ export const api = {
 
   files: (name: string, path: string, limit: number) =>
     get<Listing>(one(name, "files"), { path, limit }),
-  content: async (name: string, path: string) =>
-    (await ask("GET", withQuery(one(name, "files", "content"), { path }))).arrayBuffer(),
+  /** Up to so many bytes of a file. */
+  content: async (name: string, path: string, most: number) =>
+    beginningOf((await ask("GET", withQuery(one(name, "files", "content"), { path }))).body, most),
   contentUrl: (name: string, path: string) => withQuery(one(name, "files", "content"), { path }),
   upload: (name: string, path: string, bytes: BodyInit) =>
     ask(

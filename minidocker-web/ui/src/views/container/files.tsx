@@ -7,6 +7,7 @@ import { ask } from "../../components/dialog.tsx";
 import { Icon, type IconName } from "../../components/icon.tsx";
 import { Empty, Notice } from "../../components/notice.tsx";
 import { attempt, done } from "../../components/toast.tsx";
+import type { Beginning } from "../../lib/beginning.ts";
 import { ago, bytes, exact } from "../../lib/format.ts";
 import { decoded, encoded, parameter, rawName, shown } from "../../lib/raw-path.ts";
 import { useLoad } from "../../lib/use-load.ts";
@@ -95,7 +96,11 @@ function Folder(props: { container: Container; path: string; go: (path: string) 
     );
   }
   if (!data) return <p class="soft">Reading {shown(path)}…</p>;
-  if (data.entries === null) return <FileView container={container} path={path} go={go} />;
+  if (data.entries === null) {
+    // That of a symlink is the length of its target's name.
+    const size = data.file?.kind === "file" ? data.file.size : null;
+    return <FileView container={container} path={path} size={size} go={go} />;
+  }
 
   const join = (entry: string) => (path === "/" ? `/${entry}` : `${path}/${entry}`);
   const entries = [...data.entries].sort(
@@ -328,13 +333,20 @@ function FolderActions(props: {
   );
 }
 
-function FileView(props: { container: Container; path: string; go: (path: string) => void }) {
-  const { container, path, go } = props;
+function FileView(props: {
+  container: Container;
+  path: string;
+  /** Null while it is not known. */
+  size: number | null;
+  go: (path: string) => void;
+}) {
+  const { container, path, size, go } = props;
   const { name } = container;
-  const { data, problem } = useLoad(() => api.content(name, path), [name, path]);
+  const { data, problem } = useLoad(() => api.content(name, path, SHOWN), [name, path]);
   const [wrap, setWrap] = useState(true);
   const parent = path.slice(0, path.lastIndexOf("/")) || "/";
-  const text = data && asText(data.slice(0, SHOWN));
+  const text = data && asText(data);
+  const whole = data && !data.more ? data.bytes.byteLength : size;
   return (
     <section class="panel">
       <header>
@@ -359,10 +371,10 @@ function FileView(props: { container: Container; path: string; go: (path: string
         </div>
       </header>
       {problem && <Notice problem={problem} />}
-      {data && data.byteLength === 0 && <p class="body soft">The file is empty.</p>}
-      {data && data.byteLength > 0 && text === null && (
+      {text === "" && <p class="body soft">The file is empty.</p>}
+      {data && text === null && (
         <p class="body soft">
-          Binary file, {bytes(data.byteLength)}. Download the file to open it.
+          Binary file{whole !== null && `, ${bytes(whole)}`}. Download the file to open it.
         </p>
       )}
       {text && (
@@ -375,9 +387,10 @@ function FileView(props: { container: Container; path: string; go: (path: string
           {text}
         </pre>
       )}
-      {data && data.byteLength > SHOWN && (
+      {data?.more && (
         <p class="body soft small">
-          The first {bytes(SHOWN)} of {bytes(data.byteLength)}.
+          The first {bytes(SHOWN)}
+          {whole !== null && ` of ${bytes(whole)}`}.
         </p>
       )}
     </section>
@@ -385,8 +398,9 @@ function FileView(props: { container: Container; path: string; go: (path: string
 }
 
 /** The text of a file; null if it is none. */
-function asText(content: ArrayBuffer): string | null {
-  const text = new TextDecoder().decode(content);
+function asText({ bytes, more }: Beginning): string | null {
+  // The last character may be cut.
+  const text = new TextDecoder().decode(bytes, { stream: more });
   return text.includes("\0") ? null : text;
 }
 

@@ -3,6 +3,8 @@
 pub(crate) mod doctor;
 mod network;
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use minidocker_rt::{Runtime, Support};
@@ -50,10 +52,9 @@ impl Backend {
 /// is what a user would start as root: a Python that has our package.
 pub fn examine(runtime: &Runtime, program: &str) -> serde_json::Value {
     let mut facts = Facts::gather(runtime.root());
-    facts.details.program = program.to_string();
-    let root = serde_json::Value::from(runtime.root().display().to_string());
-    facts.details.prune =
-        format!("sudo {program} -c 'import minidocker as md; print(md.Runtime({root}).prune())'");
+    facts.details.program = quoted(program);
+    let owner = fs::metadata(runtime.root()).map_or(0, |root| root.uid());
+    facts.details.prune = prune_by_hand(program, runtime.root(), owner);
     serde_json::json!({
         "root": runtime.root(),
         "backend": Backend::of(runtime),
@@ -61,6 +62,26 @@ pub fn examine(runtime: &Runtime, program: &str) -> serde_json::Value {
         "enforced": Enforced::by(&facts),
         "checks": doctor::examine(&facts),
     })
+}
+
+/// What prunes a root, typed into a shell by its owner: a root is opened by nobody else, and one
+/// that is simulated belongs to no kernel.
+fn prune_by_hand(program: &str, root: &Path, owner: u32) -> String {
+    let sudo = if owner == 0 { "sudo " } else { "" };
+    // A string of JSON is one of Python too.
+    let root = serde_json::Value::from(root.display().to_string());
+    let code =
+        format!("import minidocker as md; print(md.Runtime({root}, backend=\"any\").prune())");
+    format!("{sudo}{} -c {}", quoted(program), quoted(&code))
+}
+
+/// A word as a POSIX shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_string(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 /// What can be asked of the system without changing anything.
@@ -271,4 +292,26 @@ fn meminfo(field: &str) -> u64 {
 
 fn read(path: &str) -> String {
     crate::text::read(path).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_root_is_pruned_by_its_owner_wherever_it_and_python_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("it's a \"python\" $HOME");
+        std::os::unix::fs::symlink("/bin/echo", &program).unwrap();
+        let root = Path::new("/srv/it's \"my\" $HOME");
+        let command = prune_by_hand(program.to_str().unwrap(), root, 1000);
+        let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+        let code = r#"md.Runtime("/srv/it's \"my\" $HOME", backend="any").prune()"#;
+        let expected = format!("-c import minidocker as md; print({code})\n");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{command}");
+        let of_root = prune_by_hand("/usr/bin/python3", Path::new("/srv"), 0);
+        assert!(of_root.starts_with("sudo /usr/bin/python3 -c '"), "{of_root}");
+    }
 }

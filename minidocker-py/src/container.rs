@@ -359,8 +359,9 @@ impl Container {
         output(py, &result)
     }
 
-    /// Executes a command in it, and returns as soon as it runs.
-    #[pyo3(signature = (command, env, working_dir, user, stdin, tty))]
+    /// Executes a command in it, and returns as soon as it runs. None if its time was over first;
+    /// after it the command is killed.
+    #[pyo3(signature = (command, env, working_dir, user, stdin, tty, timeout))]
     #[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn exec_start(
         &self,
@@ -371,8 +372,10 @@ impl Container {
         user: Option<&str>,
         stdin: bool,
         tty: Option<(u16, u16)>,
-    ) -> PyResult<ExecProcess> {
+        timeout: Option<f64>,
+    ) -> PyResult<Option<ExecProcess>> {
         let container = self.get(py)?;
+        let timeout = maybe_seconds(timeout)?;
         let process = blocking(py, || {
             let mut exec = exec(command, &env, working_dir, user)?;
             if stdin {
@@ -381,9 +384,15 @@ impl Container {
             if let Some((rows, columns)) = tty {
                 exec = exec.tty(TerminalSize { rows, columns });
             }
-            container.exec_start(exec)
+            if let Some(timeout) = timeout {
+                exec = exec.timeout(timeout);
+            }
+            match container.exec_start(exec) {
+                Err(Error::Timeout { operation: "a command", .. }) => Ok(None),
+                process => process.map(Some),
+            }
         })?;
-        Ok(ExecProcess::new(process))
+        Ok(process.map(ExecProcess::new))
     }
 
     /// Connects to its command.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import time
 from collections.abc import Iterator
 
@@ -40,6 +42,29 @@ def test_a_timeout_kills_the_command_alone(box: md.Container) -> None:
         box.exec("ls /nothing", check=True)
     assert failed.value.result.exit_code == 2
     assert box.status == "running"
+
+
+@pytest.mark.parametrize("way", ["streamed input", "aio"])
+def test_a_command_that_is_stopped_before_it_begins_ends_at_its_time(
+    linux: md.Runtime, way: str
+) -> None:
+    code = "echo ready; while :; do kill -STOP -1; done"
+    with linux.create(None, ["sh", "-c", code]).start() as hostile:
+        assert next(iter(hostile.logs(follow=True))) == "ready"
+        results = []
+        for _ in range(8):
+            begun = time.monotonic()
+            if way == "aio":
+                result = asyncio.run(md.aio.exec(hostile, "true", timeout=0.5))
+            else:
+                result = hostile.exec("true", input=io.BytesIO(b"x"), timeout=0.5)
+            assert time.monotonic() - begun < 10
+            results.append(result)
+        # Now and then one is quicker than who would stop it.
+        late = [result for result in results if result.timed_out]
+        assert late
+        assert {(result.exit_code, result.signal) for result in late} == {(137, 9)}
+        assert all(result.exit.timed_out for result in late)
 
 
 def test_what_cannot_be_executed_is_told(box: md.Container) -> None:
@@ -130,6 +155,7 @@ def test_a_character_in_two_pieces_is_one(linux: md.Runtime) -> None:
         with container.attach() as attached:
             attached.write("\n")
             assert "".join(piece.text for piece in attached) == "€\ufffd"
+        assert container.wait(timeout=10).ok
         assert container.logs().text == "€\ufffd"
 
 

@@ -26,9 +26,12 @@ from . import _minidocker
 from ._archive import Archive, ArchiveTarget, open_archive, open_content, open_target
 from ._errors import ContainerNotFound, FileError, TimeoutError
 from ._exec import (
+    KILLED,
     OUTPUT_LIMIT,
     Attached,
     ExecProcess,
+    Kept,
+    as_told,
     check_result,
     signal_number,
 )
@@ -481,13 +484,15 @@ class Container:
         seconds(timeout)
         checked_limit(output_limit)
         asked = checked_exec(command, env, working_dir, user)
-        begun = time.monotonic()
+        begun, deadline = time.monotonic(), Deadline(timeout)
         if source is None or source.is_whole:
             whole = None if source is None else source.whole
             raw = self._inner.exec(*asked, whole, timeout, output_limit)
+        elif process := self._exec_within(asked, True, deadline):
+            with process:
+                raw = process._captured(source, deadline, output_limit)
         else:
-            with self._exec_start(asked, True, None) as process:
-                raw = process._captured(source, timeout, output_limit)
+            raw = as_told(KILLED, Kept(output_limit), timed_out=True)
         result = ExecResult._of(raw, time.monotonic() - begun)
         if check:
             what = f"the command {command!r} in container {self.name!r}"
@@ -515,7 +520,14 @@ class Container:
         return self._exec_start(checked_exec(command, env, working_dir, user), stdin, size)
 
     def _exec_start(self, asked: Asked, stdin: bool, size: Tuple[int, int] | None) -> ExecProcess:
-        return ExecProcess(self._inner.exec_start(*asked, stdin, size))
+        inner = self._inner.exec_start(*asked, stdin, size, None)
+        assert inner is not None, "without a time there is none to be over"
+        return ExecProcess(inner)
+
+    def _exec_within(self, asked: Asked, stdin: bool, deadline: Deadline) -> ExecProcess | None:
+        """None if something kept the command from its beginning until the deadline."""
+        inner = self._inner.exec_start(*asked, stdin, None, deadline.left())
+        return None if inner is None else ExecProcess(inner)
 
     def attach(self) -> Attached:
         """Connects to the running command: its output from now on, and its input.

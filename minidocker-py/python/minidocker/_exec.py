@@ -182,6 +182,23 @@ class Kept:
         return bytes(self._bytes[stream])
 
 
+def as_told(exit: ExitStatus, kept: Kept, timed_out: bool) -> dict[str, Any]:
+    """What became of a command, as the extension tells it."""
+    return {
+        "exit": {
+            "code": exit.exit_code,
+            "signal": exit.signal,
+            "oom_killed": exit.oom_killed,
+            # Its helper keeps the time too, and may have been the first.
+            "timed_out": exit.timed_out,
+        },
+        "stdout": kept.of(Stream.STDOUT),
+        "stderr": kept.of(Stream.STDERR),
+        "timed_out": timed_out,
+        "truncated": kept.truncated,
+    }
+
+
 class ExecProcess:
     """A command that runs in a container beside its first. Made by :meth:`Container.exec_start`.
 
@@ -332,12 +349,12 @@ class ExecProcess:
             if not some:
                 return
 
-    def _captured(self, source: Source, timeout: float | None, limit: int) -> dict[str, Any]:
+    def _captured(self, source: Source, deadline: Deadline, limit: int) -> dict[str, Any]:
         """Gives it what it reads, and gathers what it writes, to its end; kills it when its time
         is over. As the extension tells of a command whose input is in memory."""
         kept, timed_out, exit = Kept(limit), False, None
         try:
-            for stream, chunk in self._chunks(source, Deadline(timeout)):
+            for stream, chunk in self._chunks(source, deadline):
                 kept.add(stream, chunk)
             exit = self.exit
         except TimeoutError:
@@ -349,19 +366,7 @@ class ExecProcess:
                 exit = self.exit
             except TimeoutError:
                 pass
-        exit = exit or KILLED
-        return {
-            "exit": {
-                "code": exit.exit_code,
-                "signal": exit.signal,
-                "oom_killed": exit.oom_killed,
-                "timed_out": timed_out,
-            },
-            "stdout": kept.of(Stream.STDOUT),
-            "stderr": kept.of(Stream.STDERR),
-            "timed_out": timed_out,
-            "truncated": kept.truncated,
-        }
+        return as_told(exit or KILLED, kept, timed_out)
 
     def signal(self, signal: int | str) -> None:
         """Sends a signal to it, by number or name. One that has ended is left alone.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -16,12 +17,12 @@ from .._exec import (
     OUTPUT_LIMIT,
     ExecProcess,
     Kept,
+    as_told,
     check_result,
     read_some,
 )
 from .._input import AsyncInput, Source, source_of
-from .._poll import seconds
-from .._records import ExitStatus
+from .._poll import Deadline, seconds
 from .._result import ExecResult, RunResult
 from .._run import (
     TURN,
@@ -165,42 +166,37 @@ async def exec(
     source = source_of(input, asynchronous=True)
     seconds(timeout)
     checked_limit(output_limit)
-    begun = time.monotonic()
+    begun, deadline = time.monotonic(), Deadline(timeout)
     blocking = blocking_container(container)
     asked = checked_exec(command, env, working_dir, user)
-    start = blocking._exec_start
-    process = await in_thread(
-        STARTING, start, asked, source is not None, None, undo=ExecProcess.close
-    )
-    kept = Kept(output_limit)
-    exit: ExitStatus | None = None
-    with process:
-        timed_out = False
-        left = None if timeout is None else max(0.0, begun + timeout - time.monotonic())
-        try:
-            await asyncio.wait_for(_to_the_end(process, source, kept), left)
-        except asyncio.TimeoutError:
-            timed_out = True
-            process.kill()
+    start = blocking._exec_within
+    beginning = in_thread(STARTING, start, asked, source is not None, deadline, undo=_close)
+    try:
+        # It may not get its turn in time either.
+        process = await asyncio.wait_for(beginning, deadline.left())
+    except asyncio.TimeoutError:
+        process = None
+    kept, timed_out, exit = Kept(output_limit), process is None, KILLED
+    if process is not None:
+        with process:
             try:
-                await asyncio.wait_for(_to_the_end(process, None, kept), KILL_TIME)
+                await asyncio.wait_for(_to_the_end(process, source, kept), deadline.left())
             except asyncio.TimeoutError:
-                exit = KILLED
-        exit = exit or process.exit or KILLED
-    result = ExecResult(
-        exit.exit_code,
-        exit.signal,
-        exit.oom_killed,
-        time.monotonic() - begun,
-        kept.of(Stream.STDOUT),
-        kept.of(Stream.STDERR),
-        timed_out,
-        kept.truncated,
-    )
+                timed_out = True
+                process.kill()
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(_to_the_end(process, None, kept), KILL_TIME)
+            exit = process.exit or KILLED
+    result = ExecResult._of(as_told(exit, kept, timed_out), time.monotonic() - begun)
     if check:
         what = f"the command {command!r} in container {blocking.name!r}"
         check_result(what, command, result)
     return result
+
+
+def _close(process: ExecProcess | None) -> None:
+    if process is not None:
+        process.close()
 
 
 async def _to_the_end(process: ExecProcess, source: Source | None, kept: Kept) -> None:

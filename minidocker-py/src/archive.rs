@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
 
+use pyo3::exceptions::{PyBlockingIOError, PyOSError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -118,6 +119,26 @@ impl<'py> FromPyObject<'_, 'py> for FileWriter {
     }
 }
 
+/// How much an object takes of these bytes.
+fn taken(object: &Bound<'_, PyAny>, bytes: &[u8]) -> PyResult<usize> {
+    let py = object.py();
+    let written = object.call_method1("write", (PyBytes::new(py, bytes),))?;
+    match written.extract::<Option<usize>>()? {
+        Some(count) if count > bytes.len() => Err(PyOSError::new_err(format!(
+            "write() took {count} bytes of {}, as it says: that cannot be",
+            bytes.len()
+        ))),
+        Some(count) => Ok(count),
+        // Of a raw file that says that nothing was taken: it does not wait itself. Of any other
+        // object: who does not tell has taken all.
+        None if object.is_instance(&py.import("io")?.getattr("RawIOBase")?)? => {
+            let why = "the file takes nothing now: have its writes wait (os.set_blocking)";
+            Err(PyBlockingIOError::new_err((libc::EAGAIN, why)))
+        }
+        None => Ok(bytes.len()),
+    }
+}
+
 impl Write for FileWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.target.write(bytes)
@@ -133,12 +154,7 @@ impl Write for Target {
         match self {
             Target::File(file) => file.write(bytes),
             Target::Object { object, raised } => {
-                let written = Python::attach(|py| {
-                    let written =
-                        object.bind(py).call_method1("write", (PyBytes::new(py, bytes),))?;
-                    // Who does not tell has taken all.
-                    Ok(written.extract::<Option<usize>>()?.unwrap_or(bytes.len()))
-                });
+                let written = Python::attach(|py| taken(object.bind(py), bytes));
                 written.map_err(|error| {
                     *raised = Some(error);
                     io::Error::other("the Python object that is written to raised")

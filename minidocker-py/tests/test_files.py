@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import minidocker as md
 import pytest
@@ -106,6 +108,50 @@ def test_files_go_through_archives(linux: md.Runtime, tmp_path: Path) -> None:
         assert read.bytes == len("Hello from one")
         two.start().wait()
         assert two.logs().text == "Hello from one"
+
+
+def test_an_archive_is_written_whole_or_the_writer_is_blamed(linux: md.Runtime) -> None:
+    with linux.create(None, "true") as container:
+        container.files.write("/much", b"x" * 1_000_000)
+
+        class Silent:
+            """Tells nothing, so it took all."""
+
+            def __init__(self) -> None:
+                self.taken = io.BytesIO()
+
+            def write(self, data: bytes) -> None:
+                self.taken.write(data)
+
+        class Few(io.RawIOBase):
+            """Takes less than it is given."""
+
+            def __init__(self) -> None:
+                self.taken = io.BytesIO()
+
+            def write(self, data: Any) -> int:
+                return self.taken.write(data[:1000])
+
+        class Boast(io.RawIOBase):
+            def write(self, data: Any) -> int:
+                return len(data) + 1
+
+        for target in (Silent(), Few()):
+            container.export_rootfs(target, only_changes=True)
+            target.taken.seek(0)
+            with tarfile.open(fileobj=target.taken) as archive:
+                assert archive.getmember("much").size == 1_000_000
+        with pytest.raises(OSError, match="that cannot be"):
+            container.export_rootfs(Boast(), only_changes=True)
+        # A pipe that nobody empties, and that does not wait.
+        readable, writable = os.pipe()
+        os.set_blocking(writable, False)
+        with (
+            os.fdopen(readable, "rb"),
+            os.fdopen(writable, "wb", 0) as pipe,
+            pytest.raises(BlockingIOError, match="takes nothing now"),
+        ):
+            container.export_rootfs(pipe, only_changes=True)
 
 
 def _rootfs(tmp_path: Path) -> Path:

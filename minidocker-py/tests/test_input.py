@@ -8,6 +8,8 @@ import io
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -252,6 +254,70 @@ def test_the_rest_of_an_input_is_left_alone(linux: md.Runtime) -> None:
 
     result = md.run("head -n 1", runtime=linux, input=endless(), timeout=30)
     assert (result.stdout, result.timed_out) == ("again and again\n", False)
+
+
+#: Reads lines of its standard input, before and after a run that is given it.
+AT_AN_OPEN_PIPE = """
+import sys
+import minidocker as md
+with md.Runtime(sys.argv[1], backend="linux") as rt:
+    stdin = eval(sys.argv[2])
+    first = stdin.readline()
+    print(md.run(sys.argv[3], runtime=rt, input=stdin).stdout.strip(), flush=True)
+    print(stdin.readline(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("stdin", ["sys.stdin.buffer", "sys.stdin", "sys.stdin.buffer.raw"])
+def test_a_wait_for_standard_input_ends_with_the_run(root: Path, stdin: str) -> None:
+    """It takes nothing that comes later, and the interpreter can end."""
+    code = [sys.executable, "-c", AT_AN_OPEN_PIPE, str(root), stdin, "true"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(code, stderr=subprocess.STDOUT, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"first\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"\n"
+        process.stdin.write(b"second\n")
+        process.stdin.flush()
+        assert b"second" in process.stdout.read()
+        assert process.wait(30) == 0
+
+
+def test_the_interpreter_ends_though_its_input_does_not(root: Path) -> None:
+    code = (
+        "import sys, minidocker as md\n"
+        "rt = md.Runtime(sys.argv[1], backend='linux')\n"
+        "md.run('true', runtime=rt, input=sys.stdin.buffer)\n"
+    )
+    ours, theirs = os.openpty()
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", code, str(root)],
+            stdin=theirs,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_what_is_in_a_buffer_is_not_waited_for(linux: md.Runtime) -> None:
+    ours, theirs = os.pipe()
+    os.write(theirs, b"one\ntwo\n")
+    try:
+        with os.fdopen(ours, "rb") as file:
+            assert file.readline() == b"one\n"
+            result = md.run("head -n 1", runtime=linux, input=file, timeout=30)
+            assert (result.stdout, result.timed_out) == ("two\n", False)
+            os.write(theirs, b"three\n")
+            assert file.readline() == b"three\n"
+    finally:
+        os.close(theirs)
 
 
 def test_a_simulation_says_that_it_gives_no_input(simulation: md.Runtime) -> None:

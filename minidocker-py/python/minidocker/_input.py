@@ -8,11 +8,12 @@ import inspect
 import io
 import os
 import select
+import socket
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterator
 from typing import Any, Callable, Union
 
-from ._poll import readable
+from ._poll import ready
 from ._typing import BytesLike, Readable
 
 #: What a command can be given to read: text, bytes, or something to read them from (a file, a
@@ -31,14 +32,40 @@ _ADVICE = (
 )
 
 
+class Stopped(Exception):
+    """What is read is not wanted any more."""
+
+
+class Stop:
+    """Has a thread leave its wait for something to read."""
+
+    def __init__(self) -> None:
+        self._readable, self._writable = os.pipe()
+
+    def wait_for(self, fd: int) -> None:
+        """Waits until a descriptor is readable. Raises :class:`Stopped`."""
+        wanted = [(fd, select.POLLIN), (self._readable, select.POLLIN)]
+        if self._readable in ready(wanted, None):
+            raise Stopped
+
+    def stop(self) -> None:
+        """Ends the wait, and every later one. For who wants nothing more, once."""
+        os.close(self._writable)
+
+    def close(self) -> None:
+        """For the thread, which waits for nothing more."""
+        os.close(self._readable)
+
+
 class Source:
     """What a command reads, before anybody reads it."""
 
     def __init__(
         self,
         whole: bytes = b"",
-        pieces: Callable[[], Iterator[bytes]] | None = None,
+        pieces: Callable[[Stop], Iterator[bytes]] | None = None,
         pieces_later: Callable[[], AsyncIterator[bytes]] | None = None,
+        stoppable: bool = False,
     ) -> None:
         #: All of it, where it is in memory.
         self.whole = whole
@@ -46,6 +73,8 @@ class Source:
         self.pieces = pieces
         #: Reads it piece by piece, on an event loop.
         self.pieces_later = pieces_later
+        #: Whether reading it piece by piece ends when it is told to stop.
+        self.stoppable = stoppable
 
     @property
     def is_whole(self) -> bool:
@@ -74,7 +103,7 @@ def source_of(input: Any, *, asynchronous: bool = False) -> Source | None:
             return Source(pieces_later=lambda: _pieces_of_async(input))
         raise TypeError("input: an asynchronous iterator is read by minidocker.aio only")
     if hasattr(input, "__next__"):
-        return Source(pieces=lambda: map(_as_bytes, input))
+        return Source(pieces=lambda _: map(_as_bytes, input))
     raise TypeError(f"input: {type(input).__name__!r} is refused: {_ADVICE}")
 
 
@@ -82,7 +111,15 @@ def _from_reader(input: Any, method: Callable[[int], Any], asynchronous: bool) -
     if isinstance(input, io.IOBase) and not input.readable():
         raise TypeError(f"input: {input!r} is refused: it is not open for reading")
     if not inspect.iscoroutinefunction(method):
-        return Source(pieces=lambda: _pieces_of_reader(input, method))
+        raw = _raw_below(input)
+        waits = raw is not None or _waits_for_descriptor(input)
+
+        def pieces(stop: Stop) -> Iterator[bytes]:
+            if raw is not None:
+                return _pieces_of_buffered(raw, input, method, stop)
+            return _pieces_of_reader(input, method, stop, waits)
+
+        return Source(pieces=pieces, stoppable=waits)
     if not asynchronous:
         raise TypeError(
             f"input: {type(input).__name__!r} has an asynchronous read, which only minidocker.aio "
@@ -91,14 +128,52 @@ def _from_reader(input: Any, method: Callable[[int], Any], asynchronous: bool) -
     return Source(pieces_later=lambda: _pieces_of_async_reader(method))
 
 
-def _pieces_of_reader(input: Any, read: Callable[[int], Any]) -> Iterator[bytes]:
+def _waits_for_descriptor(input: Any) -> bool:
+    """Whether a read of it waits for its descriptor, and for nothing else."""
+    if isinstance(input, socket.socket):
+        return input.gettimeout() is None
+    return isinstance(input, io.FileIO)
+
+
+def _raw_below(input: Any) -> io.FileIO | None:
+    """The file below the buffers of an ordinary open file."""
+    if isinstance(input, io.TextIOWrapper):
+        input = input.buffer
+    raw = input.raw if isinstance(input, io.BufferedReader) else None
+    # One that was given a way to read already is being read elsewhere, or is not ordinary.
+    return raw if isinstance(raw, io.FileIO) and "readinto" not in vars(raw) else None
+
+
+def _pieces_of_buffered(
+    raw: io.FileIO, input: Any, read: Callable[[int], Any], stop: Stop
+) -> Iterator[bytes]:
+    """A buffer has a lock, which a read holds while it waits: closing the file, as Python does at
+    its exit with standard input, would wait for that, or be a fatal error. So the wait is in front
+    of the file's own read. In front of the buffer's it would overlook what is in the buffer."""
+
+    def readinto(buffer: Any) -> int | None:
+        stop.wait_for(raw.fileno())
+        return type(raw).readinto(raw, buffer)
+
+    vars(raw)["readinto"] = readinto
+    try:
+        yield from _pieces_of_reader(input, read, stop)
+    finally:
+        vars(raw).pop("readinto", None)
+
+
+def _pieces_of_reader(
+    input: Any, read: Callable[[int], Any], stop: Stop, waits: bool = False
+) -> Iterator[bytes]:
     while True:
+        if waits:
+            stop.wait_for(input.fileno())
         try:
             piece = read(CHUNK)
         except BlockingIOError:
             piece = None
         if piece is None:  # it does not wait itself
-            readable(input.fileno(), None)
+            stop.wait_for(input.fileno())
             continue
         data = _as_bytes(piece)
         if not data:
@@ -176,7 +251,7 @@ class Handover:
         return piece
 
     def close(self) -> None:
-        """Nothing more is wanted. The reader ends with what it is reading."""
+        """Nothing more is wanted."""
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -185,7 +260,38 @@ class Handover:
         self.on_taken()
 
 
-def _read_into(handover: Handover, pieces: Iterator[bytes]) -> None:
+#: A reader that can be stopped needs no more than a moment for it, unless somebody else took what
+#: it was told that there was.
+_STOP_TIME = 1.0
+
+
+class Reading:
+    """Reads an input in a thread, until its end or :meth:`stop`."""
+
+    def __init__(self, source: Source, handover: Handover) -> None:
+        assert source.pieces is not None
+        self._stoppable = source.stoppable
+        self._stop: Stop | None = Stop()
+        self._thread = threading.Thread(
+            target=_read_into,
+            args=(handover, source.pieces, self._stop),
+            name="minidocker-input",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nothing more is wanted. A reader that waits for a descriptor ends at once, and is waited
+        for; another ends with what it is reading, which may take for ever."""
+        if self._stop is not None:
+            self._stop.stop()
+            self._stop = None
+            if self._stoppable:
+                self._thread.join(_STOP_TIME)
+
+
+def _read_into(handover: Handover, read: Callable[[Stop], Iterator[bytes]], stop: Stop) -> None:
+    pieces = read(stop)
     try:
         handover.wait_until_taken()
         for piece in pieces:
@@ -195,8 +301,14 @@ def _read_into(handover: Handover, pieces: Iterator[bytes]) -> None:
             if piece:
                 handover.wait_until_taken()
         handover.put(None)
+    except Stopped:
+        pass
     except BaseException as error:
         handover.put(error)
+    finally:
+        if isinstance(pieces, Generator):
+            pieces.close()
+        stop.close()
 
 
 class Feed:
@@ -217,14 +329,13 @@ class Feed:
         self._pending = memoryview(source.whole)
         #: Where pieces come from, until the end.
         self.handover: Handover | None = None
+        self._reading: Reading | None = None
         self._ended = False
         if not source.is_whole:
             self.handover = Handover()
         if source.pieces is not None:
-            reading = (self.handover, source.pieces())
-            threading.Thread(
-                target=_read_into, args=reading, name="minidocker-input", daemon=True
-            ).start()
+            assert self.handover is not None
+            self._reading = Reading(source, self.handover)
         if not self._pending and self.handover is None:
             self._end()
 
@@ -270,3 +381,5 @@ class Feed:
         if self.handover is not None:
             self.handover.close()
             self.handover = None
+        if self._reading is not None:
+            self._reading.stop()

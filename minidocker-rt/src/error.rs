@@ -273,7 +273,8 @@ impl Error {
             ),
             Error::HelperMissing { .. } => {
                 "Make `minidocker_rt::init();` the first line of main, or name a helper program \
-                 with Runtime::builder().helper(path)."
+                 with Runtime::builder().helper(path). For tests see \"Where there is no main\" in \
+                 the documentation of the crate."
                     .into()
             }
             Error::HelperFailed { .. } => {

@@ -53,6 +53,18 @@ test("what other programs do appears by itself", async () => {
   await card.waitFor({ state: "detached" });
 });
 
+test("a container may be called constructor, and so may the address of a tab", async () => {
+  const { page, goto } = view;
+  await goto("containers");
+  await lab.run({ ...TICKER, name: "constructor" });
+  const card = page.locator(".card", { hasText: "constructor" });
+  await eventually(async () => {
+    expect(await card.locator(".gauges").innerText()).toMatch(/\d%? of 50%/);
+  });
+  await goto("containers/constructor/constructor");
+  await page.locator(".status.pill", { hasText: "Running" }).waitFor();
+});
+
 test("logs are live, stand still while paused, and go on", async () => {
   const { page, goto } = view;
   await lab.run(TICKER);
@@ -203,6 +215,20 @@ test("a volume is the host's folder, and its files show inside", async () => {
   await row.getByText("added").waitFor();
   await page.getByRole("button", { name: "All changes" }).click();
   await page.getByRole("button", { name: "/own.txt" }).waitFor();
+});
+
+test("of a large file the beginning is shown, and no more of it is loaded", async () => {
+  const { page, goto } = view;
+  // A gibibyte that takes no room.
+  const script = "yes é | head -c 1000000 > /big; truncate -s 1G /big; echo done; sleep 60";
+  await lab.run({ name: "a", command: ["sh", "-c", script] });
+  await goto("containers/a/logs");
+  await page.locator(".log-text", { hasText: /^done$/ }).waitFor();
+  await goto("containers/a/files?path=/big");
+  await page.getByText("The first 256 KB of 1 GB.").waitFor();
+  const text = await page.locator(".file-text").innerText();
+  expect(text.startsWith("é\né\n") && !text.includes("\ufffd")).toBe(true);
+  await goto("containers/a");
 });
 
 test("out of memory is said plainly", async () => {

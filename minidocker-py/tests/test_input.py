@@ -320,6 +320,25 @@ def test_what_is_in_a_buffer_is_not_waited_for(linux: md.Runtime) -> None:
         os.close(theirs)
 
 
+def test_a_fork_meanwhile_does_not_keep_the_reader(script: type[Script], root: Path) -> None:
+    """It has all pipes of ours too. A program of its own, because this one may have threads."""
+    code = """
+import multiprocessing, os, sys, threading, time
+import minidocker as md
+with md.Runtime(sys.argv[1], backend="linux") as rt:
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    with os.fdopen(os.pipe()[0], "rb") as silent:
+        forking = threading.Timer(1, child.start)
+        forking.start()
+        md.run("sleep 3", runtime=rt, input=silent)
+        print([each.name for each in threading.enumerate()], flush=True)
+    child.kill()
+"""
+    threads = script(code, root).line()
+    assert "MainThread" in threads
+    assert "minidocker-input" not in threads
+
+
 def test_a_simulation_says_that_it_gives_no_input(simulation: md.Runtime) -> None:
     with pytest.raises(NotImplementedError, match="input"):
         md.run("cat", runtime=simulation, input="x")

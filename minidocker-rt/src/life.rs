@@ -175,11 +175,16 @@ impl Life {
             return;
         }
         self.try_again();
-        if self.unsaved {
+        // By now there may be another container of this name, or another supervisor.
+        let own = self.is_its_own();
+        if self.unsaved && own {
             self.save();
         }
         self.tell_what_is_untold();
-        self.log.tell_what_was_lost();
+        // The log, when it is rotated, is found by its name too.
+        if own {
+            self.log.tell_what_was_lost();
+        }
     }
 
     /// Whether its last word is still to be written, and there is a container to write it for.
@@ -355,5 +360,42 @@ fn is_of_the_disk(errno: i32) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     const EIO: i32 = 5;
     let kind = std::io::Error::from_raw_os_error(errno).kind();
-    errno == EIO || matches!(kind, StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+    // On Windows the number is that of a refused access.
+    (cfg!(unix) && errno == EIO) || matches!(kind, StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::ContainerSpec;
+    use crate::store::Store;
+
+    #[test]
+    fn what_was_not_written_in_time_is_not_written_into_another_container() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let file = store.create(ContainerSpec::new("a", "true"), Vec::new()).unwrap();
+        let supervisor = |pid| ProcessIdentity { pid, start_time: 1 };
+        let dir = store.dir(&file.spec.name);
+        let mut life = Life::begin(dir.clone(), "boot", supervisor(10), |_, _| {}).unwrap();
+        // As if there had been no room on the disk.
+        let behind = |life: &mut Life| {
+            (life.unsaved, life.try_again_at) = (true, Some(Instant::now()));
+        };
+        life.record.phase = Phase::Exited;
+        behind(&mut life);
+        life.catch_up();
+        assert_eq!(dir.status().unwrap().unwrap().phase, Phase::Exited);
+        let locked = store.lock(&file.spec.name, &file.id, "delete").unwrap();
+        store.delete(locked).unwrap();
+        store.create(ContainerSpec::new("a", "true"), Vec::new()).unwrap();
+        behind(&mut life);
+        life.catch_up();
+        assert!(dir.status().unwrap().is_none(), "the new one was never started");
+        Life::begin(dir.clone(), "boot", supervisor(11), |_, _| {}).unwrap();
+        behind(&mut life);
+        life.catch_up();
+        let record = dir.status().unwrap().unwrap();
+        assert_eq!((record.phase, record.supervisor), (Phase::Starting, supervisor(11)));
+    }
 }

@@ -168,7 +168,11 @@ pub(super) fn link_volume(
                 return Ok(made);
             }
         }
-        Ok(_) => fs::remove_file(&place).map_err(failed)?,
+        // Windows removes a link to a folder as a folder.
+        Ok(found) if found.is_symlink() => fs::remove_file(&place)
+            .or_else(|error| fs::remove_dir(&place).map_err(|_| error))
+            .map_err(failed)?,
+        Ok(_) => return Ok(made),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
@@ -236,4 +240,37 @@ fn at(root: &Path, name: &str) -> PathBuf {
 /// The map of a container's paths as its command sees them.
 pub(super) fn paths(dir: &ContainerDir, spec: &ContainerSpec) -> PathMap {
     PathMap::new(&dir.rootfs(), &spec.volumes)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_container_put_at_the_place_of_a_volume_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = ContainerDir::at(folder.path().join("container"));
+        let host = folder.path().join("host");
+        for part in [&dir.rootfs(), &dir.work(), &host] {
+            fs::create_dir_all(part).unwrap();
+        }
+        let spec = ContainerSpec::new("a", "true");
+        let spec = spec.volume(&format!("{}:/app/data", host.display())).unwrap();
+        furnish(&dir, &spec).unwrap();
+        fs::create_dir(dir.rootfs().join("app")).unwrap();
+        let place = dir.rootfs().join("app/data");
+        let link = || link_volume(&dir, &spec, &spec.volumes[0]).map(drop);
+        fs::write(&place, "precious").unwrap();
+        link().unwrap();
+        assert_eq!(fs::read_to_string(&place).unwrap(), "precious");
+        fs::remove_file(&place).unwrap();
+        // A link to another folder of the host, and an empty folder, give way.
+        std::os::unix::fs::symlink("/", &place).unwrap();
+        link().unwrap();
+        assert_eq!(fs::read_link(&place).unwrap(), host);
+        fs::remove_file(&place).unwrap();
+        fs::create_dir(&place).unwrap();
+        link().unwrap();
+        assert_eq!(fs::read_link(&place).unwrap(), host);
+    }
 }

@@ -1,7 +1,7 @@
 //! Appending to a log.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -119,8 +119,6 @@ impl LogWriter {
         let (full, part) = (format!("{head}F "), format!("{head}P "));
         self.buffer.clear();
         self.pending = 0;
-        // Closed, a torn line takes no other one with it.
-        self.buffer.extend(self.torn.then_some(b'\n'));
         let mut begin = 0;
         for end in memchr_iter(b'\n', bytes) {
             self.buffer.extend_from_slice(full.as_bytes());
@@ -128,8 +126,12 @@ impl LogWriter {
             self.buffer.append(&mut begun);
             self.buffer.extend_from_slice(&bytes[begin..=end]);
             begin = end + 1;
-            if self.buffer.len() >= AT_ONCE {
-                self.append(stream)?;
+            if self.buffer.len() >= AT_ONCE
+                && let Err(error) = self.append(stream)
+            {
+                // There is no room for the rest of it either.
+                self.lost += memchr_iter(b'\n', &bytes[begin..]).count() as u64;
+                return Err(error);
             }
         }
         let rest = &bytes[begin..];
@@ -174,7 +176,6 @@ impl LogWriter {
         );
         let (buffer, pending) =
             (std::mem::take(&mut self.buffer), std::mem::take(&mut self.pending));
-        self.buffer.extend(self.torn.then_some(b'\n'));
         self.buffer.extend_from_slice(line.as_bytes());
         if self.write(Stream::System).is_ok() {
             self.lost = 0;
@@ -187,13 +188,7 @@ impl LogWriter {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let was_torn = self.torn;
         self.tell_what_was_lost();
-        if was_torn && !self.torn {
-            // The end of the torn line is written.
-            self.buffer.remove(0);
-        }
-        let lines = memchr_iter(b'\n', &self.buffer).count() as u64;
         let result = match self.lost {
             0 => self.write(stream),
             // Behind a gap that the log does not tell of, nothing would be true.
@@ -205,28 +200,37 @@ impl LogWriter {
             }),
         };
         if result.is_err() {
-            self.lost += lines;
+            self.lost += memchr_iter(b'\n', &self.buffer).count() as u64;
             self.pending = 0;
             self.buffer.clear();
         }
         result
     }
 
-    /// Writes the buffer, into the next file if this one has no room for it.
+    /// Writes the buffer, into the next file if this one has no room for it. On an error what
+    /// was not written stays in the buffer.
     fn write(&mut self, stream: Stream) -> Result<()> {
         if self.size > 0 && self.size + self.buffer.len() as u64 > self.rotate_at {
             self.rotate()?;
         }
+        // Closed, a torn line takes no other one with it.
+        let mut before = Vec::from_iter(self.torn.then_some(b'\n'));
         if self.head_due {
-            // After the end of a torn line, if there is one to be closed.
-            let at = usize::from(self.torn);
-            self.buffer.splice(at..at, self.written.head().into_bytes());
+            before.extend_from_slice(self.written.head().as_bytes());
         }
-        self.torn = true;
-        self.file.write_all(&self.buffer).map_err(|error| Error::io("write", &self.path, error))?;
-        self.torn = false;
-        self.head_due = false;
-        self.size += self.buffer.len() as u64;
+        let begin = before.len();
+        self.buffer.splice(..0, before);
+        let (done, result) = write_what_fits(&mut self.file, &self.buffer);
+        self.size += done as u64;
+        self.torn = self.buffer[..done].last().map_or(self.torn, |&last| last != b'\n');
+        self.head_due &= done < begin;
+        if let Err(error) = result {
+            // It is not taken back: who follows the log may have read it already.
+            let there = self.buffer.get(begin..done).unwrap_or_default();
+            there.split(|&byte| byte == b'\n').for_each(|line| self.written.add_line(line));
+            self.buffer.drain(..done.max(begin));
+            return Err(Error::io("write", &self.path, error));
+        }
         self.written.add(stream, std::mem::take(&mut self.pending));
         self.buffer.clear();
         Ok(())
@@ -252,10 +256,7 @@ impl LogWriter {
         self.file = open_for_append(&self.path)?;
         self.size = 0;
         self.head_due = true;
-        // There is no torn line here that would have to be closed.
-        if std::mem::take(&mut self.torn) {
-            self.buffer.remove(0);
-        }
+        self.torn = false;
         Ok(())
     }
 
@@ -332,6 +333,20 @@ pub(super) fn opening(id: &ContainerId, time: ZonedDateTime) -> String {
     format!("=== Container {} started at {} ===", id.short(), time.strftime("%Y-%m-%d %H:%M:%S"))
 }
 
+/// Writes as much as there is room for. Returns how much that is, and what ended it.
+fn write_what_fits(file: &mut impl Write, bytes: &[u8]) -> (usize, std::io::Result<()>) {
+    let mut done = 0;
+    while done < bytes.len() {
+        match file.write(&bytes[done..]) {
+            Ok(0) => return (done, Err(ErrorKind::WriteZero.into())),
+            Ok(more) => done += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return (done, Err(error)),
+        }
+    }
+    (done, Ok(()))
+}
+
 fn ends_a_line(mut file: &File) -> std::io::Result<bool> {
     let mut last = [0];
     file.seek(SeekFrom::End(-1))?;
@@ -346,4 +361,44 @@ fn open_for_append(path: &Path) -> Result<File> {
         .create(true)
         .open(path)
         .map_err(|error| Error::io("open", path, error))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// A device that has never any room.
+    fn full() -> File {
+        File::options().write(true).open("/dev/full").unwrap()
+    }
+
+    #[test]
+    fn all_lines_of_a_read_that_there_is_no_room_for_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let mut writer = LogWriter::open(&path, 1 << 30).unwrap();
+        writer.output(Stream::Stdout, b"first\n").unwrap();
+        let there = std::mem::replace(&mut writer.file, full());
+        // With its heads this is written in many pieces.
+        let lines = b"1\n".repeat(30_000);
+        assert!(writer.output(Stream::Stdout, &lines).is_err());
+        assert_eq!(writer.lost, 30_000);
+        assert!(writer.output(Stream::Stdout, &lines).is_err());
+        assert_eq!(writer.lost, 60_000);
+        writer.file = there;
+        writer.output(Stream::Stdout, b"last\n").unwrap();
+        let log = std::fs::read_to_string(&path).unwrap();
+        assert!(log.contains(" 60000 lines are missing here"), "{log}");
+        assert_eq!(log.lines().count(), 3, "{log}");
+    }
+
+    #[test]
+    fn lines_that_a_full_disk_took_before_it_was_full_are_not_lost() {
+        let mut room = [0; 10];
+        let (done, result) = write_what_fits(&mut &mut room[..], b"one\ntwo\nthree\n");
+        assert_eq!((done, result.unwrap_err().kind()), (10, ErrorKind::WriteZero));
+        let (done, result) = write_what_fits(&mut &mut room[..], b"one\n");
+        assert_eq!(done, 4);
+        result.unwrap();
+    }
 }

@@ -60,12 +60,17 @@ impl Written {
         let mut written = Written::before(file)?;
         let mut lines = Lines::at(file.try_clone()?, 0)?.not_beyond(end);
         while let Some(line) = lines.next()? {
-            if let Some((stream, full)) = kind(line) {
-                let text = line::text(line).map_or(0, <[u8]>::len);
-                written.add(stream, text as u64 + u64::from(full));
-            }
+            written.add_line(line);
         }
         Ok(written)
+    }
+
+    /// Adds what is in a line of the file, without its end.
+    pub fn add_line(&mut self, line: &[u8]) {
+        if let Some((stream, full)) = kind(line) {
+            let text = line::text(line).map_or(0, <[u8]>::len);
+            self.add(stream, text as u64 + u64::from(full));
+        }
     }
 
     fn parse(line: &[u8]) -> Option<Written> {

@@ -258,7 +258,7 @@ impl Supervisor {
         let known = begun.map_err(|error| Error::io("follow", self.life.dir.path(), error));
         if let Err(error) = known.and_then(|()| self.life.running()) {
             governor::lock(&run.governor).kill();
-            let _ = run.child.wait();
+            let _ = process::wait(&mut run.child);
             return Err(error);
         }
         Ok(run)
@@ -479,8 +479,9 @@ impl Supervisor {
         if over_memory.is_some() {
             self.life.tell(EventKind::OutOfMemory { kills: 1 });
         }
-        // At its last moment it may still have ended by itself.
-        let timed_out = run.timed_out && !oom_killed && code != 0;
+        // At its last moment it may still have ended by itself; only where there are no signals
+        // a failure then looks like the kill.
+        let timed_out = run.timed_out && !oom_killed && killed && code != 0;
         let exit = ExitStatus { code, signal, oom_killed, timed_out };
         let memory = self.life.file.spec.memory;
         let (length, unhealthy) = (run.began.elapsed(), run.unhealthy);

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::process::{Child, Command};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, set_child_subreaper, waitid};
 
@@ -13,6 +14,9 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, set_child_subreaper, w
 static CHILDREN: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 /// Told when [`CHILDREN`] has changed.
 static CHANGED: Condvar = Condvar::new();
+
+/// When to ask again for a child that was not found.
+const SOON: Duration = Duration::from_millis(10);
 
 fn children() -> MutexGuard<'static, BTreeSet<u32>> {
     CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -50,7 +54,9 @@ fn reap_for_ever() -> ! {
         let mut known = children();
         match ended {
             // Without a child there can be no orphan: the next child changes that.
-            None => drop(CHANGED.wait(known)),
+            None if known.is_empty() => drop(CHANGED.wait(known)),
+            // It was started since, or was reaped just now and is about to be forgotten.
+            None => drop(CHANGED.wait_timeout(known, SOON)),
             Some(pid) if known.contains(&pid) => {
                 while known.contains(&pid) {
                     known = CHANGED.wait(known).unwrap_or_else(PoisonError::into_inner);

@@ -26,7 +26,7 @@ use crate::backend::Started;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
 use crate::health::HealthReport;
-use crate::lock::{Holder, LONGEST_WAIT};
+use crate::lock::{Holder, LONGEST_WAIT, Lock};
 use crate::logs::Logs;
 use crate::network::NetworkInfo;
 use crate::plan::{Plan, Trace};
@@ -46,6 +46,9 @@ pub(crate) const EXPORT: &str = "export the files";
 
 /// What the lock is held for while the files are replaced by those of an archive.
 pub(crate) const REPLACE: &str = "replace the files";
+
+/// What the lock is held for while a file is written.
+pub(crate) const WRITE: &str = "write a file into";
 
 /// How long a supervisor may take to answer, or to end what it was asked to.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
@@ -342,9 +345,9 @@ impl Container {
         self.runtime.store.delete(locked)
     }
 
-    /// Waits for the lock for a moment. Who still exports or replaces the files then may take as
-    /// long as its client likes. The container does not run meanwhile, and neither harms what is
-    /// being removed, so the lock is not needed to remove it.
+    /// Waits for the lock for a moment. Who still exports, replaces or writes files then may take
+    /// as long as its client likes. The container does not run meanwhile, and none of these harms
+    /// what is being removed, so the lock is not needed to remove it.
     fn lock_beside_transfer(&self) -> Result<Option<LockedContainer>> {
         const MOMENT: Duration = Duration::from_secs(1);
         let store = &self.runtime.store;
@@ -355,9 +358,9 @@ impl Container {
         let (dir, spec_file) = self.dir_and_spec()?;
         let path = dir.lock_path();
         match Holder::of(&path) {
-            Some(holder) if [EXPORT, REPLACE].contains(&holder.operation.as_str()) => {
+            Some(holder) if [EXPORT, REPLACE, WRITE].contains(&holder.operation.as_str()) => {
                 let lock = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
-                Ok(Some(LockedContainer { dir, spec_file, lock }))
+                Ok(Some(LockedContainer { dir, spec_file, lock: Lock::of_another(lock) }))
             }
             _ => Ok(None),
         }

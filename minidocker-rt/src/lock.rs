@@ -5,6 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
+use std::ops::Deref;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,47 @@ pub(crate) fn take_soon(lock: &File, mode: Mode, path: &Path) -> Result<()> {
     }
 }
 
+/// The lock of an operation. What it is held for stands in it, and is erased before it is let go
+/// of: who gets it next is not to be taken for one that does the same.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    file: File,
+    held: bool,
+}
+
+impl Lock {
+    /// One that was taken.
+    pub fn held(file: File) -> Lock {
+        Lock { file, held: true }
+    }
+
+    /// One that another program holds, for an operation that is not in the way.
+    pub fn of_another(file: File) -> Lock {
+        Lock { file, held: false }
+    }
+
+    /// Whether it was taken.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+}
+
+impl Deref for Lock {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.held {
+            write_note(&self.file, "");
+        }
+    }
+}
+
 /// What a lock is held for, as its holder wrote it down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holder {
@@ -81,17 +123,25 @@ pub(crate) struct Holder {
 /// The length of what is written: always the same, so that one call replaces all of it.
 const NOTE: usize = 48;
 
-/// Writes down what a lock is held for. What cannot be written is only missing from a message.
+/// Writes down what a lock is held for.
 pub(crate) fn note(lock: &File, operation: &str) {
-    let text = format!("{} {operation}", std::process::id());
+    write_note(lock, &format!("{} {operation}", std::process::id()));
+}
+
+/// Replaces what was written down. Where that cannot be done nothing is left: what is only missing
+/// misleads nobody.
+fn write_note(lock: &File, text: &str) {
     let mut line = [b' '; NOTE];
     let length = text.len().min(NOTE - 1);
     line[..length].copy_from_slice(&text.as_bytes()[..length]);
     line[NOTE - 1] = b'\n';
     #[cfg(unix)]
-    let _ = std::os::unix::fs::FileExt::write_all_at(lock, &line, 0);
+    let written = std::os::unix::fs::FileExt::write_all_at(lock, &line, 0);
     #[cfg(windows)]
-    let _ = std::os::windows::fs::FileExt::seek_write(lock, &line, 0);
+    let written = std::os::windows::fs::FileExt::seek_write(lock, &line, 0);
+    if written.is_err() {
+        let _ = lock.set_len(0);
+    }
 }
 
 impl Holder {
@@ -139,6 +189,10 @@ mod tests {
             assert!(holder.to_string().starts_with(&format!("process {} ", std::process::id())));
             note(&first, "start it");
             assert_eq!(Holder::of(&path).unwrap().operation, "start it");
+            drop(Lock::of_another(first.try_clone().unwrap()));
+            assert!(Holder::of(&path).is_some());
+            drop(Lock::held(first.try_clone().unwrap()));
+            assert_eq!(Holder::of(&path), None, "it is let go of");
         }
         let waiter = std::thread::spawn(move || {
             take(&second, Mode::Exclusive, Duration::from_secs(60), &path).unwrap()

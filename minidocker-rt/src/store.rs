@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::events::{EventKind, Journal};
-use crate::lock::{self, Holder};
+use crate::lock::{self, Holder, Lock};
 use crate::plan::Trace;
 use crate::private;
 use crate::reserve::Reserve;
@@ -79,7 +79,7 @@ pub(crate) struct ContainerDir {
 pub(crate) struct LockedContainer {
     pub dir: ContainerDir,
     pub spec_file: SpecFile,
-    pub lock: File,
+    pub lock: Lock,
 }
 
 impl Store {
@@ -164,9 +164,18 @@ impl Store {
         let LockedContainer { dir, spec_file, lock } = container;
         let path = &dir.path;
         let doomed = self.containers().join(format!("{DELETING}{}", spec_file.id));
+        let is_held = lock.is_held();
         let _lock = held_while_renamed(lock);
         fs::rename(path, &doomed).map_err(|error| Error::io("delete", path, error))?;
         let SpecFile { id, spec, .. } = &spec_file;
+        // Without the lock it may have been another of this name, made since.
+        if !is_held {
+            let found = ContainerDir::at(doomed.clone()).spec_file();
+            if !matches!(&found, Ok(Some(file)) if file.id == *id) {
+                fs::rename(&doomed, path).map_err(|error| Error::io("delete", path, error))?;
+                return Err(Error::NotFound { name: spec.name.to_string() });
+            }
+        }
         self.journal().tell(spec.name.as_str(), Some(id), EventKind::Deleted);
         match remove_folder(&doomed) {
             // Where the lock was let go of, a sweep of another program may have been faster.
@@ -216,6 +225,7 @@ impl Store {
         if !lock::take(&lock, lock::Mode::Exclusive, longest, &path)? {
             return Ok(None);
         }
+        let lock = Lock::held(lock);
         lock::note(&lock, operation);
         // While we waited it may have been deleted, and even made anew.
         let spec_file = dir.spec_file()?.filter(|file| file.id == *id).ok_or_else(not_found)?;
@@ -512,7 +522,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
 
 /// Windows does not rename or remove a folder while a file in it is open: there the lock is let
 /// go of just before. Who gets it then finds the folder gone, as after any delete.
-fn held_while_renamed(lock: File) -> Option<File> {
+fn held_while_renamed<L>(lock: L) -> Option<L> {
     (!cfg!(windows)).then_some(lock)
 }
 
@@ -541,8 +551,7 @@ pub(crate) fn remove_folder(path: &Path) -> std::io::Result<()> {
             if !fs::symlink_metadata(&inner).is_ok_and(|data| data.is_dir()) {
                 missing_is_fine(fs::remove_file(&inner))?;
             } else if inner.as_os_str().len() > path.as_os_str().len() + LONG {
-                moved += 1;
-                fs::rename(&inner, path.join(format!(".minidocker-{moved}")))?;
+                move_up(&inner, path, &mut moved)?;
             } else {
                 way.push(inner);
                 continue 'folders;
@@ -552,6 +561,20 @@ pub(crate) fn remove_folder(path: &Path) -> std::io::Result<()> {
         way.pop();
     }
     Ok(())
+}
+
+/// Moves a folder to a name of its own in `top`, where the container may have put others.
+#[cfg(all(unix, not(linux_backend)))]
+fn move_up(inner: &Path, top: &Path, moved: &mut u64) -> std::io::Result<()> {
+    use ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
+    loop {
+        *moved += 1;
+        match fs::rename(inner, top.join(format!(".minidocker-{moved}"))) {
+            Err(error)
+                if [AlreadyExists, DirectoryNotEmpty, NotADirectory].contains(&error.kind()) => {}
+            result => return result,
+        }
+    }
 }
 
 #[cfg(not(unix))]
@@ -639,6 +662,47 @@ mod tests {
             store.lock(&old.spec.name, &old.id, "delete"),
             Err(Error::NotFound { .. })
         ));
+    }
+
+    #[test]
+    fn a_deletion_without_the_lock_does_not_reach_a_successor() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let create = || store.create(ContainerSpec::new("a", "true"), Vec::new()).unwrap();
+        let unlocked = |spec_file: &SpecFile| {
+            let dir = store.dir(&spec_file.spec.name);
+            let lock = Lock::of_another(File::open(dir.lock_path()).unwrap());
+            LockedContainer { dir, spec_file: spec_file.clone(), lock }
+        };
+        let old = create();
+        let late = unlocked(&old);
+        store.delete(store.lock(&old.spec.name, &old.id, "delete").unwrap()).unwrap();
+        let new = create();
+        assert!(matches!(store.delete(late), Err(Error::NotFound { .. })));
+        assert_eq!(store.dir(&new.spec.name).spec_file().unwrap().unwrap().id, new.id);
+        assert_eq!(fs::read_dir(store.containers()).unwrap().count(), 1);
+        store.delete(unlocked(&new)).unwrap();
+        assert_eq!(fs::read_dir(store.containers()).unwrap().count(), 0);
+    }
+
+    /// Names that the removal of deep folders would take for itself.
+    #[cfg(unix)]
+    #[test]
+    fn a_deep_folder_is_removed_whatever_the_names_beside_it() {
+        let root = tempfile::tempdir().unwrap();
+        let top = root.path().join("top");
+        let deep = vec!["d".repeat(200); 8].join("/");
+        fs::create_dir_all(top.join("z").join(deep)).unwrap();
+        for number in 0..4 {
+            let name = top.join(format!(".minidocker-{number}"));
+            if number % 2 == 0 {
+                fs::create_dir_all(name.join(".minidocker-1/x")).unwrap();
+            } else {
+                fs::write(name, "").unwrap();
+            }
+        }
+        remove_folder(&top).unwrap();
+        assert!(!top.exists());
     }
 
     #[test]

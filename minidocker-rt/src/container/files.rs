@@ -5,7 +5,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use super::diff::E2BIG;
-use super::{ANSWER_PATIENCE, Container};
+use super::{ANSWER_PATIENCE, Container, WRITE};
 use crate::backend::{FileResult, FileTree};
 use crate::diff::Diff;
 use crate::error::{Error, Result};
@@ -201,7 +201,8 @@ impl Files {
     }
 
     /// As [`Files::write`], with the content read from somewhere. If the container does not
-    /// run, it cannot be started before the end of the content is reached.
+    /// run, it cannot be started before the end of the content is reached; it can be deleted by
+    /// force.
     ///
     /// # Errors
     /// As [`Files::write`]; also what the reader returns.
@@ -212,7 +213,7 @@ impl Files {
         options: WriteOptions,
     ) -> Result<()> {
         let path = path.as_ref();
-        self.act("write", path, |tree| tree.write(path, content, options))
+        self.act_for(WRITE, "write", path, |tree| tree.write(path, content, options))
     }
 
     /// Makes a folder, and those above it that are missing, with mode `0o755`. One that
@@ -241,7 +242,19 @@ impl Files {
         path: &[u8],
         act: impl FnOnce(&dyn FileTree) -> FileResult<T>,
     ) -> Result<T> {
-        let view = self.container.view(LOOK).map_err(|error| self.explain(action, path, error))?;
+        self.act_for(LOOK, action, path, act)
+    }
+
+    /// As [`Files::act`], with what the lock is held for.
+    fn act_for<T>(
+        &self,
+        operation: &'static str,
+        action: &'static str,
+        path: &[u8],
+        act: impl FnOnce(&dyn FileTree) -> FileResult<T>,
+    ) -> Result<T> {
+        let view = self.container.view(operation);
+        let view = view.map_err(|error| self.explain(action, path, error))?;
         act(&*view.tree).map_err(|trouble| self.fail(action, path, trouble))
     }
 

@@ -2,6 +2,7 @@
 
 use super::Container;
 use crate::error::Result;
+use crate::lock::Lock;
 use crate::store::{ContainerDir, LockedContainer, SpecFile};
 use crate::upkeep::ContainerUsage;
 
@@ -45,6 +46,7 @@ impl Container {
         let bytes = self.usage(&dir, file.clone())?.total_bytes();
         // Whoever holds the lock is about to start it, or to delete it anyway.
         let Some(lock) = dir.try_lock("delete")? else { return Ok(None) };
+        let lock = Lock::held(lock);
         // Before we had the lock it may have been deleted, and even made anew.
         let spec_file = match dir.spec_file()? {
             Some(now) if now.id == file.id => now,

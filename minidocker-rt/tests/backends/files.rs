@@ -1,5 +1,9 @@
 //! The files of a container, and what it changed.
 
+use std::io::Read;
+use std::sync::mpsc;
+use std::time::Instant;
+
 use minidocker_rt::{Error, FileKind, WriteOptions};
 
 use crate::lab::{Lab, PATIENCE, eventually, printed, python, sleeper};
@@ -9,6 +13,7 @@ crate::trials![
     what_a_path_cannot_be_is_said,
     a_volume_is_seen_running_or_not,
     what_it_changed_is_told,
+    who_writes_slowly_keeps_nobody_from_deleting,
 ];
 
 fn files_go_in_and_out_while_it_rests_and_while_it_runs(lab: &Lab) {
@@ -72,4 +77,40 @@ fn what_it_changed_is_told(lab: &Lab) {
     assert!(container.wait_timeout(PATIENCE).unwrap().success());
     let told: Vec<String> = container.diff().unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(told, ["C /tmp", "A /tmp/new", "A /tmp/new/file"]);
+}
+
+/// A content that comes only when it is let go.
+struct Late {
+    begun: mpsc::Sender<()>,
+    go: mpsc::Receiver<()>,
+}
+
+impl Read for Late {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        let _ = self.begun.send(());
+        let _ = self.go.recv();
+        Ok(0)
+    }
+}
+
+fn who_writes_slowly_keeps_nobody_from_deleting(lab: &Lab) {
+    // Windows does not remove a file that is open.
+    if cfg!(windows) {
+        return;
+    }
+    let container = lab.create(sleeper("a"));
+    let (files, (begun, begins), (go, gone)) =
+        (container.files(), mpsc::channel(), mpsc::channel());
+    let thread = std::thread::spawn(move || {
+        let mut late = Late { begun, go: gone };
+        files.write_from("/tmp/late", &mut late, WriteOptions::default())
+    });
+    begins.recv_timeout(PATIENCE).unwrap();
+    let began = Instant::now();
+    container.delete_force().unwrap();
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    let anew = lab.create(sleeper("a"));
+    drop(go);
+    let _ = thread.join().unwrap();
+    assert!(anew.files().stat("/tmp/late").is_err(), "it was written to the one before, if at all");
 }

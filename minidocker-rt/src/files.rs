@@ -99,3 +99,50 @@ impl From<io::Error> for Trouble {
         Trouble { errno: error.raw_os_error(), why: plain_reason(&error) }
     }
 }
+
+/// A page of a folder: at most `limit` files. `names` gives the next names behind one, sorted and
+/// at most so many; `look` what is known of a name, or None if it is gone since. A page that is
+/// not full is the last, and so those are made up for that are gone.
+pub(crate) fn page<N: Clone, F>(
+    limit: usize,
+    mut names: impl FnMut(Option<&N>, usize) -> Result<Vec<N>, Trouble>,
+    mut look: impl FnMut(&N) -> Result<Option<F>, Trouble>,
+) -> Result<Vec<F>, Trouble> {
+    let mut found = Vec::new();
+    let mut last = None;
+    loop {
+        let wanted = limit - found.len();
+        let picked = names(last.as_ref(), wanted)?;
+        for name in &picked {
+            found.extend(look(name)?);
+        }
+        if found.len() == limit || picked.len() < wanted {
+            return Ok(found);
+        }
+        last = picked.last().cloned();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_page_of_a_folder_is_not_full_whatever_vanishes() {
+        let all: Vec<u32> = (0..10).collect();
+        let read = |limit: usize, gone: &[u32]| {
+            let names = |last: Option<&u32>, most: usize| {
+                let behind = all.iter().filter(|name| last.is_none_or(|last| *name > last));
+                Ok(behind.take(most).copied().collect())
+            };
+            page(limit, names, |name| Ok((!gone.contains(name)).then_some(*name))).unwrap()
+        };
+        assert_eq!(read(4, &[]), [0, 1, 2, 3]);
+        assert_eq!(read(4, &[0, 2, 3, 4]), [1, 5, 6, 7]);
+        assert_eq!(read(4, &[1, 2, 3, 4, 5, 6, 7]), [0, 8, 9]);
+        assert!(read(4, &all).is_empty());
+        assert_eq!(read(10, &[]), all[..]);
+        assert_eq!(read(11, &[9]), all[..9]);
+        assert!(read(0, &[]).is_empty());
+    }
+}

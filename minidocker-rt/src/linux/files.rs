@@ -19,7 +19,7 @@ use rustix::io::Errno;
 
 use super::resolve::in_root;
 use super::tree;
-use crate::files::{FileInfo, FileKind, FileMount, Trouble, WriteOptions};
+use crate::files::{FileInfo, FileKind, FileMount, Trouble, WriteOptions, page};
 use crate::names;
 
 type Result<T> = std::result::Result<T, Trouble>;
@@ -50,32 +50,34 @@ pub(crate) fn list(
 ) -> Result<Vec<FileInfo>> {
     let directory = in_root(root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
     refuse_kernel_files(&directory)?;
-    // However many there are, no more than are wanted are held: the greatest goes.
-    let mut names = BinaryHeap::new();
-    for entry in Dir::read_from(&directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let is_wanted = after.is_none_or(|after| name.to_bytes() > after);
-        if matches!(name.to_bytes(), b"." | b"..") || !is_wanted {
-            continue;
+    let names = |last: Option<&CString>, most: usize| {
+        let after = last.map(|last| last.as_bytes()).or(after);
+        // However many there are, no more than are wanted are held: the greatest goes.
+        let mut names = BinaryHeap::new();
+        for entry in Dir::read_from(&directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let is_wanted = after.is_none_or(|after| name.to_bytes() > after);
+            if matches!(name.to_bytes(), b"." | b"..") || !is_wanted {
+                continue;
+            }
+            if names.len() < most {
+                names.push(name.to_owned());
+            } else if let Some(mut greatest) = names.peek_mut()
+                && name < greatest.as_c_str()
+            {
+                *greatest = name.to_owned();
+            }
         }
-        if names.len() < limit {
-            names.push(name.to_owned());
-        } else if let Some(mut greatest) = names.peek_mut()
-            && name < greatest.as_c_str()
-        {
-            *greatest = name.to_owned();
-        }
-    }
-    let mut found = Vec::with_capacity(names.len());
-    for name in names.into_sorted_vec() {
-        // What is gone since the names were read is not there.
-        if let Some(data) = tree::look(&directory, &name)? {
+        Ok(names.into_sorted_vec())
+    };
+    page(limit, names, |name| {
+        let data = tree::look(&directory, name)?;
+        Ok(data.map(|data| {
             let mount = tree::is_mount(&data).then(|| mounts(&data));
-            found.push(info(directory.as_fd(), &name, &data, mount));
-        }
-    }
-    Ok(found)
+            info(directory.as_fd(), name, &data, mount)
+        }))
+    })
 }
 
 /// One file; a symlink itself, not what it leads to.

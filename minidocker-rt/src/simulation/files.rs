@@ -19,7 +19,7 @@ use crate::archive::ArchiveSummary;
 use crate::backend::{FileResult, FileTree};
 use crate::diff::Change;
 use crate::error::Result;
-use crate::files::{FileInfo, FileKind, Trouble, WriteOptions};
+use crate::files::{FileInfo, FileKind, Trouble, WriteOptions, page};
 use crate::names;
 use crate::store::{ContainerDir, remove_folder};
 
@@ -107,28 +107,28 @@ impl Files {
 
 impl FileTree for Files {
     fn list(&self, path: &[u8], after: Option<&[u8]>, limit: usize) -> FileResult<Vec<FileInfo>> {
-        // However many there are, no more than are wanted are held: the greatest goes.
         let folder = self.find(path, true)?.host;
-        let mut names = BinaryHeap::new();
-        for entry in fs::read_dir(&folder)? {
-            let name = name_bytes(&entry?.file_name());
-            if after.is_some_and(|after| name[..] <= *after) {
-                continue;
+        let names = |last: Option<&Vec<u8>>, most: usize| {
+            let after = last.map(|last| &last[..]).or(after);
+            // However many there are, no more than are wanted are held: the greatest goes.
+            let mut names = BinaryHeap::new();
+            for entry in fs::read_dir(&folder)? {
+                let name = name_bytes(&entry?.file_name());
+                if after.is_some_and(|after| name[..] <= *after) {
+                    continue;
+                }
+                names.push(name);
+                if names.len() > most {
+                    names.pop();
+                }
             }
-            names.push(name);
-            if names.len() > limit {
-                names.pop();
-            }
-        }
-        let names = names.into_sorted_vec().into_iter();
-        // What is gone since the names were read is not there.
-        Ok(names
-            .filter_map(|name| {
-                let host = folder.join(os_name(&name));
-                let data = fs::symlink_metadata(&host).ok()?;
-                Some(info(&host, &name, &data))
-            })
-            .collect())
+            Ok(names.into_sorted_vec())
+        };
+        page(limit, names, |name| {
+            let host = folder.join(os_name(name));
+            let data = fs::symlink_metadata(&host).ok();
+            Ok(data.map(|data| info(&host, name, &data)))
+        })
     }
 
     fn stat(&self, path: &[u8]) -> FileResult<FileInfo> {

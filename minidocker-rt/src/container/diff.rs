@@ -26,7 +26,7 @@ impl Container {
     /// What has a path of more than 4095 bytes is left out: no program can open it by that.
     ///
     /// # Errors
-    /// [`crate::Error::File`] if there are more than [`DIFF_LIMIT`] changes;
+    /// [`crate::Error::File`] if there are more than [`DIFF_LIMIT`] changes, or some cannot be told;
     /// [`crate::Error::Unsupported`] if it was made without a rootfs of its own;
     /// [`crate::Error::Io`] if its files cannot be read, as without root's rights;
     /// [`crate::Error::NotFound`] if it was deleted.
@@ -34,12 +34,17 @@ impl Container {
         let wanted = Wanted { folder: None, changes: DIFF_LIMIT, bytes: DIFF_BYTES };
         match self.compare(wanted)? {
             Diff { truncated: false, changes } => Ok(changes),
+            Diff { truncated: true, changes } if changes.len() < DIFF_LIMIT => {
+                let why = "some of it cannot be told: its paths are too long for that, or it is in \
+                           a folder that cannot be read";
+                Err(self.not_compared(why.into()))
+            }
             Diff { truncated: true, .. } => Err(self.too_many(DIFF_LIMIT)),
         }
     }
 
     /// As [`Container::diff`], but of more than `limit` changes it tells those nearest to the
-    /// root, and that there are more.
+    /// root, and that there are more; so it does of those that it can tell.
     ///
     /// # Errors
     /// As [`Container::diff`], but for their number.
@@ -61,12 +66,11 @@ impl Container {
     }
 
     pub(super) fn too_many(&self, most: usize) -> Error {
-        Error::File {
-            name: self.name.to_string(),
-            action: "compare",
-            path: "/".into(),
-            why: format!("it changed more than {most} files"),
-            errno: Some(E2BIG),
-        }
+        self.not_compared(format!("it changed more than {most} files"))
+    }
+
+    fn not_compared(&self, why: String) -> Error {
+        let (name, path) = (self.name.to_string(), "/".into());
+        Error::File { name, action: "compare", path, why, errno: Some(E2BIG) }
     }
 }

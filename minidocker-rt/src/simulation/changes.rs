@@ -1,11 +1,13 @@
 //! What a container changed in its folder, compared with what that held before.
 //!
 //! As in a real container the folders that were met are a list, gone through once: no program can
-//! nest them so deep that this has an end too early.
+//! nest them so deep that this takes a stack without end. What is not looked into is said: beyond
+//! a number of files, where nobody may read, and where a path is too long for this system.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::paths::name_bytes;
@@ -15,17 +17,30 @@ use crate::error::{Error, Result};
 
 /// The changes, sorted by path, as far as they are wanted.
 pub(super) fn changes(rootfs: &Path, baseline: &Baseline, wanted: Wanted<'_>) -> Result<Diff> {
-    let mut walk = Walk { rootfs, baseline, nodes: vec![Node::root()], known: HashMap::new() };
+    let mut walk = walk(rootfs, baseline, wanted)?;
+    walk.find_deleted();
+    Ok(walk.told(wanted))
+}
+
+/// Looks at the files, as far as they are wanted.
+fn walk<'a>(rootfs: &'a Path, baseline: &'a Baseline, wanted: Wanted<'_>) -> Result<Walk<'a>> {
     // A folder's own names may be far from the root: to mark them, more is looked at.
     let most = if wanted.folder.is_some() { MOST } else { wanted.changes.min(MOST) };
+    let mut walk = Walk {
+        rootfs,
+        baseline,
+        nodes: vec![Node::root()],
+        known: HashMap::new(),
+        most: most + baseline.len(),
+        complete: true,
+    };
     let mut next = 0;
-    while next < walk.nodes.len() && walk.nodes.len() <= most + baseline.len() {
+    while next < walk.nodes.len() && walk.nodes.len() <= walk.most {
         walk.look_into(next)?;
         next += 1;
     }
-    let complete = next == walk.nodes.len();
-    walk.find_deleted();
-    Ok(walk.told(wanted, complete))
+    walk.complete &= next == walk.nodes.len();
+    Ok(walk)
 }
 
 /// The most files that are looked at.
@@ -38,6 +53,10 @@ struct Walk<'a> {
     nodes: Vec<Node>,
     /// The numbers of those folders that were there before.
     known: HashMap<String, usize>,
+    /// The most nodes.
+    most: usize,
+    /// Whether all was looked at so far.
+    complete: bool,
 }
 
 struct Node {
@@ -65,12 +84,24 @@ impl Walk<'_> {
         let entries = match fs::read_dir(self.rootfs.join(&folder)) {
             Ok(entries) => entries,
             Err(error) if parent == 0 => return Err(Error::io("compare", self.rootfs, error)),
-            // It was removed while we looked, nobody may read it, or its path is too long.
-            Err(_) => return Ok(()),
+            Err(error) => {
+                self.complete &= is_gone(&error);
+                return Ok(());
+            }
         };
         for entry in entries {
-            let Ok(entry) = entry else { continue };
-            let Ok(data) = entry.metadata() else { continue };
+            // One folder may hold more than there is memory for.
+            if self.nodes.len() > self.most {
+                self.complete = false;
+                return Ok(());
+            }
+            let (entry, data) = match entry.and_then(|entry| Ok((entry.metadata()?, entry))) {
+                Ok((data, entry)) => (entry, data),
+                Err(error) => {
+                    self.complete &= is_gone(&error);
+                    continue;
+                }
+            };
             let key = key(&folder.join(entry.file_name()));
             let now = State::of(&data);
             let (kind, changed) = match self.baseline.get(&key) {
@@ -95,19 +126,19 @@ impl Walk<'_> {
             let Some(&parent) = self.known.get(folder).or((folder.is_empty()).then_some(&0)) else {
                 continue;
             };
-            if fs::symlink_metadata(self.rootfs.join(path)).is_err() {
+            if fs::symlink_metadata(self.rootfs.join(path)).is_err_and(|error| is_gone(&error)) {
                 let (name, kind) = (OsString::from(name), ChangeKind::Deleted);
                 self.nodes.push(Node { parent, name, kind, changed: true, folder: false });
             }
         }
     }
 
-    fn told(mut self, wanted: Wanted<'_>, complete: bool) -> Diff {
+    fn told(mut self, wanted: Wanted<'_>) -> Diff {
         for number in (1..self.nodes.len()).rev() {
             let Node { parent, changed, .. } = self.nodes[number];
             self.nodes[parent].changed |= changed;
         }
-        let mut diff = Diff { changes: Vec::new(), truncated: !complete };
+        let mut diff = Diff { changes: Vec::new(), truncated: !self.complete };
         let folder = wanted.folder.map(names);
         let mut bytes = wanted.bytes;
         for (number, node) in self.nodes.iter().enumerate().skip(1).filter(|(_, n)| n.changed) {
@@ -138,6 +169,11 @@ impl Walk<'_> {
         }
         names.into_iter().rev().collect()
     }
+}
+
+/// Whether a file is not there, or not any more. Another error hides what there is.
+fn is_gone(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// The names of a container's path.
@@ -233,6 +269,36 @@ mod tests {
         assert_eq!(told(folder(b"/")), (vec!["C /srv".to_string(), "A /z".into()], false));
         let few = Wanted { changes: 2, ..EVERYTHING };
         assert_eq!(told(few), (vec!["C /srv".to_string(), "A /z".into()], true));
+    }
+
+    #[test]
+    fn one_folder_of_many_files_is_looked_at_no_further_than_is_told() {
+        let (_folder, dir) = furnished();
+        for number in 0..500 {
+            fs::write(dir.rootfs().join(format!("tmp/{number}")), "").unwrap();
+        }
+        let known = baseline(&dir).unwrap().unwrap();
+        let root = dir.rootfs();
+        let few = walk(&root, &known, Wanted { changes: 10, ..EVERYTHING }).unwrap();
+        assert!(few.nodes.len() <= 11 + known.len(), "{}", few.nodes.len());
+        assert!(!few.complete);
+        assert_eq!(told(&dir).len(), 501);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_read_is_said_to_be_missing() {
+        let (_folder, dir) = furnished();
+        // The path in the container is one that a program could open; that on the host is too long.
+        let (deep, other) = (dir.rootfs().join("deep"), dir.rootfs().join("other"));
+        fs::create_dir_all(deep.join(vec!["d"; 1000].join("/"))).unwrap();
+        fs::create_dir_all(other.join(vec!["d"; 1042].join("/"))).unwrap();
+        fs::rename(&other, deep.join(vec!["d"; 1000].join("/")).join("d")).unwrap();
+        let known = baseline(&dir).unwrap().unwrap();
+        let wanted = Wanted { folder: None, changes: 10_000, bytes: 64 << 20 };
+        let found = changes(&dir.rootfs(), &known, wanted).unwrap();
+        assert!(found.truncated && found.changes.len() > 1000, "{}", found.changes.len());
+        crate::store::remove_folder(&deep).unwrap();
     }
 
     #[cfg(unix)]

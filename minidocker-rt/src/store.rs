@@ -691,7 +691,7 @@ mod tests {
     fn a_deep_folder_is_removed_whatever_the_names_beside_it() {
         let root = tempfile::tempdir().unwrap();
         let top = root.path().join("top");
-        let deep = vec!["d".repeat(200); 8].join("/");
+        let deep = vec!["d".repeat(100); 9].join("/");
         fs::create_dir_all(top.join("z").join(deep)).unwrap();
         for number in 0..4 {
             let name = top.join(format!(".minidocker-{number}"));

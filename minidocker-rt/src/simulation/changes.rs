@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(told(&dir).len(), 501);
     }
 
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     #[test]
     fn what_cannot_be_read_is_said_to_be_missing() {
         let (_folder, dir) = furnished();

@@ -685,22 +685,16 @@ mod tests {
         assert_eq!(fs::read_dir(store.containers()).unwrap().count(), 0);
     }
 
-    /// Names that the removal of deep folders would take for itself.
     #[cfg(unix)]
     #[test]
     fn a_deep_folder_is_removed_whatever_the_names_beside_it() {
         let root = tempfile::tempdir().unwrap();
         let top = root.path().join("top");
+        // It has the name that its own depths would be moved to, and others have the next ones.
         let deep = vec!["d".repeat(100); 9].join("/");
-        fs::create_dir_all(top.join("z").join(deep)).unwrap();
-        for number in 0..4 {
-            let name = top.join(format!(".minidocker-{number}"));
-            if number % 2 == 0 {
-                fs::create_dir_all(name.join(".minidocker-1/x")).unwrap();
-            } else {
-                fs::write(name, "").unwrap();
-            }
-        }
+        fs::create_dir_all(top.join(".minidocker-1").join(deep)).unwrap();
+        fs::create_dir_all(top.join(".minidocker-2/x")).unwrap();
+        fs::write(top.join(".minidocker-3"), "").unwrap();
         remove_folder(&top).unwrap();
         assert!(!top.exists());
     }

@@ -245,7 +245,7 @@ fn a_paused_container_whose_init_is_killed_is_understood() {
 fn a_fork_bomb_can_be_paused() {
     let lab = Lab::new();
     let limit = PidsLimit::at_most(40).unwrap();
-    let container = lab.start(sh("bomb", "f() { f | f & }; f; sleep 100").pids_limit(limit));
+    let container = lab.start(sh("bomb", "f() { f | f & }; f; exec sleep 100").pids_limit(limit));
     eventually("the bomb reaches its limit", || {
         let refused = cgroup_value(&container, "pids.events", "pids.events");
         refused.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() > 0

@@ -84,7 +84,7 @@ fn the_cpu_limit_holds_a_busy_loop_to_its_share() {
 fn a_fork_bomb_stops_at_the_pids_limit() {
     let lab = Lab::new();
     let limit = PidsLimit::at_most(40).unwrap();
-    let container = lab.start(sh("bomb", "f() { f | f & }; f; sleep 100").pids_limit(limit));
+    let container = lab.start(sh("bomb", "f() { f | f & }; f; exec sleep 100").pids_limit(limit));
     eventually("the bomb reaches its limit", || {
         let refused = cgroup_value(&container, "pids.events", "pids.events");
         refused.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() > 0

@@ -5,6 +5,7 @@
 //! API and Python map to status codes and exception classes.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -255,7 +256,21 @@ impl Error {
             Error::BadArchive { .. } => {
                 "Make it anew with `docker save`, `docker export`, `tar`, or our own export.".into()
             }
-            Error::File { errno, .. } => errno.map_or("Choose another path.", errno_hint).into(),
+            Error::File { errno, .. } => match errno
+                .map(|errno| (kind_of(errno), errno_hint(errno)))
+            {
+                Some((ErrorKind::ReadOnlyFilesystem, _)) => {
+                    "Choose a path that is the container's own, or change the file on the host: \
+                     volumes with :ro, the host's programs and what every start makes anew are \
+                     read-only."
+                }
+                Some((ErrorKind::PermissionDenied, _)) => {
+                    "Choose another path: this one is not to be had from outside the container."
+                }
+                Some((_, hint)) if hint != LOOK_UP => hint,
+                _ => "Choose another path.",
+            }
+            .into(),
             Error::WrongState { status, .. } => match status {
                 Status::Running => "Stop it first, or delete it with force.".into(),
                 Status::Paused => "Resume it first.".into(),
@@ -390,14 +405,22 @@ fn io_hint(errno: Option<i32>, path: &Path) -> String {
     }
 }
 
+/// For an errno that nobody knows a remedy for.
+const LOOK_UP: &str =
+    "Look the errno up in `man 3 errno`; the call's own manual page says what it means.";
+
+fn kind_of(errno: i32) -> ErrorKind {
+    std::io::Error::from_raw_os_error(errno).kind()
+}
+
 /// What usually helps against an errno, when no step knows better.
 pub(crate) fn errno_hint(errno: i32) -> &'static str {
-    match std::io::Error::from_raw_os_error(errno).kind() {
-        std::io::ErrorKind::PermissionDenied => "Run as root (sudo), or choose a path you own.",
-        std::io::ErrorKind::NotFound => "Check that the path exists.",
-        std::io::ErrorKind::StorageFull => "Free some disk space.",
-        std::io::ErrorKind::OutOfMemory => "Free some memory.",
-        std::io::ErrorKind::ReadOnlyFilesystem => "Choose a root on a writable filesystem.",
-        _ => "Look the errno up in `man 3 errno`; the call's own manual page says what it means.",
+    match kind_of(errno) {
+        ErrorKind::PermissionDenied => "Run as root (sudo), or choose a path you own.",
+        ErrorKind::NotFound => "Check that the path exists.",
+        ErrorKind::StorageFull => "Free some disk space.",
+        ErrorKind::OutOfMemory => "Free some memory.",
+        ErrorKind::ReadOnlyFilesystem => "Choose a root on a writable filesystem.",
+        _ => LOOK_UP,
     }
 }

@@ -78,7 +78,7 @@ impl EntryPath {
         for name in raw.split(|&byte| byte == b'/') {
             match name {
                 b"" | b"." => continue,
-                b".." => return fail("\"..\" in it would lead out of the root"),
+                b".." => return fail("it has a \"..\", which could lead out of the root"),
                 name if name.len() > LONGEST_NAME => return fail("a name in it is too long"),
                 _ => {}
             }

@@ -303,7 +303,7 @@ impl Unpacker {
         // Without AT_SYMLINK_FOLLOW: a symlink gets another name, not what it leads to.
         match rustix::fs::linkat(folder, &c_name(file)?, parent, name, AtFlags::empty()) {
             Err(Errno::NOENT) => {
-                trouble(format!("it is a hard link to {target}, which is not there"))
+                trouble(format!("it is a hard link to {target}, which is not in the same layer"))
             }
             result => Ok(result?),
         }

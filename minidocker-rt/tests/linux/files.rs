@@ -488,6 +488,8 @@ fn files_at_rest_are_those_that_the_next_start_will_show() {
     // What a start makes anew would hide it.
     for path in ["/proc/new", "/dev/new", "/sys/new", "/etc/hosts"] {
         let refused = files.write(path, b"x", WriteOptions::default());
+        let hint = refused.as_ref().unwrap_err().hint();
+        assert!(hint.contains("the container's own"), "{hint}");
         assert_eq!(errno(refused, path), Some(30), "EROFS");
     }
     container.start().unwrap();

@@ -25,6 +25,7 @@ crate::trials![
     walls_behind_walls_are_built_too,
     the_names_of_the_one_whose_network_is_shared_cannot_be_rewritten,
     a_lease_on_a_hosts_file_keeps_nobody_from_starting,
+    no_lease_keeps_the_host_waiting,
     a_limit_that_cannot_be_is_explained,
 ];
 
@@ -267,7 +268,10 @@ fn a_lease_on_a_hosts_file_keeps_nobody_from_starting() {
 fn start_beside_a_lease(lab: &Lab) {
     let program = format!("{}:/try:ro", std::env::current_exe().unwrap().display());
     let command = Command::argv(["/try", "--child-program", "lease", "/etc/hosts"]);
+    // The filter refuses leases.
+    let isolation = Isolation { seccomp: false, ..Isolation::default() };
     let spec = ContainerSpec::new("holder", command).network(NetworkMode::Bridge);
+    let spec = spec.isolation(isolation);
     let holder = lab.start(spec.volume(&program).unwrap());
     eventually("it has its lease", || {
         holder.logs().unwrap().read_to_string().unwrap().contains("leased")
@@ -278,6 +282,17 @@ fn start_beside_a_lease(lab: &Lab) {
     assert!(before.elapsed() < Duration::from_secs(40), "{:?}", before.elapsed());
     other.stop_within(Duration::ZERO).unwrap();
     assert!(before.elapsed() < Duration::from_secs(40), "{:?}", before.elapsed());
+}
+
+fn no_lease_keeps_the_host_waiting() {
+    let lab = Lab::new();
+    let program = format!("{}:/try:ro", std::env::current_exe().unwrap().display());
+    let command = Command::argv(["/try", "--child-program", "lease", "/usr/bin/env"]);
+    let container = lab.start(ContainerSpec::new("a", command).volume(&program).unwrap());
+    let said = || container.logs().unwrap().read_to_string().unwrap();
+    eventually("it has tried", || !said().is_empty());
+    assert_eq!(said(), "refused\n");
+    container.stop_within(Duration::ZERO).unwrap();
 }
 
 /// Takes a lease on a file and does not give it back.

@@ -226,6 +226,6 @@ function footer(container: Container, { buffer, state }: Log): string {
     case "live":
       return `${lines}${older}, following.${zone}`;
     case "ended":
-      return `${lines}${older}${isAlive(container) ? "" : ", complete"}.${zone}`;
+      return `${lines}${older}${isAlive(container) ? "" : ", of a command that has ended"}.${zone}`;
   }
 }

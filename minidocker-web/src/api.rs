@@ -31,8 +31,9 @@ mod xray;
 
 use actix_web::error::PayloadError;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Resource, Route, guard, web};
 use minidocker_rt::Container;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
@@ -40,6 +41,21 @@ use crate::error::ApiError;
 use crate::view::{Usage, View};
 
 type Answer = Result<HttpResponse, ApiError>;
+
+/// JSON as long as a container makes it. It is written where it is looked up, apart and within
+/// the places for that: the few threads that serve requests would all stand still for it.
+struct Json(Vec<u8>);
+
+impl Json {
+    fn of(value: &impl Serialize) -> Json {
+        // Only a map whose keys are no text could fail.
+        Json(serde_json::to_vec(value).unwrap_or_default())
+    }
+
+    fn answer(self, mut answer: HttpResponseBuilder) -> HttpResponse {
+        answer.content_type(header::ContentType::json()).body(self.0)
+    }
+}
 
 /// What a handler gets of a body.
 type Body = Result<web::Bytes, actix_web::Error>;

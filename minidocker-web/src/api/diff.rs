@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use minidocker_rt::{Container, Diff};
 
 use super::files::Limit;
-use super::{Answer, name_in, read, resource};
+use super::{Answer, Json, name_in, read, resource};
 use crate::app::App;
 use crate::query::Query;
 
@@ -16,14 +16,17 @@ async fn diff(request: HttpRequest, app: web::Data<App>) -> Answer {
     let mut query = Query::of(&request)?;
     let limit = query.take("limit", "Give a number from 1 to 100000.")?;
     query.end()?;
-    let diff = move |container: &Container| match limit {
-        Some(Limit(limit)) => container.diff_within(limit),
-        None => Ok(Diff { changes: container.diff()?, truncated: false }),
+    let diff = move |container: &Container| {
+        let Diff { changes, truncated } = match limit {
+            Some(Limit(limit)) => container.diff_within(limit)?,
+            None => Diff { changes: container.diff()?, truncated: false },
+        };
+        Ok((Json::of(&changes), truncated))
     };
-    let Diff { changes, truncated } = app.look(name_in(&request), diff).await?;
+    let (changes, truncated) = app.look(name_in(&request), diff).await?;
     let mut answer = HttpResponse::Ok();
     if truncated {
         answer.insert_header(("Minidocker-Truncated", "true"));
     }
-    Ok(answer.json(changes))
+    Ok(changes.answer(answer))
 }

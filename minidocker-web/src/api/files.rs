@@ -13,7 +13,7 @@ use futures_util::stream::unfold;
 use minidocker_rt::{Change, ChangeKind, Container, FileInfo, FileKind, LIST_LIMIT, WriteOptions};
 use serde::Serialize;
 
-use super::{Answer, name_in, read, resource, too_large};
+use super::{Answer, Json, name_in, read, resource, too_large};
 use crate::app::App;
 use crate::background::Background;
 use crate::error::ApiError;
@@ -25,6 +25,13 @@ const LARGEST_FILE: usize = 16 << 20;
 
 /// So much of a file is read and sent at a time.
 const CHUNK: usize = 64 << 10;
+
+/// The most bytes of names and targets of links in one page: a link may lead to 4,095 bytes, and
+/// hard links to it cost its maker nothing.
+const LIST_BYTES: usize = 8 << 20;
+
+/// What an entry takes besides.
+const ENTRY_BYTES: usize = 100;
 
 const PATH_HINT: &str = "Give a full path in the container, e.g. path=/app.";
 
@@ -105,9 +112,8 @@ async fn show(request: HttpRequest, app: web::Data<App>) -> Answer {
     let (runtime, name) = (app.runtime.clone(), name_in(&request));
     let of = name.clone();
     let page = Page { after, limit };
-    let look = move || look_at(&runtime.get(&name)?, path, &page);
-    let place = app.work.quick_of(&of, look).await?;
-    Ok(HttpResponse::Ok().json(place))
+    let look = move || Ok(Json::of(&look_at(&runtime.get(&name)?, path, &page)?));
+    Ok(app.work.quick_of(&of, look).await?.answer(HttpResponse::Ok()))
 }
 
 fn look_at(container: &Container, path: Vec<u8>, page: &Page) -> Result<Place, ApiError> {
@@ -121,10 +127,10 @@ fn look_at(container: &Container, path: Vec<u8>, page: &Page) -> Result<Place, A
         FileKind::Symlink => list().ok(),
         _ => None,
     };
-    let truncated = entries.as_ref().is_some_and(|listed| listed.len() > page.limit);
+    let mut truncated = false;
     if let Some(listed) = &mut entries {
         info.kind = FileKind::Directory;
-        listed.truncate(page.limit);
+        truncated = cut(listed, page.limit);
     }
     let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
     let folder = match entries {
@@ -149,6 +155,20 @@ fn look_at(container: &Container, path: Vec<u8>, page: &Page) -> Result<Place, A
         path: not_utf8.text("path", path),
         not_utf8,
     })
+}
+
+/// Cuts a list to so many entries, and to what a page may take. Returns whether there were more.
+fn cut(listed: &mut Vec<FileInfo>, limit: usize) -> bool {
+    let mut bytes = 0;
+    let fits = listed.iter().take(limit).take_while(|info| {
+        let target = info.target.as_ref().map_or(0, String::len);
+        bytes += ENTRY_BYTES + info.raw_name().len() + target;
+        bytes <= LIST_BYTES
+    });
+    let fits = fits.count();
+    let more = fits < listed.len();
+    listed.truncate(fits);
+    more
 }
 
 /// What the container changed in a folder, by name.
@@ -266,4 +286,31 @@ async fn write(request: HttpRequest, app: web::Data<App>, mut payload: Payload) 
     app.look(name_in(&request), move |container| container.files().write(&path, &bytes, options))
         .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_an_end_in_entries_and_in_bytes() {
+        let link = |number: usize| FileInfo {
+            name: format!("{number:06}"),
+            name_bytes: None,
+            kind: FileKind::Symlink,
+            size: 4095,
+            mode: 0o777,
+            uid: 0,
+            gid: 0,
+            modified: jiff::Timestamp::UNIX_EPOCH,
+            target: Some("\u{1}".repeat(4095)),
+            not_utf8: Vec::new(),
+            mount: None,
+        };
+        let list = |count| (0..count).map(link).collect::<Vec<_>>();
+        let (mut few, mut many, mut long) = (list(3), list(11), list(10_000));
+        assert!(!cut(&mut few, 10) && few.len() == 3);
+        assert!(cut(&mut many, 10) && many.len() == 10);
+        assert!(cut(&mut long, 100_000) && (1000..2100).contains(&long.len()), "{}", long.len());
+    }
 }

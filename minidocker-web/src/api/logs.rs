@@ -12,7 +12,7 @@ use minidocker_rt::{Container, ContainerInfo, LogEntry, Logs, Status, Stream};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Answer, name_in, read, resource};
+use super::{Answer, Json, name_in, read, resource};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::query::Query;
@@ -150,20 +150,18 @@ async fn logs(request: HttpRequest, app: web::Data<App>) -> Answer {
         return in_pieces(&app, logs, dropped, format, raw).await;
     }
     if format == Format::Json {
-        let (lines, empty) = app
+        let answer = app
             .look(name, move |container| {
                 let entries = part.of(container.logs()?).entries()?;
                 let empty = match entries.is_empty() {
                     true => Some(why_empty(&container.inspect()?)),
                     false => None,
                 };
-                Ok((entries, empty))
+                let lines: Vec<Line> = entries.into_iter().map(Line::from).collect();
+                Ok(Json::of(&json!({"lines": lines, "empty": empty, "dropped_bytes": dropped})))
             })
             .await?;
-        let lines: Vec<Line> = lines.into_iter().map(Line::from).collect();
-        return Ok(HttpResponse::Ok().json(json!({
-            "lines": lines, "empty": empty, "dropped_bytes": dropped
-        })));
+        return Ok(answer.answer(HttpResponse::Ok()));
     }
     let (text, empty) = app
         .look(name, move |container| {

@@ -1,8 +1,9 @@
 //! `/api/containers/{name}/xray`: what the kernel knows of a container, beside the host.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use minidocker_rt::Container;
 
-use super::{Answer, name_in, read, resource};
+use super::{Answer, Json, name_in, read, resource};
 use crate::app::App;
 use crate::query::Query;
 use crate::xray::Xray;
@@ -13,6 +14,6 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 
 async fn xray(request: HttpRequest, app: web::Data<App>) -> Answer {
     Query::of(&request)?.end()?;
-    let xray = app.look(name_in(&request), |container| Ok(Xray::of(&container.inspect()?))).await?;
-    Ok(HttpResponse::Ok().json(xray))
+    let look = |container: &Container| Ok(Json::of(&Xray::of(&container.inspect()?)));
+    Ok(app.look(name_in(&request), look).await?.answer(HttpResponse::Ok()))
 }

@@ -265,7 +265,8 @@ impl Error {
                      read-only."
                 }
                 Some((ErrorKind::PermissionDenied, _)) => {
-                    "Choose another path: this one is not to be had from outside the container."
+                    "Run as root (sudo). If you are root: choose another path, nothing of the kernel's is \
+                     to be had from outside the container."
                 }
                 Some((_, hint)) if hint != LOOK_UP => hint,
                 _ => "Choose another path.",

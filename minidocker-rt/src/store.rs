@@ -126,8 +126,8 @@ impl Store {
             return Err(in_use());
         }
         // The lock, held until the folder has its name, keeps a sweep from taking it.
-        let mut half_made = HalfMade::new(&self.containers(), CREATING)?;
-        let path = half_made.path().to_owned();
+        let mut staging = StagingDir::new(&self.containers(), CREATING)?;
+        let path = staging.path().to_owned();
         for folder in ["rootfs", "work"] {
             let folder = path.join(folder);
             fs::create_dir(&folder).map_err(|error| Error::io("create", &folder, error))?;
@@ -143,7 +143,7 @@ impl Store {
             pinned,
         };
         write_json(&path.join("spec.json"), &spec_file)?;
-        half_made.about_to_be_renamed();
+        staging.about_to_be_renamed();
         // rename(2) refuses to replace a folder that is not empty, which makes this
         // the one point where a name is taken.
         match fs::rename(&path, &target) {
@@ -292,18 +292,19 @@ impl Store {
     }
 }
 
-/// A folder for something in the making. It is removed when dropped, unless it got its name.
+/// A staging directory: where something is made before it gets its name. It is removed when dropped,
+/// unless it got that.
 #[derive(Debug)]
-pub(crate) struct HalfMade {
+pub(crate) struct StagingDir {
     path: PathBuf,
     /// Keeps a sweep of another program from taking it for abandoned.
     lock: Option<File>,
 }
 
-impl HalfMade {
+impl StagingDir {
     /// A new folder in `parent`. A sweep of another program may meet the lock file before it
     /// is locked, and remove the folder; then there is another.
-    pub fn new(parent: &Path, prefix: &str) -> Result<HalfMade> {
+    pub fn new(parent: &Path, prefix: &str) -> Result<StagingDir> {
         loop {
             let folder = tempfile::Builder::new()
                 .prefix(prefix)
@@ -318,7 +319,7 @@ impl HalfMade {
             };
             lock.lock().map_err(|error| Error::io("lock", &path, error))?;
             if path.exists() {
-                return Ok(HalfMade { path: folder.keep(), lock: Some(lock) });
+                return Ok(StagingDir { path: folder.keep(), lock: Some(lock) });
             }
         }
     }
@@ -333,7 +334,7 @@ impl HalfMade {
     }
 }
 
-impl Drop for HalfMade {
+impl Drop for StagingDir {
     fn drop(&mut self) {
         match remove_folder(&self.path) {
             // It was renamed to where it belongs.

@@ -374,7 +374,7 @@ impl Child<'_> {
             let ordered = ready.next().unwrap_or(false);
             if let Some(memory) = &mut self.memory {
                 if of_memory {
-                    memory.rung();
+                    memory.notified();
                 }
                 memory.news(self.pid);
             }

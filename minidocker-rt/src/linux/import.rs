@@ -23,7 +23,7 @@ use crate::images::{
     damaged, find, hex, in_use, missing,
 };
 use crate::spec::ImageName;
-use crate::store::{HalfMade, IMAGE_BUILDING, set_mode, write_json};
+use crate::store::{IMAGE_BUILDING, StagingDir, set_mode, write_json};
 
 /// The files of an image archive lie no deeper than this many names; those of a root
 /// filesystem that do need not be remembered.
@@ -44,7 +44,7 @@ pub(crate) fn import(
         });
     }
     let folder = root.join("images");
-    let building = HalfMade::new(&folder, IMAGE_BUILDING)?;
+    let building = StagingDir::new(&folder, IMAGE_BUILDING)?;
     let mut import =
         Import { root, building: building.path(), rootfs: false, limits, unpacked: Vec::new() };
     let spooled = import.spool(archive)?;

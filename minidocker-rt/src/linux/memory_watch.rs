@@ -29,7 +29,7 @@ pub(crate) struct MemoryWatch {
     /// Open, to be read where their paths are out of reach: the count, and the host's /proc.
     counter: File,
     proc: File,
-    bell: Bell,
+    notice: Notice,
     seen: u64,
     /// Whether the command was on its way out when the count had grown.
     hit: bool,
@@ -39,7 +39,7 @@ pub(crate) struct MemoryWatch {
     recounts: u32,
 }
 
-enum Bell {
+enum Notice {
     /// Version 2: the kernel notifies readers of `memory.events`, the counter (POLLPRI).
     Events,
     /// Version 1: an eventfd registered for the file `memory.oom_control`.
@@ -50,28 +50,28 @@ impl MemoryWatch {
     /// Watches the cgroup of version 2 or 1 at `dir`. None if the kernel does not let us;
     /// then the kills are counted at the end only.
     pub fn new(dir: &Path, v2: bool) -> Option<MemoryWatch> {
-        let (mut counter, bell);
+        let (mut counter, notice);
         if v2 {
             counter = File::open(dir.join("memory.events")).ok()?;
             let _ = read_again(&mut counter);
-            bell = Bell::Events;
+            notice = Notice::Events;
         } else {
             counter = File::open(dir.join("memory.oom_control")).ok()?;
             let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
             let event = EventFd::from_value_and_flags(0, flags).ok()?;
             let line = format!("{} {}", event.as_fd().as_raw_fd(), counter.as_raw_fd());
             fs::write(dir.join("cgroup.event_control"), line).ok()?;
-            bell = Bell::Registered(event);
+            notice = Notice::Registered(event);
         }
         let proc = File::open("/proc").ok()?;
-        Some(MemoryWatch { counter, proc, bell, seen: 0, hit: false, look_at: None, recounts: 0 })
+        Some(MemoryWatch { counter, proc, notice, seen: 0, hit: false, look_at: None, recounts: 0 })
     }
 
     /// What to wait for, and how.
     pub fn fd(&self) -> (BorrowedFd<'_>, PollFlags) {
-        match &self.bell {
-            Bell::Events => (self.counter.as_fd(), PollFlags::POLLPRI),
-            Bell::Registered(event) => (event.as_fd(), PollFlags::POLLIN),
+        match &self.notice {
+            Notice::Events => (self.counter.as_fd(), PollFlags::POLLPRI),
+            Notice::Registered(event) => (event.as_fd(), PollFlags::POLLIN),
         }
     }
 
@@ -80,11 +80,11 @@ impl MemoryWatch {
         self.look_at
     }
 
-    /// The bell rang.
-    pub fn rung(&mut self) {
-        match &mut self.bell {
-            Bell::Events => drop(read_again(&mut self.counter)),
-            Bell::Registered(event) => {
+    /// What there is to wait for is ready.
+    pub fn notified(&mut self) {
+        match &mut self.notice {
+            Notice::Events => drop(read_again(&mut self.counter)),
+            Notice::Registered(event) => {
                 let _ = event.read();
                 self.recounts = RECOUNTS;
             }

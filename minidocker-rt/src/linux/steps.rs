@@ -446,7 +446,7 @@ impl Step {
     }
 }
 
-/// The plan without the deed: every step is run through a [`super::sys::Sys`] that
+/// The plan as a dry run: every step is run through a [`super::sys::Sys`] that
 /// performs nothing.
 ///
 /// # Errors

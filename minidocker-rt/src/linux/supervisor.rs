@@ -397,7 +397,7 @@ impl<'h> Supervisor<'h> {
                     Source::Forwarder => self.publisher.heard(),
                     Source::Memory => {
                         if let Some(memory) = &mut run.memory {
-                            memory.rung();
+                            memory.notified();
                         }
                     }
                     other => self.serve(other, Some(run)),

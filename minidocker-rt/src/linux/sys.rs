@@ -6,7 +6,7 @@
 //!
 //! In preview mode nothing is performed and every call is taken to succeed: the
 //! same code that builds a container also tells, beforehand, which calls it will
-//! make. A preview can therefore never differ from the deed.
+//! make. A preview can therefore never differ from what is done.
 
 use std::ffi::{CString, OsStr};
 use std::fmt;
@@ -114,7 +114,7 @@ pub(crate) struct Sys {
 }
 
 impl Sys {
-    /// For the deed.
+    /// Makes every call.
     pub fn real(fault: Option<Fault>) -> Sys {
         Sys { preview: false, calls: Vec::new(), pending_fault: None, fault }
     }

@@ -22,7 +22,7 @@ use crate::archive::{
     ArchiveLimits, ArchiveSummary, Entry, EntryPath, Kind, Reader, Time, decompress, refuse,
 };
 use crate::error::{Error, Result, plain_reason};
-use crate::store::{CREATING, ContainerDir, HalfMade, ROOTFS, set_mode};
+use crate::store::{CREATING, ContainerDir, ROOTFS, StagingDir, set_mode};
 
 /// What an archive's marks for deleted files become (`.wh.NAME`; see the OCI image
 /// specification, "Whiteouts").
@@ -79,7 +79,7 @@ pub(crate) fn replace_rootfs(
     let container = rustix::fs::open(dir.path(), flags, Mode::empty())
         .map_err(|errno| Error::io("open", dir.path(), errno.into()))?;
     let containers = dir.path().parent().unwrap_or(dir.path());
-    let making = HalfMade::new(containers, CREATING)?;
+    let making = StagingDir::new(containers, CREATING)?;
     let (upper, work) = (making.path().join("rootfs"), making.path().join("work"));
     for folder in [&upper, &work] {
         fs::create_dir(folder).map_err(|error| Error::io("create", folder, error))?;

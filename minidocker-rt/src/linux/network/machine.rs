@@ -101,7 +101,7 @@ impl Machine {
         Ok(Machine { folder, lock, registry, links, route })
     }
 
-    /// Writes the registry: before the deed, so that whoever finds it half done knows of it.
+    /// Writes the registry: before a change of the kernel, so that who finds that half done knows of it.
     pub fn save(&self, sys: &mut Sys) -> SysResult<()> {
         let path = self.folder.join("registry.json");
         let text = format!("write({path:?})");
